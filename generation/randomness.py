@@ -1,0 +1,185 @@
+"""Random draws that belong to an identity, never to a place in a batch.
+
+A draw is named by a seed, a stream and four whole numbers: the replicate, the patient, the
+decision and an index within the decision. The counter-based generator Philox4x32-10 turns that
+name into 128 random bits, so the same patient gets the same draw whatever the batch, the order,
+the chunk, the number of workers or the design around it (common random numbers).
+
+Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3",
+SC'11, doi 10.1145/2063384.2063405.
+"""
+
+import hashlib
+from typing import Final, cast, final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+Integers = npt.ArrayLike
+Words = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
+
+_MULTIPLIERS: Final = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_WEYL: Final = (0x9E3779B9, 0xBB67AE85)
+_MASK: Final = 0xFFFFFFFF
+_MASK64: Final = np.uint64(_MASK)
+_SHIFT: Final = np.uint64(32)
+_ROUNDS: Final = 10
+
+
+def philox4x32(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[
+    Words, Words, Words, Words
+]:
+    """Ten rounds of Philox4x32 on arrays of counters under one key.
+
+    Parameters
+    ----------
+    counter
+        Four broadcastable arrays of 32-bit words held in uint64.
+    key
+        Two 32-bit words.
+
+    Returns
+    -------
+    tuple of four arrays
+        Random 32-bit words held in uint64, of the broadcast shape.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(_ROUNDS):
+        left = _MULTIPLIERS[0] * c0
+        right = _MULTIPLIERS[1] * c2
+        c0, c1, c2, c3 = (
+            (right >> _SHIFT) ^ c1 ^ np.uint64(k0),
+            right & _MASK64,
+            (left >> _SHIFT) ^ c3 ^ np.uint64(k1),
+            left & _MASK64,
+        )
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return c0, c1, c2, c3
+
+
+def _digest(seed: int, stream: str, *ids: int) -> bytes:
+    """16 bytes that name a seed, a stream and further identities without ambiguity."""
+    name = "\x1f".join([str(int(seed)), stream, *(str(int(i)) for i in ids)])
+    return hashlib.blake2b(name.encode(), digest_size=16).digest()
+
+
+def decision_id(name: str) -> int:
+    """Stable 31-bit number of a named decision, the same in every process and release."""
+    word = hashlib.blake2b(name.encode(), digest_size=4).digest()
+    return int.from_bytes(word, "little") & 0x7FFFFFFF
+
+
+def integer_seed(seed: int, stream: str, *ids: int) -> int:
+    """Seed in [0, 2**31) for a library that takes a whole number only."""
+    return int.from_bytes(_digest(seed, stream, *ids)[:4], "little") & 0x7FFFFFFF
+
+
+def generator(seed: int, stream: str, *ids: int) -> np.random.Generator:
+    """NumPy generator for work that is not keyed by patient (training, bootstraps).
+
+    The same seed, stream and ids give the same generator in every process.
+    """
+    key = int.from_bytes(_digest(seed, stream, *ids), "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def _word(values: Integers, name: str) -> Words:
+    """One counter word; refuses what would silently collide with another identity."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iub":
+        raise TypeError(f"{name} is of type {array.dtype}; whole numbers are needed")
+    if array.size and (int(array.min()) < 0 or int(array.max()) > _MASK):
+        raise ValueError(f"{name} lies outside 0 to 2**32 - 1")
+    return array.astype(np.uint64)
+
+
+@final
+class Stream:
+    """A named stream of keyed draws.
+
+    Parameters
+    ----------
+    seed
+        Seed of the run, any whole number.
+    name
+        Name of the stream; streams of different names are independent.
+
+    Examples
+    --------
+    >>> stream = Stream(1, "dropout")
+    >>> both = stream.uniform(patient=np.arange(2))
+    >>> bool(both[1] == stream.uniform(patient=1))
+    True
+    """
+
+    def __init__(self, seed: int, name: str) -> None:
+        self.seed = int(seed)
+        self.name = name
+        key = _digest(self.seed, name)
+        self._key = (int.from_bytes(key[:4], "little"), int.from_bytes(key[4:8], "little"))
+
+    def words(
+        self,
+        replicate: Integers = 0,
+        patient: Integers = 0,
+        decision: Integers = 0,
+        index: Integers = 0,
+    ) -> tuple[Words, Words, Words, Words]:
+        """Four random 32-bit words for each identity, in uint64 arrays of the broadcast shape.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an identity is not a whole number in [0, 2**32).
+        """
+        counter = (
+            _word(replicate, "replicate"),
+            _word(patient, "patient"),
+            _word(decision, "decision"),
+            _word(index, "index"),
+        )
+        shape = np.broadcast_shapes(*(c.shape for c in counter))
+        words = philox4x32(counter, self._key)
+        return cast(
+            tuple[Words, Words, Words, Words], tuple(np.broadcast_to(w, shape) for w in words)
+        )
+
+    def bits(
+        self,
+        replicate: Integers = 0,
+        patient: Integers = 0,
+        decision: Integers = 0,
+        index: Integers = 0,
+    ) -> Words:
+        """64 random bits for each identity, uint64 of the broadcast shape."""
+        low, high, _, _ = self.words(replicate, patient, decision, index)
+        return np.asarray((high << _SHIFT) | low, dtype=np.uint64)
+
+    def uniform(
+        self,
+        replicate: Integers = 0,
+        patient: Integers = 0,
+        decision: Integers = 0,
+        index: Integers = 0,
+    ) -> Floats:
+        """Uniform draws in the open interval (0, 1) from 53 bits, of the broadcast shape.
+
+        The value is (k + 1/2) / 2**53 held to 53 bits; the top cell is rounded down so that 1
+        never comes.
+        """
+        top = self.bits(replicate, patient, decision, index) >> np.uint64(11)
+        drawn = (top.astype(np.float64) + 0.5) * 2.0**-53
+        return np.asarray(np.minimum(drawn, 1.0 - 2.0**-53), dtype=np.float64)
+
+    def normal(
+        self,
+        replicate: Integers = 0,
+        patient: Integers = 0,
+        decision: Integers = 0,
+        index: Integers = 0,
+    ) -> Floats:
+        """Standard normal draws by inversion, of the broadcast shape."""
+        return np.asarray(ndtri(self.uniform(replicate, patient, decision, index)))
