@@ -1,0 +1,84 @@
+# Needs make, git and Python 3.11 or newer; everything else goes into .venv.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+  if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
+# A smaller PyTorch without CUDA: make demo TORCH_OPTIONS="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_OPTIONS ?=
+PYTEST_OPTIONS ?=
+SHUFFLE_SEED ?= 20261122
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ALL_TESTS := $(BIN)/python -m pytest -q -m "long or not long" $(PYTEST_OPTIONS)
+TODAY := $(shell date -u +%F)
+
+# Spinning OpenMP threads make small models many times slower; one thread also keeps sums in order.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export OMP_WAIT_POLICY := passive
+export RAY_USAGE_STATS_ENABLED := 0
+export GRADIO_ANALYTICS_ENABLED := False
+
+.PHONY: help demo test lint bench verify verify-steps serve clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+demo: .venv/.demo ## Run both demonstrations; reports under runs/
+	$(BIN)/trialtwin run configs/quickstart.yaml
+	$(BIN)/trialtwin run configs/historical-score.yaml
+	@echo "Reports:"; find runs -name '*.html' | sort | sed 's/^/  /'
+
+test: .venv/.test ## Run the tests (warnings are errors)
+	$(BIN)/python -m pytest -q $(PYTEST_OPTIONS)
+
+lint: .venv/.test ## Style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.test ## Run every benchmark in benchmarks/
+	@for file in benchmarks/[a-z]*.py; do \
+	  [ -e "$$file" ] || continue; echo "== $$file"; $(BIN)/python "$$file"; done
+
+verify: .venv/.test ## All tests twice, lint and benchmarks; kept in docs/evidence/
+	@mkdir -p docs/evidence
+	@$(MAKE) --no-print-directory verify-steps 2>&1 | sed -u 's|$(CURDIR)|.|g' \
+	  | tee docs/evidence/verify-$(TODAY).txt
+
+verify-steps:
+	@echo "commit $$(git rev-parse HEAD), $$(git status --porcelain | wc -l) uncommitted files"
+	@echo "$$($(BIN)/python --version), $$(nproc 2>/dev/null || sysctl -n hw.ncpu) cores, $$(uname -sm)"
+	@$(MAKE) --no-print-directory lint
+	PYTHONHASHSEED=1 $(ALL_TESTS) --shuffle $(SHUFFLE_SEED)
+	PYTHONHASHSEED=2 $(ALL_TESTS)
+	@$(MAKE) --no-print-directory bench
+
+serve: .venv/.demo ## Start the HTTP interface and the user interface on this machine
+	$(BIN)/trialtwin serve
+
+clean: ## Remove build products and caches; .venv and runs stay
+	rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name one: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# PyTorch first and alone, so that no other requirement picks another build of it.
+.venv/.torch: constraints.txt | .venv/bin/python
+	$(PIP) $(TORCH_OPTIONS) torch -c constraints.txt
+	@touch $@
+
+.venv/.demo: pyproject.toml constraints.txt .venv/.torch
+	$(PIP) -e ".[demo]" -c constraints.txt
+	@touch $@
+
+.venv/.test: pyproject.toml constraints.txt .venv/.torch
+	$(PIP) -e ".[test]" -c constraints.txt
+	@touch $@ .venv/.demo
