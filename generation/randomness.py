@@ -28,9 +28,9 @@ _SHIFT: Final = np.uint64(32)
 _ROUNDS: Final = 10
 
 
-def philox4x32(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[
-    Words, Words, Words, Words
-]:
+def philox4x32(
+    counter: tuple[Words, Words, Words, Words], key: tuple[int, int]
+) -> tuple[Words, Words, Words, Words]:
     """Ten rounds of Philox4x32 on arrays of counters under one key.
 
     Parameters
@@ -165,7 +165,7 @@ class Stream:
         decision: Integers = 0,
         index: Integers = 0,
     ) -> Floats:
-        """Uniform draws in the open interval (0, 1) from 53 bits, of the broadcast shape.
+        """Draw uniforms in the open interval (0, 1) from 53 bits, of the broadcast shape.
 
         The value is (k + 1/2) / 2**53 held to 53 bits; the top cell is rounded down so that 1
         never comes.
@@ -181,5 +181,5 @@ class Stream:
         decision: Integers = 0,
         index: Integers = 0,
     ) -> Floats:
-        """Standard normal draws by inversion, of the broadcast shape."""
+        """Draw standard normals by inversion, of the broadcast shape."""
         return np.asarray(ndtri(self.uniform(replicate, patient, decision, index)))

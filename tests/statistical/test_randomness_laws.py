@@ -13,7 +13,8 @@ ALARM = 1e-4
 def test_uniform_along_each_counter_word(axis: str) -> None:
     draws = Stream(11, "laws").uniform(**{axis: np.arange(20_000)})
     assert stats.kstest(draws, "uniform").pvalue > ALARM
-    assert draws.min() > 0 and draws.max() < 1
+    assert draws.min() > 0
+    assert draws.max() < 1
 
 
 def test_normal_law_and_independence_of_neighbours() -> None:

@@ -1,0 +1,114 @@
+"""Chunks over spawned processes of one thread each; a killed worker's chunks are tried again."""
+
+import multiprocessing
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from typing import Any, final
+
+from extraction.records.errors import TrialtwinError
+from simulation.execution.tasks import Task, carry_out, one_thread
+
+ATTEMPTS = 4
+IN_FLIGHT_PER_WORKER = 2
+
+
+def prepare_worker() -> None:
+    """Set up a fresh worker: one thread, and an end with its driver's end."""
+    one_thread()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    """End with a driver killed outright: it cannot tell its workers, who would wait for ever."""
+    wait_for([sentinel])
+    os._exit(1)
+
+
+def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
+    """Each task with its result, as they finish.
+
+    When a worker dies the pool is broken and nobody knows whose chunk did it: all chunks in
+    flight are tried again one at a time, so that an innocent chunk counts at most one lost try.
+
+    Raises
+    ------
+    TrialtwinError
+        If a chunk has lost its worker four times.
+    """
+    crew = _Crew(tasks, workers)
+    try:
+        while crew.busy():
+            yield from crew.step()
+    finally:
+        crew.stop()
+
+
+@final
+class _Crew:
+    """A pool, the tasks that wait for it, and the tasks in flight."""
+
+    def __init__(self, tasks: Sequence[Task], workers: int) -> None:
+        self.workers = workers
+        self.waiting = deque(tasks)
+        self.suspects: deque[Task] = deque()
+        self.lost: Counter[int] = Counter()
+        self.flying: dict[Future[Any], Task] = {}
+        self.pool = self._pool()
+
+    def _pool(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=prepare_worker)
+
+    def busy(self) -> bool:
+        return bool(self.waiting or self.suspects or self.flying)
+
+    def step(self) -> list[tuple[Task, Any]]:
+        """Fill the pool, wait for the next chunk and return what is done."""
+        try:
+            self._fill()
+            done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
+            finished = [f for f in done if f.exception() is None]
+            results = [(self.flying.pop(f), f.result()) for f in finished]
+            broken = len(finished) < len(done)
+        except BrokenProcessPool:
+            results, broken = [], True
+        if broken:
+            self._recover()
+        return results
+
+    def _fill(self) -> None:
+        if self.suspects:
+            if not self.flying:
+                self._submit(self.suspects)
+            return
+        while self.waiting and len(self.flying) < IN_FLIGHT_PER_WORKER * self.workers:
+            self._submit(self.waiting)
+
+    def _submit(self, queue: deque[Task]) -> None:
+        future = self.pool.submit(carry_out, queue[0])
+        self.flying[future] = queue.popleft()
+
+    def _recover(self) -> None:
+        """Start a new pool; every chunk that was in flight is a suspect."""
+        lost = sorted(self.flying.values(), key=lambda task: task.index)
+        self.flying.clear()
+        self.stop()
+        for task in lost:
+            self.lost[task.index] += 1
+            if self.lost[task.index] >= ATTEMPTS:
+                raise TrialtwinError(
+                    f"{task}: its worker died {ATTEMPTS} times; look for lack of memory, or run "
+                    "with execution 'serial' to see the fault"
+                )
+        self.suspects.extend(lost)
+        self.pool = self._pool()
+
+    def stop(self) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,127 @@
+"""One chunk of work: what is sent to a worker, and how a worker carries it out.
+
+Only names, numbers and text travel to a worker, never live objects. This module imports nothing
+heavy, because every fresh worker loads it before the thread limits are set.
+"""
+
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from json import loads
+from typing import Any, final
+
+from extraction.records.errors import InputError
+
+TRUSTED = ("extraction", "generation", "simulation", "serving")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """A chunk as a worker gets it.
+
+    Attributes
+    ----------
+    index
+        Place of the chunk in the grid.
+    function
+        "module:callable" that is called as function(payload, start, stop).
+    payload
+        Configuration as canonical JSON text.
+    start, stop
+        Half-open range of items.
+    allow
+        Further trusted top-level packages.
+    """
+
+    index: int
+    function: str
+    payload: str
+    start: int
+    stop: int
+    allow: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"chunk {self.index} (items {self.start} to {self.stop - 1}) of {self.function}"
+
+
+@final
+@dataclass(frozen=True)
+class Failure:
+    """Why a chunk failed: the kind of error and the place, never the text of a stray exception.
+
+    An InputError's faults are written to be shown and travel along; the text of any other
+    exception may hold a patient's value and stays behind.
+    """
+
+    kind: str
+    place: str
+    faults: tuple[str, ...] = ()
+
+
+def function_faults(name: str, allow: tuple[str, ...] = ()) -> list[str]:
+    """Say what is wrong with a function's name, before anything is imported."""
+    module, colon, attribute = name.partition(":")
+    trusted = (*TRUSTED, *allow)
+    if not colon or not module or not attribute.isidentifier() or attribute.startswith("_"):
+        return [f"function: {name!r} is not of the form module:callable; name a public function"]
+    if module.split(".")[0] not in trusted:
+        return [
+            f"function: {module!r} lies outside the trusted packages; allowed are "
+            f"{', '.join(trusted)}; move the function there"
+        ]
+    return []
+
+
+def resolve(name: str, allow: tuple[str, ...] = ()) -> Callable[[dict[str, Any], int, int], Any]:
+    """Find the function of a given name from a trusted package.
+
+    Raises
+    ------
+    InputError
+        If the name is malformed, not trusted or not found.
+    """
+    faults = function_faults(name, allow)
+    if faults:
+        raise InputError(faults)
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"function: {name!r} does not exist; check module and name") from error
+    if not callable(found):
+        raise InputError(f"function: {name!r} is not callable; name a function")
+    return found  # type: ignore[no-any-return]
+
+
+def carry_out(task: Task) -> Any:
+    """Return the result of a chunk, or a Failure that is safe to send, log and show."""
+    try:
+        return resolve(task.function, task.allow)(loads(task.payload), task.start, task.stop)
+    except InputError as error:
+        return Failure(type(error).__name__, _place(error), tuple(error.faults))
+    except Exception as error:  # noqa: BLE001
+        return Failure(type(error).__name__, _place(error))
+
+
+def _place(error: Exception) -> str:
+    """File and line of the innermost frame."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    return f"{os.path.basename(last.filename)}:{last.lineno}"
+
+
+def one_thread() -> None:
+    """Hold this worker's numerical libraries to one thread.
+
+    More threads than cores slow small problems down, and the order of a threaded sum would
+    change the last bits.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threadpool_limits(limits=1)
