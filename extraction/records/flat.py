@@ -1,0 +1,219 @@
+"""Between a cohort and a flat table with one row a subject."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .cohort import Cohort
+from .errors import Faults, InputError, nearest
+from .schema import CohortSchema, Endpoint, Variable
+from .tables import KEYS
+
+_YES = frozenset({"1", "true", "yes", "y", "event"})
+
+
+def to_table(cohort: Cohort, visits: bool = True) -> pd.DataFrame:
+    """Return subject_id, arm, static variables, ``var@visit`` and endpoint columns.
+
+    Endpoints give ``<endpoint>_time`` (days), ``<endpoint>_event`` (1.0 or 0.0) and, with
+    several causes, ``<endpoint>_cause``.
+    """
+    static = [v.name for v in cohort.schema.static]
+    columns: dict[str, object] = {
+        "subject_id": cohort.subjects["subject_id"].to_numpy(),
+        "arm": cohort.subjects["arm"].to_numpy(),
+        **{name: cohort.subjects[name].to_numpy() for name in static},
+    }
+    if visits:
+        for variable in cohort.schema.longitudinal:
+            for visit in cohort.schema.visits:
+                column = cohort.at_visit(variable.name, visit.name)
+                if column.notna().any():
+                    columns[str(column.name)] = column.to_numpy()
+    for endpoint in cohort.schema.endpoints:
+        columns |= _endpoint_columns(cohort, endpoint)
+    return pd.DataFrame(columns)
+
+
+def _endpoint_columns(cohort: Cohort, endpoint: Endpoint) -> dict[str, object]:
+    rows = cohort.endpoint(endpoint.name)
+    observed = np.where(rows["day"].isna(), np.nan, rows["observed"].to_numpy(dtype=np.float64))
+    columns: dict[str, object] = {
+        f"{endpoint.name}_time": rows["day"].to_numpy(),
+        f"{endpoint.name}_event": observed,
+    }
+    if len(endpoint.causes) > 1:
+        columns[f"{endpoint.name}_cause"] = rows["cause"].to_numpy()
+    return columns
+
+
+def from_table(frame: pd.DataFrame, schema: CohortSchema, study_id: str | None = None) -> Cohort:
+    """Make a cohort from a flat table that the schema describes.
+
+    Parameters
+    ----------
+    frame
+        One row a subject. Columns of the schema's static variables, the arm (role ``arm`` or
+        a column ``arm``), the subject (role ``identifier`` or ``subject_id``; numbered when
+        there is none), ``var@visit`` and each endpoint's time and event columns.
+
+    Raises
+    ------
+    InputError
+        With every missing column, unknown category and impossible number.
+    """
+    study = study_id or schema.study_id
+    faults = Faults(study)
+    subjects = pd.DataFrame({"study_id": study, "subject_id": _subjects(frame, schema, faults)})
+    subjects["arm"] = _arms(frame, schema)
+    for variable in schema.static:
+        if variable.name in frame:
+            subjects[variable.name] = _static(frame[variable.name], variable)
+        else:
+            faults.add(f"column {variable.name} is missing{nearest(variable.name, _names(frame))}")
+    events = [_events(frame, endpoint, subjects, faults) for endpoint in schema.endpoints]
+    faults.raise_if_any()
+    table = pd.concat(events, ignore_index=True) if events else None
+    if table is not None:
+        last = table.groupby("subject_id")["day"].max()
+        subjects["observed_until"] = subjects["subject_id"].map(last)
+    return Cohort.build(
+        schema, subjects, observations=_longitudinal(frame, schema, subjects), events=table
+    )
+
+
+def _names(frame: pd.DataFrame) -> list[str]:
+    return [str(c) for c in frame.columns]
+
+
+def _subjects(frame: pd.DataFrame, schema: CohortSchema, faults: Faults) -> list[str]:
+    named = [v.name for v in schema.variables if v.role == "identifier"] + ["subject_id"]
+    column = next((c for c in named if c in frame), None)
+    if column is None:
+        width = len(str(len(frame)))
+        return [f"{i + 1:0{width}d}" for i in range(len(frame))]
+    values = frame[column]
+    if values.isna().any():
+        faults.add(f"column {column}: {int(values.isna().sum())} subject id(s) are missing")
+    return [as_category(v) or "" for v in values]
+
+
+def _arms(frame: pd.DataFrame, schema: CohortSchema) -> list[str | None]:
+    named = [v.name for v in schema.variables if v.role == "arm"] + ["arm"]
+    column = next((c for c in named if c in frame), None)
+    if column is None:
+        return [None] * len(frame)
+    return [as_category(v) for v in frame[column]]
+
+
+def _static(values: pd.Series, variable: Variable) -> object:
+    return values.to_numpy() if variable.numeric else [as_category(v) for v in values]
+
+
+def as_category(value: object) -> str | None:
+    """Return how a cell is named as a category: 1.0 is "1", True is "true"."""
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, int | float | np.number):
+        return f"{float(value):.12g}"
+    return str(value)
+
+
+def _events(
+    frame: pd.DataFrame, endpoint: Endpoint, subjects: pd.DataFrame, faults: Faults
+) -> pd.DataFrame:
+    time = _column(frame, endpoint.time_column, f"{endpoint.name}_time", faults)
+    event = _column(frame, endpoint.event_column, f"{endpoint.name}_event", faults)
+    if time is None or event is None:
+        return pd.DataFrame()
+    days = pd.to_numeric(frame[time], errors="coerce").to_numpy(dtype=np.float64)
+    words = [as_category(v) for v in frame[event]]
+    causes = frame[f"{endpoint.name}_cause"] if f"{endpoint.name}_cause" in frame else words
+    known = set(endpoint.causes)
+    single = len(known) == 1 and not known & set(words)
+    cause = [
+        endpoint.causes[0] if single and str(w).casefold() in _YES else (c if c in known else None)
+        for w, c in zip(words, causes, strict=True)
+    ]
+    rows = pd.DataFrame(
+        {
+            "study_id": subjects["study_id"],
+            "subject_id": subjects["subject_id"],
+            "endpoint": endpoint.name,
+            "day": days,
+            "observed": [c is not None for c in cause],
+            "cause": cause,
+        }
+    )
+    return rows[~np.isnan(days)]
+
+
+def _column(frame: pd.DataFrame, wanted: str | None, fallback: str, faults: Faults) -> str | None:
+    for name in (wanted, fallback):
+        if name is not None and name in frame:
+            return name
+    name = wanted or fallback
+    faults.add(f"column {name} is missing{nearest(name, _names(frame))}")
+    return None
+
+
+def _longitudinal(
+    frame: pd.DataFrame, schema: CohortSchema, subjects: pd.DataFrame
+) -> pd.DataFrame | None:
+    parts = []
+    for variable in schema.longitudinal:
+        for visit in schema.visits:
+            column = f"{variable.name}@{visit.name}"
+            if column not in frame:
+                continue
+            known = frame[column].notna().to_numpy()
+            rows = subjects.loc[known, list(KEYS)].assign(
+                day=visit.day,
+                visit=visit.name,
+                variable=variable.name,
+                unit=variable.unit,
+                status="observed",
+            )
+            rows["value" if variable.numeric else "text"] = _static(frame[column][known], variable)
+            parts.append(rows)
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def merge(cohort: Cohort, other: Cohort) -> Cohort:
+    """Add another cohort's facts about subjects of this one; see `Cohort.merge`."""
+    place = cohort.positions(other.subjects)
+    if (place < 0).any():
+        raise InputError(f"merge: {int((place < 0).sum())} subject(s) are not in the first cohort")
+    schema = _joined(cohort.schema, other.schema)
+    subjects = cohort.subjects.copy()
+    for variable in other.schema.static:
+        name = variable.name
+        values = np.full(
+            len(cohort),
+            np.nan if variable.numeric else None,
+            dtype=np.float64 if variable.numeric else object,
+        )
+        values[place] = other.subjects[name].to_numpy()
+        here = subjects[name] if name in subjects else pd.Series(values)
+        subjects[name] = here.where(here.notna(), pd.Series(values))
+    stacked = {
+        name: pd.concat([getattr(cohort, name), getattr(other, name)], ignore_index=True)
+        for name in ("observations", "derived", "episodes", "events", "sources")
+    }
+    stacked["events"] = stacked["events"].drop_duplicates([*KEYS, "endpoint"])
+    stacked["sources"] = stacked["sources"].drop_duplicates("source_id")
+    return Cohort.build(schema, subjects, **stacked)
+
+
+def _joined(first: CohortSchema, second: CohortSchema) -> CohortSchema:
+    names = {v.name for v in first.variables}
+    visits = {v.name for v in first.visits}
+    endpoints = {e.name for e in first.endpoints}
+    return first.replace(
+        variables=(*first.variables, *(v for v in second.variables if v.name not in names)),
+        visits=(*first.visits, *(v for v in second.visits if v.name not in visits)),
+        endpoints=(*first.endpoints, *(e for e in second.endpoints if e.name not in endpoints)),
+    )

@@ -1,0 +1,108 @@
+"""Propose a schema for a flat table that nobody described."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+
+from .errors import InputError, nearest
+from .flat import as_category
+from .schema import CohortSchema, Endpoint, Kind, Variable
+
+_CONTROL_WORDS = ("placebo", "control", "observation", "standard", "obs", "0", "no", "none")
+_CENSORED_WORDS = ("0", "false", "no", "n", "censored", "alive", "none")
+_MOST_LEVELS = 10  # whole numbers with at most so many levels are read as an ordered scale
+_MOST_CATEGORIES = 50
+
+
+def guess_schema(
+    frame: pd.DataFrame,
+    arm: Hashable | None,
+    time: Hashable | None,
+    event: Hashable | None,
+    subject: Hashable | None,
+) -> CohortSchema:
+    """Propose kinds, categories, arms and an endpoint; see `CohortSchema.guess`.
+
+    Two values make a binary variable, few whole numbers an ordinal one, many an (integer)
+    count, other numbers a continuous one, few words a categorical one. Columns with a
+    different text in most rows are taken for identifiers and left out of modelling.
+    """
+    named = {"arm": arm, "time": time, "event": event, "subject": subject}
+    columns = [str(c) for c in frame.columns]
+    faults = [
+        f"guess: {role} column {name} is not in the table{nearest(str(name), columns)}"
+        for role, name in named.items()
+        if name is not None and name not in frame.columns
+    ]
+    if (time is None) != (event is None):
+        faults.append("guess: time and event go together; give both or neither")
+    if not len(frame):
+        faults.append("guess: the table has no rows")
+    if faults:
+        raise InputError(faults)
+    special = {name for name in named.values() if name is not None}
+    variables = [_variable(frame[c]) for c in frame.columns if c not in special]
+    if subject is not None:
+        variables.insert(0, Variable(name=str(subject), kind="categorical", role="identifier"))
+    arms: tuple[str, ...] = ()
+    if arm is not None:
+        arms = _levels(frame[arm])
+        variables.append(Variable(name=str(arm), kind="categorical", role="arm", categories=arms))
+    endpoints = () if event is None else (_endpoint(frame[event], str(time)),)
+    return CohortSchema(
+        variables=tuple(variables), arms=arms, control_arm=_control(arms), endpoints=endpoints
+    )
+
+
+def _levels(values: pd.Series) -> tuple[str, ...]:
+    known = values.dropna()
+    distinct = sorted(known.unique().tolist(), key=lambda v: (isinstance(v, str), v))
+    return tuple(dict.fromkeys(str(as_category(v)) for v in distinct))
+
+
+def _control(arms: tuple[str, ...]) -> str | None:
+    for word in _CONTROL_WORDS:
+        for arm in arms:
+            if word == arm.casefold() or (len(word) > 3 and word in arm.casefold()):
+                return arm
+    return arms[0] if arms else None
+
+
+def _endpoint(values: pd.Series, time: str) -> Endpoint:
+    levels = _levels(values)
+    causes = tuple(v for v in levels if v.casefold() not in _CENSORED_WORDS)
+    single = len(causes) <= 1
+    return Endpoint(
+        name=str(values.name),
+        causes=("event",) if single else causes,
+        time_column=time,
+        event_column=str(values.name),
+    )
+
+
+def _variable(values: pd.Series) -> Variable:
+    name, known = str(values.name), values.dropna()
+    distinct = int(known.nunique())
+    if distinct == 2:
+        return Variable(name=name, kind="binary", categories=_levels(values))
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return _number(name, known.to_numpy(dtype=np.float64), values)
+    if distinct == 0 or distinct > min(_MOST_CATEGORIES, max(2, len(values) // 4)):
+        return Variable(name=name, kind="categorical", role="identifier")
+    kind: Kind = "categorical"
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
+        kind = "ordinal"
+    return Variable(name=name, kind=kind, categories=_levels(values))
+
+
+def _number(name: str, known: np.ndarray, values: pd.Series) -> Variable:
+    if not np.isfinite(known).all():
+        raise InputError(f"guess: column {name} holds infinite values; make them missing")
+    whole = bool(len(known)) and bool((known == np.round(known)).all())
+    levels = len(np.unique(known))
+    if whole and 2 < levels <= _MOST_LEVELS:
+        return Variable(name=name, kind="ordinal", categories=_levels(values))
+    return Variable(name=name, kind="count" if whole and (known >= 0).all() else "continuous")
