@@ -1,0 +1,7 @@
+"""Statistical analyses of trials: arrays in, estimates with intervals out.
+
+Rooms: `estimate` (what every analysis returns), `continuous` (ANCOVA, t, dose response),
+`survival` and `cox` (time to event), `prognostic` (cross-fitted covariate adjustment), `procova`
+(scores locked on a historical trial), `external_control` and `borrowing` (effects against controls
+of another origin, and when to refuse them).
+"""

@@ -1,0 +1,264 @@
+"""Time-to-event endpoints: Kaplan-Meier, log-rank, restricted mean and concordance.
+
+The proportional hazards model is in `simulation.analysis.cox`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from extraction.records.errors import InputError
+from simulation.analysis.arrays import FloatArray, IntArray, labels, numeric, stop
+from simulation.analysis.estimate import Estimand, Estimate, from_t
+from simulation.analysis.risk_sets import checked, codes, risk_sets
+
+
+@dataclass(frozen=True)
+class SurvivalCurve:
+    """Kaplan-Meier curve at its distinct event times; every array has shape (T,).
+
+    `se` is Greenwood's, on the survival scale; `low` and `high` bound the survival probability.
+    """
+
+    time: FloatArray
+    at_risk: FloatArray
+    events: FloatArray
+    survival: FloatArray
+    se: FloatArray
+    low: FloatArray
+    high: FloatArray
+    n: int
+
+    def at(self, days: ArrayLike) -> FloatArray:
+        """Survival probability at given days, in the shape of `days`."""
+        steps = np.concatenate([[1.0], self.survival])
+        return np.asarray(steps[np.searchsorted(self.time, np.asarray(days), side="right")])
+
+    def median(self) -> float:
+        """First day at which survival is at most one half; infinite when it never is."""
+        reached = np.flatnonzero(self.survival <= 0.5 + 1e-12)
+        return float(self.time[reached[0]]) if reached.size else float("inf")
+
+
+def kaplan_meier(time: ArrayLike, event: ArrayLike, *, level: float = 0.95) -> SurvivalCurve:
+    """Kaplan-Meier estimate with Greenwood's variance and log(-log) intervals.
+
+    Parameters
+    ----------
+    time
+        Days to event or censoring (N,), at least 0.
+    event
+        1 event, 0 censored (N,).
+
+    Raises
+    ------
+    InputError
+        For missing or negative times, other indicators than 0 and 1, or no event.
+
+    Notes
+    -----
+    Kaplan and Meier (1958), doi 10.1080/01621459.1958.10501452.
+    """
+    times, events = checked(time, event)
+    moments, deaths = np.unique(times[events == 1], return_counts=True)
+    at_risk = times.size - np.searchsorted(np.sort(times), moments, side="left")
+    survival: FloatArray = np.cumprod(1 - deaths / at_risk).astype(np.float64)
+    left = at_risk - deaths
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_variance = np.cumsum(deaths / (at_risk * left))
+        se = np.where(survival > 0, survival * np.sqrt(log_variance), 0.0)
+        width = stats.norm.ppf(0.5 + level / 2) * np.sqrt(log_variance) / np.abs(np.log(survival))
+        low, high = survival ** np.exp(width), survival ** np.exp(-width)
+    gone = survival <= 0
+    low, high = np.where(gone, 0.0, low), np.where(gone, 0.0, high)
+    return SurvivalCurve(moments, at_risk.astype(float), deaths.astype(float), survival, se, low,
+                         high, times.size)
+
+
+@dataclass(frozen=True)
+class LogRank:
+    """Log-rank test of one trial, or of one per replicate.
+
+    `difference` is observed minus expected events of the treated arm, `variance` its
+    hypergeometric variance; `z` is negative when the treated have fewer events than expected.
+    """
+
+    difference: Any
+    variance: Any
+    z: Any
+    chi2: Any
+    p_value: Any
+
+
+def logrank_batch(time: FloatArray, event: FloatArray, treated: FloatArray,
+                  strata: IntArray | None = None) -> LogRank:
+    """Two-arm log-rank test in each of R replicates.
+
+    Parameters
+    ----------
+    time, event, treated
+        Days, event indicator and arm indicator, each (R, N).
+    strata
+        Integer codes (R, N), or (1, N) when shared; None for the unstratified test.
+
+    Returns
+    -------
+    LogRank
+        Arrays (R,). Trials without an event have z = 0 and p = 1.
+    """
+    sets = risk_sets(time, event, strata)
+    arm = sets.sort(np.broadcast_to(treated, time.shape))
+    n = (sets.stratum_end - sets.first).astype(np.float64)
+    n1 = sets.at_risk_sum(arm)
+    share = n1 / n
+    spread = share * (1 - share) * (n - sets.deaths) / np.maximum(n - 1, 1)
+    difference = (sets.event * (arm - share)).sum(axis=1)
+    variance = (sets.event * spread).sum(axis=1)
+    z = np.divide(difference, np.sqrt(variance), out=np.zeros_like(difference),
+                  where=variance > 0)
+    return LogRank(difference, variance, z, z**2, 2 * stats.norm.sf(np.abs(z)))
+
+
+def logrank(time: ArrayLike, event: ArrayLike, arm: ArrayLike, strata: ArrayLike | None = None
+            ) -> LogRank:
+    """Log-rank test over two or more arms, stratified when `strata` (N,) is given.
+
+    With two arms, `z` has the sign of the second in sorted order against the first; with more,
+    `difference` and `variance` leave the first arm out and `z` is NaN.
+
+    Raises
+    ------
+    InputError
+        For faulty times, missing labels, or fewer than two arms.
+    """
+    times, events = checked(time, event)
+    faults: list[str] = []
+    array = labels("arm", arm, faults, times.size)
+    stop(faults)
+    levels = np.unique(array)
+    if levels.size < 2:
+        raise InputError(f"arm: {levels.size} arm; a comparison needs at least two; check the arm")
+    sets = risk_sets(times[None], events[None], codes(strata, times.size))
+    member = sets.sort((array[None, :, None] == levels[1:]).astype(np.float64))[0]
+    n = (sets.stratum_end - sets.first)[0].astype(np.float64)
+    share = sets.at_risk_sum(member[None])[0] / n[:, None]
+    weight = sets.event[0] * (n - sets.deaths[0]) / np.maximum(n - 1, 1)
+    difference = (sets.event[0][:, None] * (member - share)).sum(axis=0)
+    variance = np.diag(weight @ share) - (share * weight[:, None]).T @ share
+    chi2 = float(difference @ np.linalg.pinv(variance) @ difference)
+    two = levels.size == 2
+    z = float(np.sign(difference[0]) * np.sqrt(chi2)) if two else float("nan")
+    return LogRank(float(difference[0]) if two else difference,
+                   float(variance[0, 0]) if two else variance, z, chi2,
+                   float(stats.chi2.sf(chi2, levels.size - 1)))
+
+
+def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> tuple[float, float]:
+    """Restricted mean survival time up to `horizon` days and its standard error.
+
+    Royston and Parmar (2013), doi 10.1186/1471-2288-13-152; Greenwood-type variance.
+    """
+    curve = kaplan_meier(time, event)
+    kept = curve.time < horizon
+    edges = np.concatenate([[0.0], curve.time[kept], [horizon]])
+    steps = np.concatenate([[1.0], curve.survival[kept]])
+    pieces = steps * np.diff(edges)
+    after = pieces[::-1].cumsum()[::-1][1:]
+    left = curve.at_risk[kept] - curve.events[kept]
+    rate = np.divide(curve.events[kept], curve.at_risk[kept] * left,
+                     out=np.zeros(int(kept.sum())), where=left > 0)
+    return float(pieces.sum()), float(np.sqrt((after**2 * rate).sum()))
+
+
+def restricted_mean_difference(time: ArrayLike, event: ArrayLike, treated: ArrayLike,
+                               horizon: float, *, level: float = 0.95,
+                               estimand: Estimand | None = None) -> Estimate:
+    """Difference in restricted mean survival time, treated minus control, in days.
+
+    Raises
+    ------
+    InputError
+        When the horizon lies beyond the shorter arm's follow-up, or for faulty times.
+    """
+    times, events = checked(time, event)
+    arm = np.asarray(treated).astype(bool)
+    shortest = min(times[arm].max(initial=0), times[~arm].max(initial=0))
+    if not 0 < horizon <= shortest:
+        raise InputError(f"horizon: {horizon:g} days; allowed: above 0 and at most {shortest:g}, "
+                         "the follow-up of the shorter arm; choose an earlier horizon")
+    one, se_one = restricted_mean(times[arm], events[arm], horizon)
+    zero, se_zero = restricted_mean(times[~arm], events[~arm], horizon)
+    return from_t("restricted mean survival time", one - zero, float(np.hypot(se_one, se_zero)),
+                  times.size, level=level, estimand=estimand,
+                  extra={"horizon_days": horizon, "treated": one, "control": zero})
+
+
+def concordance(score: ArrayLike, time: ArrayLike, event: ArrayLike, *, level: float = 0.95,
+                strata: ArrayLike | None = None, estimand: Estimand | None = None) -> Estimate:
+    """Harrell's C: the chance that of two patients the one with the higher risk fails first.
+
+    Parameters
+    ----------
+    score
+        Risk score (N,); higher means earlier events. Tied scores count one half.
+    time, event
+        Days and indicator, each (N,).
+    strata
+        Labels (N,); pairs are then formed inside strata only.
+
+    Returns
+    -------
+    Estimate
+        C in [0, 1] with the infinitesimal-jackknife standard error of R's
+        `survival::concordance`; `p_value` is of C = 1/2.
+
+    Raises
+    ------
+    InputError
+        For faulty inputs or when no pair can be compared.
+    """
+    times, events = checked(time, event)
+    faults: list[str] = []
+    risk = numeric("score", score, faults, times.shape)
+    stop(faults)
+    groups = codes(strata, times.size)
+    group = np.zeros(times.size, np.int64) if groups is None else groups[0]
+    pairs, wins = _pairs(risk, times, events, group)
+    total = pairs.sum() / 2
+    if total == 0:
+        raise InputError("time, event: no pair of patients can be compared; more events are needed")
+    value = float(wins.sum() / 2 / total)
+    influence = (wins - value * pairs) / total
+    line = from_t("Harrell's C", value - 0.5, float(np.sqrt((influence**2).sum())), times.size,
+                  level=level)
+    return Estimate("Harrell's C", estimand, value, line.se, max(0.0, line.low + 0.5),
+                    min(1.0, line.high + 0.5), line.p_value, times.size, None,
+                    {"pairs": float(total), "events": int(events.sum()), "level": level})
+
+
+def _pairs(risk: FloatArray, time: FloatArray, event: FloatArray, group: IntArray
+           ) -> tuple[FloatArray, FloatArray]:
+    """Per patient: comparable pairs and concordant pairs (ties one half) it takes part in."""
+    failed = np.flatnonzero(event == 1)
+    pairs, wins = np.zeros(time.size), np.zeros(time.size)
+    for rows in _blocks(failed, time.size):
+        later = (time[None, :] > time[rows, None]) | (
+            (time[None, :] == time[rows, None]) & (event[None, :] == 0))
+        later &= group[None, :] == group[rows, None]
+        win = later * (0.5 + 0.5 * np.sign(risk[rows, None] - risk[None, :]))
+        pairs[rows] += later.sum(axis=1)
+        wins[rows] += win.sum(axis=1)
+        pairs += later.sum(axis=0)
+        wins += win.sum(axis=0)
+    return pairs, wins
+
+
+def _blocks(rows: IntArray, n: int) -> Sequence[IntArray]:
+    """Cut rows so that a block times n stays near four million cells."""
+    return np.array_split(rows, max(1, -(-rows.size * n // 4_000_000)))
