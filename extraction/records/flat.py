@@ -8,7 +8,7 @@ import pandas as pd
 from .cohort import Cohort
 from .errors import Faults, InputError, nearest
 from .schema import CohortSchema, Endpoint, Variable
-from .tables import KEYS
+from .tables import KEYS, as_numbers
 
 _YES = frozenset({"1", "true", "yes", "y", "event"})
 
@@ -107,8 +107,15 @@ def _arms(frame: pd.DataFrame, schema: CohortSchema) -> list[str | None]:
     return [as_category(v) for v in frame[column]]
 
 
-def _static(values: pd.Series, variable: Variable) -> object:
-    return values.to_numpy() if variable.numeric else [as_category(v) for v in values]
+def _static(values: pd.Series, variable: Variable) -> np.ndarray:
+    return values.to_numpy() if variable.numeric else categories(values)
+
+
+def categories(values: pd.Series) -> np.ndarray:
+    """Return cells as category names, an object array of str and None."""
+    out = np.empty(len(values), dtype=object)
+    out[:] = [as_category(v) for v in values]
+    return out
 
 
 def as_category(value: object) -> str | None:
@@ -129,15 +136,10 @@ def _events(
     event = _column(frame, endpoint.event_column, f"{endpoint.name}_event", faults)
     if time is None or event is None:
         return pd.DataFrame()
+    with faults.catch():
+        as_numbers(frame[time], f"column {time}")
     days = pd.to_numeric(frame[time], errors="coerce").to_numpy(dtype=np.float64)
-    words = [as_category(v) for v in frame[event]]
-    causes = frame[f"{endpoint.name}_cause"] if f"{endpoint.name}_cause" in frame else words
-    known = set(endpoint.causes)
-    single = len(known) == 1 and not known & set(words)
-    cause = [
-        endpoint.causes[0] if single and str(w).casefold() in _YES else (c if c in known else None)
-        for w, c in zip(words, causes, strict=True)
-    ]
+    cause = _causes(frame, endpoint, event)
     rows = pd.DataFrame(
         {
             "study_id": subjects["study_id"],
@@ -148,7 +150,18 @@ def _events(
             "cause": cause,
         }
     )
-    return rows[~np.isnan(days)]
+    timed: pd.DataFrame = rows[np.isfinite(days)]
+    return timed
+
+
+def _causes(frame: pd.DataFrame, endpoint: Endpoint, event: str) -> list[str | None]:
+    """Return the cause of each row's event, None where the row is censored."""
+    named = f"{endpoint.name}_cause"
+    words = categories(frame[named if named in frame else event])
+    known = set(endpoint.causes)
+    if len(known) == 1 and not known & set(words):
+        return [endpoint.causes[0] if str(w).casefold() in _YES else None for w in words]
+    return [w if w in known else None for w in words]
 
 
 def _column(frame: pd.DataFrame, wanted: str | None, fallback: str, faults: Faults) -> str | None:

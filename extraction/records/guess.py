@@ -26,7 +26,7 @@ def guess_schema(
 ) -> CohortSchema:
     """Propose kinds, categories, arms and an endpoint; see `CohortSchema.guess`.
 
-    Two values make a binary variable, few whole numbers an ordinal one, many an (integer)
+    Two values make a binary variable, few whole numbers (also as text) an ordinal one, many a
     count, other numbers a continuous one, few words a categorical one. Columns with a
     different text in most rows are taken for identifiers and left out of modelling.
     """
@@ -59,8 +59,15 @@ def guess_schema(
 
 def _levels(values: pd.Series) -> tuple[str, ...]:
     known = values.dropna()
-    distinct = sorted(known.unique().tolist(), key=lambda v: (isinstance(v, str), v))
-    return tuple(dict.fromkeys(str(as_category(v)) for v in distinct))
+    return tuple(sorted({str(as_category(v)) for v in known.unique()}, key=_rank))
+
+
+def _rank(level: str) -> tuple[bool, float, str]:
+    """Sort key: numbers by size, before words by alphabet."""
+    try:
+        return False, float(level), level
+    except ValueError:
+        return True, 0.0, level
 
 
 def _control(arms: tuple[str, ...]) -> str | None:
@@ -72,12 +79,14 @@ def _control(arms: tuple[str, ...]) -> str | None:
 
 
 def _endpoint(values: pd.Series, time: str) -> Endpoint:
+    """Name the causes; two bare codes 1 and 2 mean censored and event, as R's survival has it."""
     levels = _levels(values)
-    causes = tuple(v for v in levels if v.casefold() not in _CENSORED_WORDS)
-    single = len(causes) <= 1
+    coded = levels == ("1", "2")
+    causes = ("2",) if coded else tuple(v for v in levels if v.casefold() not in _CENSORED_WORDS)
+    plain = not causes or causes in (("1",), ("true",), ("yes",), ("event",))
     return Endpoint(
         name=str(values.name),
-        causes=("event",) if single else causes,
+        causes=("event",) if plain else causes,
         time_column=time,
         event_column=str(values.name),
     )
@@ -92,10 +101,12 @@ def _variable(values: pd.Series) -> Variable:
         return _number(name, known.to_numpy(dtype=np.float64), values)
     if distinct == 0 or distinct > min(_MOST_CATEGORIES, max(2, len(values) // 4)):
         return Variable(name=name, kind="categorical", role="identifier")
-    kind: Kind = "categorical"
     if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
-        kind = "ordinal"
-    return Variable(name=name, kind=kind, categories=_levels(values))
+        ordered = tuple(str(as_category(v)) for v in values.dtype.categories)
+        return Variable(name=name, kind="ordinal", categories=ordered)
+    levels = _levels(values)
+    kind: Kind = "categorical" if any(_rank(level)[0] for level in levels) else "ordinal"
+    return Variable(name=name, kind=kind, categories=levels)
 
 
 def _number(name: str, known: np.ndarray, values: pd.Series) -> Variable:

@@ -203,13 +203,13 @@ def _check_events(cohort: Cohort, found: Faults) -> None:
     repeated = int(rows.duplicated([*tables.KEYS, "endpoint"]).sum())
     if repeated:
         found.add(f"events: {repeated} row(s) repeat an endpoint of a subject")
-    for endpoint, part in rows.groupby("endpoint", sort=True):
-        happened = part["observed"].eq(True)
-        wrong = int((happened & ~part["cause"].isin(causes.get(str(endpoint), ()))).sum())
-        if wrong and endpoint in causes:
+    for endpoint, allowed in causes.items():
+        happened = rows["observed"].eq(True) & (rows["endpoint"] == endpoint)
+        wrong = int((happened & ~rows["cause"].isin(allowed)).sum())
+        if wrong:
             found.add(
                 f"events.cause of {endpoint}: {wrong} row(s) hold an unknown cause; "
-                f"allowed: {', '.join(causes[str(endpoint)])}"
+                f"allowed: {', '.join(allowed)}"
             )
 
 

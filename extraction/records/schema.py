@@ -75,9 +75,7 @@ class Endpoint(Frozen):
     name: str = Field(min_length=1)
     label: str = ""
     causes: tuple[str, ...] = Field(default=("event",), min_length=1)
-    time_column: str | None = Field(
-        default=None, description="time column of a flat table, in days"
-    )
+    time_column: str | None = Field(default=None, description="time column of a flat table")
     event_column: str | None = Field(default=None, description="event column of a flat table")
 
     @property

@@ -144,4 +144,5 @@ def _read_table(path: Path, sha256: str | None) -> pd.DataFrame:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != sha256:
         raise InputError(f"{path.name} is damaged or was changed (its hash differs)")
-    return pq.read_table(pa.BufferReader(data)).to_pandas()
+    frame: pd.DataFrame = pq.read_table(pa.BufferReader(data)).to_pandas()
+    return frame

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from .errors import InputError
-
-if TYPE_CHECKING:
-    import pint
 
 # What trial data and clinicians write, mapped to UCUM. Compared without case and blanks.
 _SPELLINGS = {
@@ -61,15 +58,16 @@ _SPELLINGS = {
 }
 
 
+# pint makes its quantity classes at run time, so they are Any here.
 @cache
-def _registry() -> pint.UnitRegistry:
+def _registry() -> Any:
     from ucumvert import PintUcumRegistry
 
     return PintUcumRegistry()
 
 
 @cache
-def _unit(code: str) -> pint.Unit:
+def _unit(code: str) -> Any:
     try:
         return _registry().from_ucum(code).units
     except Exception as error:  # the UCUM parser raises many kinds for what is no unit
@@ -137,7 +135,7 @@ def convert(
         raise InputError(f"unit {unit} cannot be converted to {wanted}") from None
 
 
-def _bridge(quantity: pint.Quantity, target: pint.Unit, molar_mass: float) -> pint.Quantity:
+def _bridge(quantity: Any, target: Any, molar_mass: float) -> Any:
     mass = _registry().Quantity(molar_mass, "g/mol")
     times = quantity * mass
     return times if times.is_compatible_with(target) else quantity / mass

@@ -124,10 +124,10 @@ Bound: TypeAlias = Interval | frozenset[str]
 def describe(condition: Condition) -> str:
     """Return the condition in plain words."""
     match condition:
-        case Test(target, Interval() as interval):
-            return f"{target} {interval}"
-        case Test(target, categories):
-            return f"{target} is {' or '.join(sorted(categories))}"
+        case Test(target, check):
+            if isinstance(check, Interval):
+                return f"{target} {check}"
+            return f"{target} is {' or '.join(sorted(check))}"
         case Exists(kind, term, window, assertion):
             what = kind.replace("_", " ") + (f" of {term}" if term else "")
             when = f" within days {window[0]:g} to {window[1]:g}" if window else ""
