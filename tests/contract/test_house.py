@@ -1,9 +1,11 @@
 """The rules of the house: direction of imports, light packages, pins, size, no machine paths."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ HEAVY = {
     "transformers",
 }
 LIGHT = ["extraction", "extraction.records", "generation", "simulation", "serving", "serving.cli"]
+ROOMS = {"extraction", "generation", "simulation", "serving"}
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".json", ".css", ".html", ".j2", ".ipynb"}
 LONGEST_FILE = 400
 
@@ -119,6 +122,31 @@ def test_every_direct_requirement_is_explained(root: Path) -> None:
     page = (root / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
     missing = [item.name for item in direct_requirements(root) if f"| {item.name} " not in page]
     assert missing == []
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level packages that a module imports, at its head or inside a function."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0
+    ]
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - ROOMS
+
+
+def test_every_import_is_a_direct_requirement(root: Path) -> None:
+    wanted = {canonicalize_name(item.name) for item in direct_requirements(root)}
+    distributions = packages_distributions()
+    modules = [file for room in sorted(ROOMS) for file in sorted((root / room).rglob("*.py"))]
+    unnamed = [
+        f"{file.relative_to(root)}: {name}"
+        for file in modules
+        for name in sorted(imported(file))
+        if not wanted & {canonicalize_name(owner) for owner in distributions.get(name, [name])}
+    ]
+    assert unnamed == []
 
 
 def test_no_file_names_a_machine(root: Path) -> None:
