@@ -44,7 +44,8 @@ lint: .venv/.test ## Style, types and the direction of imports
 
 bench: .venv/.test ## Run every benchmark in benchmarks/
 	@for file in benchmarks/[a-z]*.py; do \
-	  [ -e "$$file" ] || continue; echo "== $$file"; $(BIN)/python "$$file"; done
+	  [ -e "$$file" ] || continue; \
+	  echo "== $$file"; $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)"; done
 
 verify: .venv/.test ## All tests twice, lint and benchmarks; kept in docs/evidence/
 	@mkdir -p docs/evidence
