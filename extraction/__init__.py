@@ -1,0 +1,1 @@
+"""From notes and trial data to one cohort: records, sources, notes and criteria."""

@@ -1,0 +1,1 @@
+"""SDTM and ADaM, read domain by domain."""

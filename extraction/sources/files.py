@@ -1,0 +1,181 @@
+"""Reading CSV, Parquet and SAS transport files, with every fault named and no value shown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
+
+from extraction.records.errors import InputError
+
+SUFFIXES = (".xpt", ".parquet", ".csv")
+MAX_BYTES = 4 * 2**30
+_XPT_DATA = b"HEADER RECORD*******OBS     HEADER RECORD!!!!!!!"
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_of_frame(frame: pd.DataFrame) -> str:
+    """Hex digest of a frame's columns and values, whatever file it came from."""
+    digest = hashlib.sha256()
+    for column in frame.columns:
+        digest.update(repr(str(column)).encode())
+        digest.update(pd.util.hash_pandas_object(frame[column], index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_frame(
+    path: Path,
+    *,
+    separator: str = ",",
+    encoding: str = "utf-8",
+    missing: tuple[str, ...] = ("",),
+    max_bytes: int = MAX_BYTES,
+) -> pd.DataFrame:
+    """Read one file; text of a CSV stays text, blank text is missing.
+
+    Parameters
+    ----------
+    path
+        A ``.csv``, ``.parquet`` or ``.xpt`` file.
+    separator, encoding, missing
+        Of a CSV file; `missing` lists the cells that mean "no value".
+    max_bytes
+        Larger files are refused before they are opened.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, cut, ragged, too large or of another kind.
+    """
+    _check_size(path, max_bytes)
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        frame = _read_csv(path, separator, encoding, missing)
+    elif suffix == ".parquet":
+        frame = _read_parquet(path)
+    elif suffix == ".xpt":
+        frame = _read_xpt(path)
+    else:
+        raise InputError(f"{path.name}: kind {suffix or 'unknown'}; allowed are .csv .parquet .xpt")
+    if frame.empty:
+        raise InputError(f"{path.name}: 0 rows; at least one is needed")
+    return frame
+
+
+def _check_size(path: Path, max_bytes: int) -> None:
+    if not path.is_file():
+        raise InputError(f"{path.name}: no such file; give the path of a file that exists")
+    size = path.stat().st_size
+    if size == 0:
+        raise InputError(f"{path.name}: the file is empty (0 bytes)")
+    if size > max_bytes:
+        raise InputError(f"{path.name}: {size} bytes; the limit is {max_bytes}; split the file")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame: pd.DataFrame = pa_parquet.ParquetFile(path).read().to_pandas()
+    except (pa.ArrowException, OSError):
+        raise InputError(
+            f"{path.name}: not a whole Parquet file (cut or damaged); export it again"
+        ) from None
+    return frame
+
+
+def _read_xpt(path: Path) -> pd.DataFrame:
+    import pyreadstat
+
+    try:
+        frame, meta = pyreadstat.read_xport(str(path))
+    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError):
+        raise InputError(
+            f"{path.name}: not a SAS transport file (version 5 or 8); export it again"
+        ) from None
+    _check_xpt_whole(path, len(frame), sum(meta.variable_storage_width.values()))
+    return frame
+
+
+def _check_xpt_whole(path: Path, rows: int, row_bytes: int) -> None:
+    """Refuse a cut file: what is left behind the last row must be padding of one record."""
+    content = path.read_bytes()
+    start = content.find(_XPT_DATA)
+    # Version 8 has another header; there only the length of whole records can be checked.
+    rest = b"" if start < 0 else content[start + 80 + rows * row_bytes :]
+    if len(content) % 80 or len(rest) >= 80 + row_bytes or rest.strip(b" \x00"):
+        raise InputError(f"{path.name}: the transport file is cut; export it again")
+
+
+def _read_csv(path: Path, separator: str, encoding: str, missing: tuple[str, ...]) -> pd.DataFrame:
+    names = _csv_header(path, separator, encoding)
+    ragged: list[int] = []
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        ragged.append(row.number or 0)
+        return "skip"
+
+    table = _guard_csv(
+        path,
+        encoding,
+        lambda: pa_csv.read_csv(
+            path,
+            read_options=pa_csv.ReadOptions(use_threads=False, encoding=encoding),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=separator, invalid_row_handler=skip, newlines_in_values=True
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=list(missing),
+                strings_can_be_null=True,
+            ),
+        ),
+    )
+    if ragged:
+        lines = ", ".join(str(n) for n in ragged[:5])
+        raise InputError(
+            f"{path.name}: {len(ragged)} row(s) have not {len(names)} fields like the header "
+            f"(first at line {lines}); quote separators inside values"
+        )
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _guard_csv(path: Path, encoding: str, read: Callable[[], pa.Table]) -> pa.Table:
+    """Run a CSV reader; its own messages quote rows of the file, so none is passed on."""
+    try:
+        return read()
+    except (UnicodeDecodeError, LookupError, pa.ArrowInvalid) as error:
+        text = str(error).lower()
+        if isinstance(error, pa.ArrowInvalid) and "utf8" not in text:
+            raise InputError(f"{path.name}: not a readable CSV file; export it again") from None
+        raise InputError(
+            f"{path.name}: not {encoding} text; save it as UTF-8 or name its encoding"
+        ) from None
+
+
+def _csv_header(path: Path, separator: str, encoding: str) -> list[str]:
+    import csv
+
+    try:
+        with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as f:
+            names = next(csv.reader(f, delimiter=separator), [])
+    except (UnicodeDecodeError, LookupError, csv.Error):
+        raise InputError(
+            f"{path.name}: not {encoding} text; save it as UTF-8 or name its encoding"
+        ) from None
+    repeated = sorted(name for name, n in Counter(names).items() if n > 1)
+    if repeated:
+        raise InputError([f"{path.name}: column {name} appears twice" for name in repeated])
+    if not any(names):
+        raise InputError(f"{path.name}: the first line names no columns")
+    return names
