@@ -1,0 +1,34 @@
+"""The note: a dated text about one subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Note:
+    """A clinical note.
+
+    Parameters
+    ----------
+    note_id
+        Unique in its collection.
+    study_id, subject_id
+        Whom the note is about.
+    day
+        When it was written, days from index (day 0 = randomisation); NaN when unknown.
+    kind
+        E.g. ``admission``, ``visit``, ``adverse_event``.
+    text
+        The words.
+    rendered
+        True for a note that was written from a structured record and not by a clinician.
+    """
+
+    note_id: str
+    study_id: str
+    subject_id: str
+    day: float
+    kind: str
+    text: str
+    rendered: bool = False
