@@ -193,13 +193,13 @@ def welch_df(va: Any, na: Any, vb: Any, nb: Any) -> Any:
 
 @dataclass(frozen=True)
 class EffectBatch:
-    """Effects of one analysis over replicates, each array (R,)."""
+    """Effects of one analysis over replicates, each array (R,); `df` is shared or (R,)."""
 
     effect: FloatArray
     se: FloatArray
     statistic: FloatArray
     p_value: FloatArray
-    df: int
+    df: Any
 
     def rejection_rate(self, alpha: float = 0.05) -> tuple[float, float]:
         """Share of replicates with p <= alpha and its Monte Carlo standard error."""
@@ -247,4 +247,4 @@ def t_test_batch(mean_difference: FloatArray, variance: FloatArray, df: FloatArr
     se = np.sqrt(variance)
     statistic = mean_difference / se
     p_value = 2 * stats.t.sf(np.abs(statistic), df)
-    return EffectBatch(mean_difference, se, statistic, p_value, int(np.median(df)))
+    return EffectBatch(mean_difference, se, statistic, p_value, df)

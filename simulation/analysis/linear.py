@@ -118,3 +118,27 @@ def fit_batch(y: FloatArray, interest: FloatArray, shared: FloatArray) -> BatchF
     se = np.sqrt(rss[:, None] / df * np.einsum("ree->re", inverse))
     statistic = effect / se
     return BatchFit(effect, se, statistic, 2 * stats.t.sf(np.abs(statistic), df), df)
+
+
+def predict_masked(features: FloatArray, y: FloatArray, train: FloatArray) -> FloatArray:
+    """Least-squares predictions of all patients, each replicate learnt on its own subset.
+
+    Parameters
+    ----------
+    features
+        Columns without intercept (R, N, P).
+    y
+        Outcomes (R, N); those outside the subset are not used.
+    train
+        1 where the patient is in the training subset (R, N).
+
+    Returns
+    -------
+    FloatArray
+        Predictions (R, N).
+    """
+    design = np.concatenate([np.ones((*features.shape[:2], 1)), features], axis=2)
+    weighted = np.swapaxes(design * train[..., None], 1, 2)
+    slopes = np.linalg.solve(weighted @ design, weighted @ y[..., None])
+    predicted: FloatArray = (design @ slopes)[..., 0]
+    return predicted

@@ -119,10 +119,13 @@ def _slopes(gram: FloatArray, moment: FloatArray, energy: FloatArray, size: Floa
 
 
 def ridge_learner(x_train: FloatArray, y_train: FloatArray, x_test: FloatArray) -> FloatArray:
-    """Ridge as a plain learner (x_train, y_train, x_test) -> score of the test patients."""
+    """Ridge as a plain learner: predicted outcomes of the test patients (n_test,)."""
     table = np.vstack([x_train, x_test])
     spread = table.std(axis=0)
     table = (table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     train = (np.arange(len(table)) < len(x_train)).astype(np.float64)[None]
     y = np.concatenate([y_train, np.zeros(len(x_test))])
-    return ridge_batch(table, y, train)[0, len(x_train):]
+    score = ridge_batch(table, y, train)[0]
+    level = y_train.mean() - score[: len(x_train)].mean()
+    predicted: FloatArray = level + score[len(x_train) :]
+    return predicted
