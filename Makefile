@@ -6,7 +6,7 @@ SHELL := bash
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
   if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
-# A smaller PyTorch without CUDA: make demo TORCH_OPTIONS="--index-url https://download.pytorch.org/whl/cpu"
+# Further options for installing PyTorch, e.g. an index that holds a build without CUDA.
 TORCH_OPTIONS ?=
 PYTEST_OPTIONS ?=
 SHUFFLE_SEED ?= 20261122

@@ -1,0 +1,204 @@
+"""The cohort: canonical form, storage, timelines, flat tables."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from extraction.records import Cohort, CohortSchema, Endpoint, InputError, Variable
+from tests.support.records_support import small_cohort, small_schema
+
+
+def test_row_order_does_not_matter():
+    cohort = small_cohort()
+    shuffled = {
+        name: getattr(cohort, name).sample(frac=1, random_state=1)
+        for name in ("subjects", "observations", "episodes", "events")
+    }
+    again = Cohort.build(cohort.schema, sources=cohort.sources, **shuffled)
+    assert again.digest() == cohort.digest()
+
+
+def test_write_and_read_give_the_same_cohort(tmp_path):
+    cohort = small_cohort()
+    folder = cohort.write(tmp_path / "cohort")
+    assert Cohort.read(folder).digest() == cohort.digest()
+    cohort.write(folder)  # replacing is allowed and whole
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cohort"]
+
+
+def test_a_strange_folder_is_never_overwritten(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(InputError, match="holds other files"):
+        small_cohort().write(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+
+
+def test_every_damaged_file_is_named_at_once(tmp_path):
+    folder = small_cohort().write(tmp_path / "cohort")
+    events = folder / "events.parquet"
+    events.write_bytes(events.read_bytes()[:100])
+    (folder / "episodes.parquet").unlink()
+    with pytest.raises(InputError) as caught:
+        Cohort.read(folder)
+    assert len(caught.value.faults) == 2
+    assert "events.parquet is damaged" in str(caught.value)
+    assert "episodes.parquet is missing" in str(caught.value)
+
+
+def test_a_newer_schema_version_is_refused(tmp_path):
+    folder = small_cohort().write(tmp_path / "cohort")
+    head = json.loads((folder / "cohort.json").read_text())
+    head["schema_version"] = 99
+    (folder / "cohort.json").write_text(json.dumps(head))
+    with pytest.raises(InputError, match="newer Trialtwin"):
+        Cohort.read(folder)
+
+
+def test_an_older_folder_migrates(tmp_path, monkeypatch):
+    from extraction.records import storage
+
+    folder = small_cohort().write(tmp_path / "cohort")
+    head = json.loads((folder / "cohort.json").read_text())
+    head["schema_version"] = 0
+    head["schema"]["study_id"] = "OLD"
+    (folder / "cohort.json").write_text(json.dumps(head))
+
+    def renamed(old):
+        return {**old, "schema": {**old["schema"], "study_id": "TEST"}}
+
+    monkeypatch.setattr(storage, "MIGRATIONS", {0: renamed})
+    assert Cohort.read(folder).digest() == small_cohort().digest()
+
+
+def test_all_faults_of_a_cohort_at_once_and_no_value_in_them():
+    cohort = small_cohort()
+    subjects = cohort.subjects.copy()
+    subjects.loc[0, "AGE"] = 777.0
+    subjects.loc[1, "SEX"] = "hermaphrodite"
+    subjects.loc[2, "arm"] = "Secret arm"
+    subjects.loc[3, "subject_id"] = subjects.loc[4, "subject_id"]
+    with pytest.raises(InputError) as caught:
+        Cohort.build(cohort.schema, subjects)
+    text = str(caught.value)
+    assert len(caught.value.faults) == 4
+    for secret in ("777", "hermaphrodite", "Secret arm"):
+        assert secret not in text
+    for place in ("subjects.AGE", "subjects.SEX", "subjects.arm", "repeat a subject"):
+        assert place in text
+
+
+def test_flat_table_round_trip_with_visits_and_causes():
+    cohort = small_cohort()
+    table = cohort.to_table()
+    assert {"ALT@Week 4", "ECOG@Week 4", "death_time", "death_cause"} <= set(table)
+    again = Cohort.from_table(table, cohort.schema)
+    pd.testing.assert_frame_equal(again.to_table(), table)
+
+
+def test_at_visit_takes_the_nearest_observation_inside_the_window():
+    cohort = small_cohort(4)
+    extra = cohort.observations.iloc[[0]].assign(day=28.0, value=99.0)
+    more = Cohort.build(
+        cohort.schema,
+        cohort.subjects,
+        pd.concat([cohort.observations, extra]),
+        sources=cohort.sources,
+    )
+    assert more.at_visit("ALT", "Week 4").iloc[0] == 99.0
+
+
+def test_timeline_knows_nothing_of_later():
+    cohort = small_cohort()
+    who = cohort.events.loc[cohort.events["day"] > 30, "subject_id"].iloc[0]
+    line = cohort.timeline(who, until_day=30)
+    assert line.cohort.observations["day"].max() <= 30
+    event = line.cohort.events.iloc[0]
+    assert event["day"] == 30 and not event["observed"] and event["cause"] is None
+    assert line.cohort.subjects["end_reason"].iloc[0] is None
+
+
+def test_folds_are_balanced_and_keyed_by_subject():
+    cohort = small_cohort(60)
+    folds = cohort.folds(5, seed=3)
+    assert np.bincount(folds).tolist() == [12] * 5
+    arms = pd.crosstab(cohort.subjects["arm"], folds)
+    assert (arms == 6).all().all()
+    same = small_cohort(60).folds(5, seed=3)
+    assert (folds == same).all() and (folds != cohort.folds(5, seed=4)).any()
+
+
+def test_split_parts_are_disjoint_and_whole():
+    cohort = small_cohort(40)
+    first, second = cohort.split(0.75, seed=1)
+    assert len(first) == 30 and len(second) == 10
+    assert set(first.subject_ids) | set(second.subject_ids) == set(cohort.subject_ids)
+
+
+def test_merge_fills_gaps_and_keeps_what_was_there():
+    cohort = small_cohort(6)
+    schema = CohortSchema(
+        study_id="TEST",
+        variables=(
+            Variable(name="AGE", kind="continuous"),
+            Variable(name="BMI", kind="continuous"),
+        ),
+    )
+    other = Cohort.build(
+        schema, pd.DataFrame({"subject_id": cohort.subject_ids, "AGE": 50.0, "BMI": 22.5})
+    )
+    merged = cohort.merge(other)
+    known = cohort.subjects["AGE"].notna()
+    assert (merged.subjects["AGE"][known] == cohort.subjects["AGE"][known]).all()
+    assert (merged.subjects["AGE"][~known] == 50.0).all()
+    assert (merged.subjects["BMI"] == 22.5).all()
+
+
+def test_concat_stacks_subjects():
+    cohort = small_cohort()
+    first, second = cohort.split(0.5)
+    assert Cohort.concat([first, second]).digest() == cohort.digest()
+
+
+@pytest.mark.parametrize(
+    ("codes", "events"),
+    [
+        ([0, 1, 1], 2),
+        ([1, 2, 2], 2),
+        (["alive", "dead", "dead"], 2),
+        ([False, True, True], 2),
+        ([0, 1, 2], 2),
+    ],
+)
+def test_guess_reads_event_codes(codes, events):
+    frame = pd.DataFrame({"t": [5, 6, 7], "status": codes, "x": [1.5, 2.5, 4.0]})
+    schema = CohortSchema.guess(frame, time="t", event="status")
+    cohort = Cohort.from_table(frame, schema)
+    assert int(cohort.endpoint("status")["observed"].sum()) == events
+
+
+def test_guess_names_missing_columns_together():
+    with pytest.raises(InputError) as caught:
+        CohortSchema.guess(pd.DataFrame({"time": [1]}), arm="arms", time="tme", event=None)
+    assert len(caught.value.faults) == 3
+
+
+def test_schema_faults_come_together_without_values():
+    with pytest.raises(ValueError, match="appears more than once") as caught:
+        CohortSchema(
+            arms=("A", "A"),
+            control_arm="C",
+            allocation={"B": 0},
+            endpoints=(Endpoint(name="e"), Endpoint(name="e")),
+        )
+    for fault in ("arm A appears", "control_arm C", "allocation names arm B", "must be above 0"):
+        assert fault in str(caught.value)
+
+
+def test_empty_cohort_is_refused():
+    with pytest.raises(InputError, match="at least one subject"):
+        Cohort.build(small_schema(), pd.DataFrame({"subject_id": []}))
