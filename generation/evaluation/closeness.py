@@ -1,0 +1,286 @@
+"""Fidelity metrics with real-against-real, copy, independent and planted controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from generation.evaluation import controls
+from generation.evaluation.fidelity import (
+    marginal_distances,
+    marginals,
+    missingness,
+    pair_distances,
+    pairs,
+    worst_pair,
+)
+from generation.evaluation.longitudinal import lag_one_correlations, lag_one_distance
+from generation.evaluation.metric import NOT_SHOWN, WITHIN, WORSE, Control, Metric, Verdict
+from generation.evaluation.reference import Distance, Reference
+from generation.evaluation.separation import Detection, detect, null_se
+from generation.evaluation.survival import curve_gap, kaplan_meier_distance
+from generation.evaluation.tables import Floats, Table
+from generation.randomness import generator, integer_seed
+
+_DRAWS = 10
+_CAUGHT = 0.8
+_LARGE = 1.96
+Plant = Callable[[Table, np.random.Generator], Table]
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """A distance between two samples, shown as 1 - distance where `score`."""
+
+    name: str
+    label: str
+    distance: Distance
+    score: bool
+    plant: Plant
+    planted: str
+    details: Callable[[Table, Table], dict[str, Any]] = lambda _s, _r: {}
+
+    def show(self, distance: Any) -> Any:
+        """Return the distance(s) as the metric shows them."""
+        return 1 - distance if self.score else distance
+
+
+def fidelity(reference: Reference, synthetic: Sequence[Table]) -> list[Metric]:
+    """All fidelity metrics that the columns allow."""
+    sample = reference.sample(synthetic)
+    metrics = [_measure(spec, reference, sample) for spec in _specs(reference)]
+    return [*metrics, _detection(reference, sample)]
+
+
+def _specs(reference: Reference) -> list[_Spec]:
+    layout = reference.pool.layout
+    shift = "every number moved by a quarter SD and a tenth of the categories changed"
+    broken = "the strongest pair of columns made independent"
+    specs = [
+        _Spec("marginals", "distributions of single columns", marginals, True, controls.shifted,
+              shift, _marginal_details),
+    ]  # fmt: skip
+    if np.isnan(reference.pool.features).any():
+        specs.append(
+            _Spec("missingness", "shares of missing values", missingness, False, _fewer_missing,
+                  "half of the missing values filled in")
+        )  # fmt: skip
+    if len(layout.names) > 1:
+        specs += [
+            _Spec("pairs", "associations of pairs of columns (mean)", pairs, True, _unrelated,
+                  "all columns made independent", _pair_details),
+            _Spec("worst_pair", "association furthest off", worst_pair, True,
+                  controls.one_pair_broken, broken),
+        ]  # fmt: skip
+    if lag_one_correlations(reference.holdout):
+        specs.append(
+            _Spec("lag_one", "correlation of a patient's successive values", lag_one_distance,
+                  False, controls.half_forgotten, "half of the patients' visits taken from others",
+                  _lag_details)
+        )  # fmt: skip
+    for i, endpoint in enumerate(layout.endpoints):
+        specs.append(
+            _Spec(f"kaplan_meier:{endpoint.name}", f"Kaplan-Meier curves of {endpoint.name}",
+                  partial(kaplan_meier_distance, endpoint=endpoint), False,
+                  partial(_more_events, endpoint=i), "event patients half as frequent again",
+                  partial(_curve_details, endpoint=endpoint))
+        )  # fmt: skip
+    return specs
+
+
+def _measure(spec: _Spec, reference: Reference, sample: Table) -> Metric:
+    distance = spec.distance(sample, reference.holdout)
+    known = reference.cached(spec.name, lambda: _known(spec, reference))
+    replicates = np.array([spec.distance(*pair) for pair in reference.resampled(sample)])
+    bound = known["bound"]
+    power = float(np.mean(known["planted"] > bound))
+    verdict = _verdict(distance <= bound, power >= _CAUGHT)
+    details = {
+        **spec.details(sample, reference.holdout),
+        "real_against_real_limit": spec.show(bound),
+        "planted_error": spec.planted,
+        "planted_error_caught": power,
+    }
+    return Metric(
+        spec.name,
+        "fidelity",
+        spec.label,
+        float(spec.show(distance)),
+        float(np.nanstd(replicates, ddof=1)),
+        "higher" if spec.score else "lower",
+        {
+            name: Control.of(np.asarray(spec.show(known[name])))
+            for name in ("copy", "independent", "real", "planted")
+        },
+        verdict,
+        _sentence(spec.label, spec.show(distance), spec.show(bound), verdict, spec.planted),
+        details,
+        np.asarray(spec.show(replicates)),
+    )
+
+
+def _known(spec: _Spec, reference: Reference) -> dict[str, Any]:
+    """Distances of the control samples, and the limit that 97.5 % of real samples keep."""
+    real = reference.real_distances(spec.distance)
+    holdout = reference.holdout
+    planted = [
+        spec.plant(reference.draw("subset", k), generator(reference.seed, "evaluation-plant", k))
+        for k in range(_DRAWS)
+    ]
+    return {
+        "real": real,
+        "bound": float(np.nanmean(real) + _LARGE * np.nanstd(real, ddof=1)),
+        "planted": np.array([spec.distance(t, holdout) for t in planted]),
+        **{
+            kind: np.array([spec.distance(reference.draw(kind, k), holdout) for k in range(_DRAWS)])
+            for kind in ("copy", "independent")
+        },
+    }
+
+
+def _verdict(close: bool, caught: bool) -> Verdict:
+    if not close:
+        return WORSE
+    return WITHIN if caught else NOT_SHOWN
+
+
+def _sentence(label: str, value: float, bound: float, verdict: Verdict, planted: str) -> str:
+    start = f"{label[0].upper()}{label[1:]}: {value:.3f}"
+    if verdict == WORSE:
+        return f"{start}, worse than real patients differ from other real ones ({bound:.3f})."
+    if verdict == WITHIN:
+        return f"{start}, within what real patients differ by from other real ones ({bound:.3f})."
+    return (
+        f"{start}, no worse than real against real ({bound:.3f}), but not shown: at this size "
+        f"a planted error ({planted}) would pass as well."
+    )
+
+
+def _detection(reference: Reference, sample: Table) -> Metric:
+    """Two-sample AUC beside its controls."""
+    folds = reference.fold_names if len(reference.folds) > 1 else None
+    found = detect(sample, reference.holdout, reference.seed, folds)
+    known = reference.cached("two_sample_auc", lambda: _known_detections(reference))
+    null = _null_se(reference)
+    bound = 0.5 + _LARGE * null
+    verdict = _verdict(found.area <= bound, float(known["planted"].mean()) > bound)
+    influence = np.zeros(len(reference.pool))
+    influence[reference.held_out] = found.real
+    spread = reference.spread(influence, float(np.sqrt((found.synthetic**2).sum())))
+    return Metric(
+        "two_sample_auc",
+        "fidelity",
+        "telling synthetic from real patients (two-sample AUC)",
+        found.area,
+        found.se,
+        "chance",
+        {name: Control.of(areas) for name, areas in known.items()},
+        verdict,
+        _detection_sentence(found, bound, null, verdict),
+        {
+            "real_against_real_limit": bound,
+            "planted_error": "the strongest pair of columns made independent",
+            "near_duplicates": found.area < 0.5 - _LARGE * null,
+        },
+        found.area + spread,
+    )
+
+
+def _null_se(reference: Reference) -> float:
+    """Standard error of the area for samples of one population."""
+    if len(reference.folds) > 1:
+        return null_se(
+            [f.compared for f in reference.folds], [len(f.holdout) for f in reference.folds]
+        )
+    fifth = np.full(5, 0.2)
+    return null_se(list(reference.compared * fifth), list(len(reference.holdout) * fifth))
+
+
+def _known_detections(reference: Reference) -> dict[str, Floats]:
+    folds = reference.fold_names if len(reference.folds) > 1 else None
+    seed = reference.seed
+
+    def areas(kind: str) -> Floats:
+        found = []
+        for k in range(2):
+            table = reference.draw("subset" if kind == "planted" else kind, k)
+            if kind == "planted":
+                table = controls.one_pair_broken(table, generator(seed, "evaluation-plant", k))
+            key = integer_seed(seed, f"evaluation-{kind}", k)
+            found.append(detect(table, reference.holdout, key, folds).area)
+        return np.array(found)
+
+    real = [
+        detect(*reference.split(k), integer_seed(seed, "evaluation-real", k)).area for k in range(2)
+    ]
+    return {"real": np.array(real), **{k: areas(k) for k in ("copy", "independent", "planted")}}
+
+
+def _detection_sentence(found: Detection, bound: float, null: float, verdict: Verdict) -> str:
+    start = f"Gradient boosting tells synthetic from real patients with an AUC of {found.area:.3f}"
+    if found.area < 0.5 - _LARGE * null:
+        return f"{start}: clearly below .5, which means near duplicates of real patients."
+    if verdict == WORSE:
+        return f"{start}, above what chance gives ({bound:.3f})."
+    if verdict == WITHIN:
+        return f"{start}, no better than chance ({bound:.3f}); one broken pair would be seen."
+    return (
+        f"{start}, no better than chance ({bound:.3f}), but not shown: at this size one broken "
+        "pair of columns would pass as well."
+    )
+
+
+def _unrelated(table: Table, rng: np.random.Generator) -> Table:
+    return controls.independent(table, len(table), rng)
+
+
+def _more_events(table: Table, rng: np.random.Generator, endpoint: int) -> Table:
+    return controls.more_events(table, endpoint, rng)
+
+
+def _fewer_missing(table: Table, rng: np.random.Generator) -> Table:
+    """Half of the missing values filled with another patient's (or 0 where nobody has one)."""
+    other = controls.independent(table, len(table), rng)
+    fill = rng.random(table.features.shape) < 0.5
+    p = table.numbers.shape[1]
+    numbers = np.where(
+        np.isnan(table.numbers) & fill[:, :p], np.nan_to_num(other.numbers), table.numbers
+    )
+    codes = np.where((table.codes < 0) & fill[:, p:], np.maximum(other.codes, 0), table.codes)
+    return Table(table.layout, numbers, codes)
+
+
+def _marginal_details(sample: Table, real: Table) -> dict[str, Any]:
+    """Score of each column, worst first."""
+    scores = 1 - marginal_distances(sample, real)
+    names = sample.layout.names
+    return {"columns": {names[i]: scores[i] for i in np.argsort(scores, kind="stable")}}
+
+
+def _pair_details(sample: Table, real: Table) -> dict[str, Any]:
+    """The five pairs that are furthest off."""
+    distances = np.nan_to_num(pair_distances(sample, real), nan=-1.0)
+    worst = np.argsort(-distances, axis=None, kind="stable")[:5]
+    names = sample.layout.names
+    rows, columns = np.unravel_index(worst, distances.shape)
+    return {
+        "furthest": [
+            {"columns": [names[i], names[j]], "score": 1 - distances[i, j]}
+            for i, j in zip(rows, columns, strict=True)
+            if distances[i, j] >= 0
+        ]
+    }
+
+
+def _lag_details(sample: Table, real: Table) -> dict[str, Any]:
+    ours, theirs = lag_one_correlations(sample), lag_one_correlations(real)
+    return {"variables": {n: {"synthetic": ours[n], "real": theirs[n]} for n in theirs}}
+
+
+def _curve_details(sample: Table, real: Table, endpoint: Any) -> dict[str, Any]:
+    gap = curve_gap(sample, real, endpoint)
+    return {"largest_difference": gap.largest, "horizon_days": gap.horizon}

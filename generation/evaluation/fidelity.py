@@ -1,0 +1,171 @@
+"""How close the columns and the pairs of columns of two samples are.
+
+Definitions of SDMetrics 0.32 (Column Shapes and Column Pair Trends), written for arrays so that
+hundreds of resamples cost seconds; the tests hold them equal to the library.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from generation.evaluation.tables import Codes, Floats, Table
+
+_BINS = 10
+
+
+def marginal_distances(synthetic: Table, real: Table) -> Floats:
+    """Distance of every column's distribution, in [0, 1].
+
+    Kolmogorov-Smirnov distance of numeric columns, total variation of categorical ones, both
+    over observed values.
+
+    Returns
+    -------
+    array of shape (columns,)
+        Numeric columns first; NaN where a side has no observed value.
+    """
+    numeric = [
+        _kolmogorov_smirnov(synthetic.numbers[:, j], real.numbers[:, j])
+        for j in range(synthetic.numbers.shape[1])
+    ]
+    categorical = [
+        _total_variation(synthetic.codes[:, j], real.codes[:, j], len(levels))
+        for j, levels in enumerate(synthetic.layout.levels)
+    ]
+    return np.array(numeric + categorical)
+
+
+def marginals(synthetic: Table, real: Table) -> float:
+    """Mean of `marginal_distances` over the columns that both sides have."""
+    return _mean(marginal_distances(synthetic, real))
+
+
+def missingness(synthetic: Table, real: Table) -> float:
+    """Mean absolute difference of the columns' shares of missing values, in [0, 1]."""
+    gap = np.isnan(synthetic.features).mean(axis=0) - np.isnan(real.features).mean(axis=0)
+    return float(np.abs(gap).mean())
+
+
+def pair_distances(synthetic: Table, real: Table) -> Floats:
+    """Distance of the association of every pair of columns, in [0, 1].
+
+    Two numeric columns: half the absolute difference of Pearson correlations over complete
+    pairs. Any other pair: total variation between the joint tables, a numeric column cut into 10
+    bins of equal width over its own sample's range (as the library does), missing values being a
+    level of a categorical column and the last bin of a numeric one.
+
+    Returns
+    -------
+    array of shape (columns, columns)
+        Upper triangle filled, NaN elsewhere and where a correlation is undefined.
+    """
+    p, q = synthetic.numbers.shape[1], synthetic.codes.shape[1]
+    distances = np.full((p + q, p + q), np.nan)
+    if p:
+        difference = correlations(synthetic.numbers) - correlations(real.numbers)
+        distances[:p, :p] = np.abs(difference) / 2
+    if q:
+        distances[:, p:] = _joint_distances(synthetic, real)
+    distances[np.tril_indices(p + q)] = np.nan
+    return distances
+
+
+def pairs(synthetic: Table, real: Table) -> float:
+    """Mean of `pair_distances` over the pairs that are defined."""
+    return _mean(pair_distances(synthetic, real))
+
+
+def worst_pair(synthetic: Table, real: Table) -> float:
+    """Largest of `pair_distances`."""
+    distances = pair_distances(synthetic, real)
+    return float(np.nanmax(distances)) if np.isfinite(distances).any() else float("nan")
+
+
+def correlations(numbers: Floats) -> Floats:
+    """Pearson correlations over pairwise complete rows.
+
+    Parameters
+    ----------
+    numbers
+        Shape (n, p), NaN = missing.
+
+    Returns
+    -------
+    array of shape (p, p)
+        NaN where fewer than two complete rows exist or a column does not vary.
+    """
+    seen = (~np.isnan(numbers)).astype(np.float64)
+    count = np.maximum(seen.sum(axis=0), 1)
+    centred = np.where(seen > 0, numbers - np.nansum(numbers, axis=0) / count, 0.0)
+    scale = np.sqrt((centred**2).sum(axis=0) / count)
+    z = centred / np.where(scale > 0, scale, 1.0)
+    n = seen.T @ seen
+    sums = z.T @ seen
+    squares = (z * z).T @ seen
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = z.T @ z - sums * sums.T / n
+        variance = squares - sums**2 / n
+        spread = np.sqrt(variance * variance.T)
+        r = np.where((n >= 2) & (spread > 1e-9), covariance / spread, np.nan)
+    return np.asarray(np.clip(r, -1.0, 1.0))
+
+
+def _kolmogorov_smirnov(a: Floats, b: Floats) -> float:
+    a, b = np.sort(a[~np.isnan(a)]), np.sort(b[~np.isnan(b)])
+    if not len(a) or not len(b):
+        return float("nan")
+    grid = np.concatenate([a, b])
+    below_a = np.searchsorted(a, grid, side="right") / len(a)
+    below_b = np.searchsorted(b, grid, side="right") / len(b)
+    return float(np.abs(below_a - below_b).max())
+
+
+def _total_variation(a: Codes, b: Codes, levels: int) -> float:
+    a, b = a[a >= 0], b[b >= 0]
+    if not len(a) or not len(b):
+        return float("nan")
+    share_a = np.bincount(a, minlength=levels) / len(a)
+    share_b = np.bincount(b, minlength=levels) / len(b)
+    return float(np.abs(share_a - share_b).sum() / 2)
+
+
+def _joint_distances(synthetic: Table, real: Table) -> Floats:
+    """Total variation of (any column, categorical column), shape (p + q, q)."""
+    sizes = np.array([len(levels) + 1 for levels in synthetic.layout.levels])
+    p = synthetic.numbers.shape[1]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    row_starts = np.concatenate([np.arange(p) * (_BINS + 1), p * (_BINS + 1) + starts])
+    gap = np.abs(_joint(synthetic, sizes) - _joint(real, sizes)) / 2
+    by_row = np.add.reduceat(gap, row_starts, axis=0)
+    return np.asarray(np.add.reduceat(by_row, starts, axis=1))
+
+
+def _joint(table: Table, sizes: npt.NDArray[np.int64]) -> Floats:
+    """Shares of every (binned numeric or categorical level, categorical level)."""
+    p = table.numbers.shape[1]
+    binned = np.column_stack([_bins(table.numbers[:, j]) for j in range(p)]) if p else None
+    categorical = _one_hot(table.codes + 1, sizes)
+    if binned is None:
+        rows = categorical
+    else:
+        rows = np.concatenate([_one_hot(binned, np.full(p, _BINS + 1)), categorical], axis=1)
+    return np.asarray(rows.T @ categorical) / len(table)
+
+
+def _bins(values: Floats) -> Codes:
+    """Ten bins of equal width over the sample's own range; the maximum and NaN are an eleventh."""
+    edges = np.histogram_bin_edges(values[~np.isnan(values)])
+    return np.asarray(np.digitize(values, edges) - 1, dtype=np.int64)
+
+
+def _one_hot(codes: Codes, sizes: npt.NDArray[np.int64]) -> Floats:
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    out = np.zeros((len(codes), int(sizes.sum())))
+    np.put_along_axis(out, codes + starts, 1.0, axis=1)
+    return out
+
+
+def _mean(distances: Floats) -> float:
+    known = distances[np.isfinite(distances)]
+    return float(known.mean()) if len(known) else float("nan")

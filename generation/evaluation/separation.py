@@ -1,0 +1,144 @@
+"""Areas under the ROC curve with what each patient contributes to their error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from generation.evaluation.tables import Floats, Rows, Table
+from generation.randomness import generator, integer_seed
+
+_TREES = 60
+_LEAVES = 8
+_RATE = 0.1
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Separation:
+    """An area under the curve.
+
+    Parameters
+    ----------
+    area
+        Probability that a positive scores above a negative, ties a half.
+    positive, negative
+        Influence of each positive and negative on the area; the squares add up to its variance.
+    """
+
+    area: float
+    positive: Floats
+    negative: Floats
+
+    @property
+    def se(self) -> float:
+        """Standard error (DeLong, DeLong and Clarke-Pearson 1988, doi 10.2307/2531595)."""
+        return float(np.sqrt((self.positive**2).sum() + (self.negative**2).sum()))
+
+
+def separation(positive: Floats, negative: Floats) -> Separation:
+    """Area under the curve of two sets of scores, with influences.
+
+    Examples
+    --------
+    >>> separation(np.array([2.0, 3.0]), np.array([0.0, 1.0])).area
+    1.0
+    """
+    m, n = len(positive), len(negative)
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[:m] - rankdata(positive)) / n
+    below = 1 - (ranks[m:] - rankdata(negative)) / m
+    area = float(above.mean())
+    return Separation(area, (above - area) / max(m - 1, 1), (below - area) / max(n - 1, 1))
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well gradient boosting tells synthetic from real rows (two-sample AUC).
+
+    Parameters
+    ----------
+    area
+        Mean over folds of the area under the curve within the fold.
+    synthetic, real
+        Influence of each row on `area`, in the order of the rows.
+    """
+
+    area: float
+    synthetic: Floats
+    real: Floats
+
+    @property
+    def se(self) -> float:
+        """Standard error given the fitted classifiers."""
+        return float(np.sqrt((self.synthetic**2).sum() + (self.real**2).sum()))
+
+
+def detect(
+    synthetic: Table,
+    real: Table,
+    seed: int,
+    folds: tuple[Rows, Rows] | None = None,
+) -> Detection:
+    """Two-sample AUC of gradient boosting, cross-validated.
+
+    60 trees of 8 leaves; missing values go down a branch of their own; all columns take part,
+    time and event among them.
+
+    Parameters
+    ----------
+    folds
+        Fold of each synthetic and each real row. Given, the classifier that scores a fold never
+        saw rows of that fold; otherwise 5 random folds.
+
+    Returns
+    -------
+    Detection
+        .5 cannot be told apart, 1 always told apart; clearly below .5 means near duplicates
+        (a row's twin carries the other label).
+    """
+    if folds is None:
+        folds = (_random_folds(len(synthetic), seed, 0), _random_folds(len(real), seed, 1))
+    x = np.concatenate([synthetic.features, real.features])
+    y = np.repeat([1, 0], [len(synthetic), len(real)])
+    fold = np.concatenate(folds)
+    influence, areas = np.zeros(len(y)), []
+    names = np.unique(fold)
+    for name in names:
+        test = fold == name
+        scores = _boost(x[~test], y[~test], x[test], integer_seed(seed, "detection", int(name)))
+        found = separation(scores[y[test] == 1], scores[y[test] == 0])
+        areas.append(found.area)
+        influence[test & (y == 1)] = found.positive / len(names)
+        influence[test & (y == 0)] = found.negative / len(names)
+    return Detection(
+        float(np.mean(areas)), influence[: len(synthetic)], influence[len(synthetic) :]
+    )
+
+
+def null_se(positives: Sequence[int], negatives: Sequence[int]) -> float:
+    """Standard error of a fold-averaged area when the scores mean nothing (Mann-Whitney)."""
+    m, n = np.asarray(positives, dtype=np.float64), np.asarray(negatives, dtype=np.float64)
+    return float(np.sqrt(((m + n + 1) / (12 * m * n)).sum()) / len(m))
+
+
+def _random_folds(n: int, seed: int, side: int) -> Rows:
+    return np.asarray(generator(seed, "detection-folds", side).permutation(n) % _FOLDS)
+
+
+def _boost(x: Floats, y: Rows, test: Floats, seed: int) -> Floats:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        max_iter=_TREES,
+        max_leaf_nodes=_LEAVES,
+        learning_rate=_RATE,
+        min_samples_leaf=max(3, min(20, len(x) // 40)),
+        early_stopping=False,
+        random_state=seed,
+    )
+    keep = np.isfinite(x).any(axis=0)  # boosting has no cut for a column without a value
+    return np.asarray(model.fit(x[:, keep], y).decision_function(test[:, keep]))
