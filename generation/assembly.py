@@ -1,0 +1,347 @@
+"""Cohorts as arrays and back: the one place where engines meet the shared data model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from extraction.records import Cohort, CohortSchema
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+ObjectArray = npt.NDArray[np.object_]
+Values = FloatArray | ObjectArray
+
+CENSORED = 0
+NO_RECORD = -1
+
+
+@dataclass
+class TrialArrays:
+    """A cohort as arrays with one row a patient.
+
+    Attributes
+    ----------
+    baseline
+        Values by baseline variable, each of shape (n,).
+    arm
+        Planned arm, None where unknown, shape (n,).
+    follow_up
+        Last day under observation, NaN where unknown, shape (n,).
+    end_reason
+        Why observation ended, None where unknown, shape (n,).
+    events
+        By endpoint: the day, and the status: 0 censored, k the k-th cause, -1 no record.
+    visits
+        Names of the visit columns (None for unplanned ones), length v.
+    visit_day
+        Day of each visit, NaN where it was not attended, shape (n, v).
+    values
+        By longitudinal variable: values at each visit, missing where not measured, (n, v).
+    """
+
+    baseline: dict[str, Values]
+    arm: ObjectArray
+    follow_up: FloatArray
+    end_reason: ObjectArray
+    events: dict[str, tuple[FloatArray, IntArray]]
+    visits: tuple[str | None, ...] = ()
+    visit_day: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    values: dict[str, Values] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.arm)
+
+
+def to_arrays(cohort: Cohort, unplanned_visits: int = 60) -> TrialArrays:
+    """Read a cohort into arrays.
+
+    Planned visits take the observed value closest to the target day inside the window;
+    without planned visits each patient's distinct days are numbered, up to
+    `unplanned_visits` of them.
+    """
+    schema, subjects = cohort.schema, cohort.subjects
+    baseline = {v.name: _column(subjects[v.name], v.numeric) for v in schema.baseline}
+    arrays = TrialArrays(
+        baseline=baseline,
+        arm=_labels(subjects["arm"]),
+        follow_up=_numbers(subjects["observed_until"]),
+        end_reason=_labels(subjects["end_reason"]),
+        events={e.name: _endpoint(cohort, e.name, e.causes) for e in schema.endpoints},
+        visit_day=np.zeros((len(cohort), 0)),
+    )
+    _read_visits(cohort, arrays, unplanned_visits)
+    return arrays
+
+
+def _column(series: pd.Series, numeric: bool) -> Values:
+    return _numbers(series) if numeric else _labels(series)
+
+
+def _numbers(series: pd.Series) -> FloatArray:
+    return series.to_numpy(dtype=np.float64, na_value=np.nan).copy()
+
+
+def _labels(series: pd.Series) -> ObjectArray:
+    values = series.astype(object)
+    return np.asarray(values.where(values.notna(), None), dtype=object)
+
+
+def _endpoint(cohort: Cohort, name: str, causes: Sequence[str]) -> tuple[FloatArray, IntArray]:
+    frame = cohort.endpoint(name)
+    day = frame["day"].to_numpy(dtype=np.float64)
+    code = frame["cause"].map({cause: k + 1 for k, cause in enumerate(causes)}).fillna(1)
+    observed = frame["observed"].to_numpy(dtype=bool)
+    status = np.where(observed, code.to_numpy(dtype=np.int64), CENSORED)
+    return day, np.where(np.isfinite(day), status, NO_RECORD)
+
+
+def _read_visits(cohort: Cohort, arrays: TrialArrays, most: int) -> None:
+    """Fill the visit columns of the arrays."""
+    schema = cohort.schema
+    names = [v.name for v in schema.longitudinal]
+    frame = cohort.observations
+    measured = frame["status"].isin(["observed", "below_limit"])
+    frame = frame[(measured & frame["variable"].isin(names)).to_numpy()]
+    if not names or frame.empty:
+        return
+    rows, days = cohort.positions(frame), frame["day"].to_numpy(dtype=np.float64)
+    windows = sorted(schema.visits, key=lambda w: w.day)
+    if windows:
+        column, distance = _assign(days, windows)
+        arrays.visits = tuple(w.name for w in windows)
+    else:
+        column, distance = _number_days(rows, days), np.zeros(len(days))
+        keep_visits = min(most, int(column.max()) + 1)
+        column = np.where(column < keep_visits, column, -1)
+        arrays.visits = (None,) * keep_visits
+    shape = (len(cohort), len(arrays.visits))
+    order = np.lexsort((distance, column, rows))[::-1]
+    order = order[column[order] >= 0]
+    arrays.visit_day = np.full(shape, np.nan)
+    arrays.visit_day[rows[order], column[order]] = days[order]
+    for variable in schema.longitudinal:
+        mine = order[(frame["variable"] == variable.name).to_numpy()[order]]
+        values = _column(frame["value" if variable.numeric else "text"], variable.numeric)
+        empty: Values = np.full(shape, np.nan) if variable.numeric else np.full(shape, None, object)
+        empty[rows[mine], column[mine]] = values[mine]
+        arrays.values[variable.name] = empty
+
+
+def _assign(days: FloatArray, windows: Sequence[object]) -> tuple[IntArray, FloatArray]:
+    """Visit window of each day (-1 outside all) and the distance to its target day."""
+    low, high, target = (
+        np.array([getattr(w, side) for w in windows]) for side in ("low", "high", "day")
+    )
+    distance = np.abs(days[:, None] - target)
+    distance = np.where((days[:, None] >= low) & (days[:, None] <= high), distance, np.inf)
+    column = np.where(np.isfinite(distance.min(axis=1)), distance.argmin(axis=1), -1)
+    return column.astype(np.int64), distance.min(axis=1)
+
+
+def _number_days(rows: IntArray, days: FloatArray) -> IntArray:
+    """Number of each day among its patient's distinct days, from 0."""
+    pairs, back = np.unique(np.column_stack([rows, days]), axis=0, return_inverse=True)
+    first = np.searchsorted(pairs[:, 0], pairs[:, 0], side="left")
+    return np.asarray((np.arange(len(pairs)) - first)[back.ravel()], dtype=np.int64)
+
+
+def to_cohort(
+    arrays: TrialArrays,
+    schema: CohortSchema,
+    engine: str,
+    action: str,
+    prefix: str = "S",
+    history: Cohort | None = None,
+) -> Cohort:
+    """Write arrays as a synthetic cohort.
+
+    Parameters
+    ----------
+    arrays
+        The patients.
+    schema
+        Schema of the training cohort.
+    engine, action
+        Provenance: the sources frame gets one row ``synthetic:<engine>`` with this action.
+    prefix
+        Subjects are named ``<prefix>-000001`` and on.
+    history
+        One patient whose observations and episodes are repeated for every row.
+    """
+    n, source = len(arrays), f"synthetic:{engine}"
+    ids = np.array([f"{prefix}-{k:06d}" for k in range(1, n + 1)], dtype=object)
+    subjects = pd.DataFrame(
+        {
+            "study_id": schema.study_id,
+            "subject_id": ids,
+            "arm": arrays.arm,
+            "arm_actual": arrays.arm,
+            "observed_until": arrays.follow_up,
+            "end_reason": arrays.end_reason,
+            **arrays.baseline,
+        }
+    )
+    observations = _observation_frame(arrays, schema, ids, source)
+    episodes = None
+    sources: list[dict[str, object]] = [
+        {"source_id": source, "kind": "table", "name": source, "action": action}
+    ]
+    if history is not None:
+        observations = pd.concat(
+            [f for f in (_repeat(history.observations, ids), observations) if len(f)]
+            or [observations],
+            ignore_index=True,
+        )
+        episodes = _repeat(history.episodes, ids)
+    return Cohort.build(
+        schema,
+        subjects,
+        observations=observations,
+        episodes=episodes,
+        events=_event_frame(arrays, schema, ids),
+        sources=_source_frame(sources, history),
+    )
+
+
+def _source_frame(rows: list[dict[str, object]], history: Cohort | None) -> pd.DataFrame:
+    own = pd.DataFrame(rows)
+    if history is None or history.sources.empty:
+        return own
+    return pd.concat([history.sources, own], ignore_index=True)
+
+
+def _repeat(frame: pd.DataFrame, ids: ObjectArray) -> pd.DataFrame:
+    """One patient's rows once for each new subject."""
+    place = np.tile(np.arange(len(frame)), len(ids))
+    repeated = frame.iloc[place].reset_index(drop=True)
+    repeated["subject_id"] = np.repeat(ids, len(frame))
+    return repeated
+
+
+def _observation_frame(
+    arrays: TrialArrays, schema: CohortSchema, ids: ObjectArray, source: str
+) -> pd.DataFrame:
+    names = np.array(arrays.visits, dtype=object)
+    parts = []
+    for variable in schema.longitudinal:
+        values = arrays.values.get(variable.name)
+        if values is None or not values.size:
+            continue
+        rows, columns = np.nonzero(~pd.isna(values) & np.isfinite(arrays.visit_day))
+        taken = values[rows, columns]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "study_id": schema.study_id,
+                    "subject_id": ids[rows],
+                    "day": arrays.visit_day[rows, columns],
+                    "visit": names[columns],
+                    "variable": variable.name,
+                    "value": taken.astype(np.float64) if variable.numeric else np.nan,
+                    "text": None if variable.numeric else taken,
+                    "unit": variable.unit,
+                    "status": "observed",
+                    "source_id": source,
+                }
+            )
+        )
+    kept = [part.astype({"text": object, "unit": object}) for part in parts if len(part)]
+    if not kept:
+        return pd.DataFrame(columns=["study_id", "subject_id", "day", "variable"])
+    return pd.concat(kept, ignore_index=True)
+
+
+def _event_frame(arrays: TrialArrays, schema: CohortSchema, ids: ObjectArray) -> pd.DataFrame:
+    parts = []
+    for endpoint in schema.endpoints:
+        if endpoint.name not in arrays.events:
+            continue
+        day, status = arrays.events[endpoint.name]
+        rows = np.flatnonzero(status != NO_RECORD)
+        causes = np.array([None, *endpoint.causes], dtype=object)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "study_id": schema.study_id,
+                    "subject_id": ids[rows],
+                    "endpoint": endpoint.name,
+                    "day": day[rows],
+                    "observed": status[rows] > CENSORED,
+                    "cause": causes[status[rows]],
+                }
+            )
+        )
+    kept = [part.astype({"cause": object}) for part in parts if len(part)]
+    if not kept:
+        return pd.DataFrame(columns=["study_id", "subject_id", "endpoint", "day", "observed"])
+    return pd.concat(kept, ignore_index=True)
+
+
+def implied_follow_up(arrays: TrialArrays) -> bool:
+    """Whether the end of observation is simply the last endpoint day (flat tables)."""
+    known = np.isfinite(arrays.follow_up)
+    last = last_endpoint_day(arrays)
+    if not known.any():
+        return True
+    return bool(np.mean(np.abs(arrays.follow_up - last)[known] < 0.5) >= 0.95)
+
+
+def last_endpoint_day(arrays: TrialArrays) -> FloatArray:
+    """Latest endpoint day of each patient, NaN where there is none."""
+    last = np.full(len(arrays), np.nan)
+    for day, _ in arrays.events.values():
+        last = np.fmax(last, day)
+    return last
+
+
+def censored_at_end(arrays: TrialArrays, endpoint: str) -> bool:
+    """Whether an endpoint without an event is censored when observation ends."""
+    day, status = arrays.events[endpoint]
+    rows = (status == CENSORED) & np.isfinite(arrays.follow_up)
+    return bool(rows.any() and np.mean(np.abs(day - arrays.follow_up)[rows] < 0.5) >= 0.95)
+
+
+def settle(arrays: TrialArrays, until_day: float | None, at_end: frozenset[str]) -> None:
+    """Close follow-up in place: nothing may happen after the end of observation.
+
+    Parameters
+    ----------
+    arrays
+        Drawn patients; an unknown end becomes the last endpoint day.
+    until_day
+        Last simulated day, None for no further limit.
+    at_end
+        Endpoints that are censored when observation ends.
+    """
+    end = np.where(np.isfinite(arrays.follow_up), arrays.follow_up, last_endpoint_day(arrays))
+    if until_day is not None:
+        cut = ~(end <= until_day)
+        end = np.where(cut, float(until_day), end)
+        arrays.end_reason = arrays.end_reason.copy()
+        arrays.end_reason[cut] = None
+    for name, (day, status) in arrays.events.items():
+        late = (day > end) | ((status == CENSORED) & (name in at_end) & np.isfinite(end))
+        settled = np.where(late & (status != NO_RECORD), CENSORED, status)
+        arrays.events[name] = (np.maximum(np.where(late, end, day), 0.0), settled)
+    arrays.follow_up = end
+    gone = arrays.visit_day > end[:, None]
+    arrays.visit_day = np.where(gone, np.nan, arrays.visit_day)
+
+
+def impossible_rows(cohort: Cohort) -> int:
+    """Count rows that cannot happen.
+
+    Event days that are negative or after the end of observation, and observations
+    after the end of observation or after a patient's death-like end.
+    """
+    end = cohort.subjects.set_index("subject_id")["observed_until"]
+    until = cohort.events["subject_id"].map(end).to_numpy(dtype=np.float64)
+    day = cohort.events["day"].to_numpy(dtype=np.float64)
+    bad = int(np.sum((day < 0) | (day > until + 1e-6)))
+    until = cohort.observations["subject_id"].map(end).to_numpy(dtype=np.float64)
+    return bad + int(np.sum(cohort.observations["day"].to_numpy(np.float64) > until + 1e-6))

@@ -1,0 +1,248 @@
+"""Sequential classification and regression trees: the baseline every engine must beat or tie.
+
+Each column is drawn from a tree on the columns before it (Reiter, 2005, "Using CART to
+generate partially synthetic, public use microdata", J Off Stat 21(3)). A leaf stores how
+its patients spread over the column's tokens (`generation.tokenizer`), never a patient's
+value; numbers are decoded by interpolating quantiles inside the token's bin.
+
+A randomised arm is drawn by the design, independent of baseline. An endpoint's day and
+status share one tree and one token, so no impossible pair can be drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from extraction.records import Cohort, InputError
+from generation.artifact import read_artifact, write_artifact
+from generation.assembly import to_arrays, to_cohort
+from generation.cart_columns import FlatColumns, FlatTable, design_arms, parse_given
+from generation.engine import (
+    Capability,
+    Model,
+    ModelCard,
+    Options,
+    Progress,
+    SamplingReport,
+    parse_options,
+    report_progress,
+)
+from generation.randomness import Stream, decision_id, integer_seed
+from generation.tokenizer import FloatArray, IntArray
+
+_CANDIDATES = 32
+
+
+class CartOptions(Options):
+    """Options of the tree engine."""
+
+    leaf_patients: int = Field(10, ge=5, le=500, description="fewest training patients in a leaf")
+    bins: int = Field(40, ge=4, le=200, description="most quantile bins of a numeric column")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One column's tree as arrays.
+
+    ``left`` and ``right`` are child nodes (-1 in a leaf), ``leaf`` the row of
+    ``probability`` (leaves, tokens) that a leaf node uses.
+    """
+
+    left: IntArray
+    right: IntArray
+    feature: IntArray
+    threshold: FloatArray
+    leaf: IntArray
+    probability: FloatArray
+
+    def apply(self, inputs: FloatArray) -> FloatArray:
+        """Token probabilities of each row of inputs, shape (n, tokens)."""
+        node = np.zeros(len(inputs), dtype=np.int64)
+        rows = np.arange(len(inputs))
+        while True:
+            inner = self.left[node] >= 0
+            if not inner.any():
+                return np.asarray(self.probability[self.leaf[node]])
+            below = inputs[rows, self.feature[node]] <= self.threshold[node]
+            node = np.where(inner, np.where(below, self.left[node], self.right[node]), node)
+
+
+class CartModel(Model):
+    """Sequential trees over baseline, arm, outcome and planned visits.
+
+    Conditions clamp or restrict columns and weight the candidates of each patient by the
+    probability of the condition (32 candidates a patient); the report gives the effective
+    sample size. Visits are columns at their target day; unplanned visits are not generated.
+    """
+
+    engine: ClassVar[str] = "cart"
+    supports: ClassVar[frozenset[Capability]] = frozenset(
+        {"static", "events", "visits", "conditions"}
+    )
+
+    def __init__(self, card: ModelCard, columns: FlatColumns, trees: dict[str, Tree]) -> None:
+        super().__init__(card)
+        self.columns = columns
+        self.trees = trees
+
+    @classmethod
+    def fit(
+        cls, cohort: Cohort, seed: int = 0, progress: Progress | None = None, **options: Any
+    ) -> Self:
+        """Grow one tree a column."""
+        chosen = parse_options(CartOptions, cls.engine, options)
+        arrays = to_arrays(cohort)
+        bins = int(np.clip(len(cohort) // 12, 4, chosen.bins))
+        columns = FlatColumns.fit(cohort.schema, arrays, bins)
+        table = columns.read(arrays)
+        trees: dict[str, Tree] = {}
+        for k, name in enumerate(columns.order):
+            report_progress(progress, f"tree of {name}", k / len(columns.order))
+            inputs = columns.inputs(table, columns.order[:k], len(cohort))
+            if name not in columns.by_design:
+                trees[name] = _grow(
+                    inputs, table, columns, name, chosen.leaf_patients,
+                    integer_seed(seed, "cart", decision_id(name)),
+                )
+        card = ModelCard.describe(
+            cohort, cls.engine, cls.engine_version, seed, chosen.model_dump(),
+            ("scikit-learn", "numpy"),
+        )
+        report_progress(progress, "trees grown", 1.0)
+        return cls(card, columns, trees)
+
+    def sample_with_report(
+        self,
+        n: int,
+        given: Any = None,
+        arm: str | None = None,
+        until_day: float | None = None,
+        seed: int = 0,
+        *,
+        dropout: bool = True,
+    ) -> tuple[Cohort, SamplingReport]:
+        """Draw patients column by column; see `Model.sample`."""
+        self._check_request(n, given, arm, dropout)
+        bounds, arms = parse_given(given, arm, self.card, self.columns)
+        stream = Stream(seed, "cart")
+        width = _CANDIDATES if bounds else 1
+        identity = np.repeat(np.arange(n), width), np.tile(np.arange(width), n)
+        table: FlatTable = {}
+        log_weight = np.zeros(n * width)
+        for k, name in enumerate(self.columns.order):
+            if name in self.columns.by_design:
+                place = stream.uniform(patient=identity[0], decision=decision_id("arm"))
+                table[name] = self.columns.by_label(name, design_arms(arms, place))
+                continue
+            inputs = self.columns.inputs(table, self.columns.order[:k], n * width)
+            probability = self.trees[name].apply(inputs)
+            region = self.columns.region(name, bounds, arms)
+            if region is not None:
+                probability = probability * region.share
+                log_weight += np.log(np.maximum(probability.sum(axis=1), 1e-300))
+            ids = {"patient": identity[0], "index": identity[1]}
+            choice = stream.uniform(decision=decision_id(f"{name}:token"), **ids)
+            place = stream.uniform(decision=decision_id(f"{name}:place"), **ids)
+            tokens = pick(probability, choice)
+            table[name] = self.columns.decode(name, tokens, place, region, bounds.get(name))
+        chosen, report = self._resample(table, log_weight, n, width, stream)
+        arrays = self.columns.write(chosen, n, until_day)
+        return to_cohort(arrays, self.schema, self.engine, report.sentence()), report
+
+    def _resample(
+        self, table: FlatTable, log_weight: FloatArray, n: int, width: int, stream: Stream
+    ) -> tuple[FlatTable, SamplingReport]:
+        """Keep one candidate a patient in proportion to its weight."""
+        if width == 1:
+            return table, SamplingReport(n, self.card.n_train)
+        weights = np.exp(log_weight).reshape(n, width)
+        total = weights.sum(axis=1)
+        if not np.any(total > 1e-12):
+            raise InputError(
+                "given: no patient of this model meets the condition; widen it"
+            )
+        choice = stream.uniform(patient=np.arange(n), decision=decision_id("candidate"))
+        kept = np.arange(n) * width + pick(weights + 1e-300, choice)
+        share = float(np.mean(total**2 / np.maximum((weights**2).sum(axis=1), 1e-300)) / width)
+        report = SamplingReport(
+            n, self.card.n_train, float(weights.mean()), share, "restricted trees, resampled"
+        )
+        rows = {name: (codes[kept], values[kept]) for name, (codes, values) in table.items()}
+        return rows, report
+
+    def save(self, folder: Path | str) -> Path:
+        """Write tree arrays and tokens; nothing is pickled."""
+        state = {
+            "columns": self.columns.state(),
+            "trees": {name: dict(tree.__dict__) for name, tree in self.trees.items()},
+        }
+        return write_artifact(folder, self.card.model_dump(mode="json"), state)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read a saved tree model."""
+        card, state = read_artifact(folder)
+        trees = {name: Tree(**arrays) for name, arrays in state["trees"].items()}
+        parsed = ModelCard.model_validate(card)
+        return cls(parsed, FlatColumns.from_state(parsed.schema_, state["columns"]), trees)
+
+
+def pick(probability: FloatArray, choice: FloatArray) -> IntArray:
+    """Index drawn from each row's (unnormalised) probabilities by one uniform a row."""
+    cumulative = np.cumsum(probability, axis=-1)
+    target = choice[..., None] * cumulative[..., -1:]
+    index = np.sum(cumulative <= target, axis=-1)
+    return np.asarray(np.minimum(index, probability.shape[-1] - 1), dtype=np.int64)
+
+
+def _grow(
+    inputs: FloatArray,
+    table: FlatTable,
+    columns: FlatColumns,
+    name: str,
+    leaf_patients: int,
+    seed: int,
+) -> Tree:
+    """Grow one column's tree and count its leaves' tokens."""
+    codes, _ = table[name]
+    tokens = columns.tokens(name)
+    known = codes >= 0
+    if inputs.shape[1] == 0 or known.sum() < 2 * leaf_patients:
+        return _stump(codes[known], tokens)
+    target = columns.target(name, table)[known]
+    if target.ndim == 1:
+        from sklearn.tree import DecisionTreeClassifier as Grower
+    else:
+        from sklearn.tree import DecisionTreeRegressor as Grower
+    grown = Grower(min_samples_leaf=leaf_patients, random_state=seed).fit(inputs[known], target)
+    nodes = grown.tree_
+    place = grown.apply(inputs[known])
+    leaves = np.flatnonzero(nodes.children_left < 0)
+    leaf = np.zeros(nodes.node_count, dtype=np.int64)
+    leaf[leaves] = np.arange(len(leaves))
+    counts = np.zeros((len(leaves), tokens))
+    np.add.at(counts, (leaf[place], codes[known]), 1.0)
+    return Tree(
+        left=nodes.children_left.astype(np.int64),
+        right=nodes.children_right.astype(np.int64),
+        feature=np.maximum(nodes.feature, 0).astype(np.int64),
+        threshold=nodes.threshold.astype(np.float64),
+        leaf=leaf,
+        probability=counts / counts.sum(axis=1, keepdims=True),
+    )
+
+
+def _stump(codes: IntArray, tokens: int) -> Tree:
+    """A tree without a split: the column's own distribution."""
+    counts = np.bincount(codes, minlength=tokens).astype(np.float64)
+    counts = counts if counts.sum() else np.ones(tokens)
+    none = np.full(1, -1, dtype=np.int64)
+    zero = np.zeros(1, dtype=np.int64)
+    return Tree(none, none, zero, np.zeros(1), zero, (counts / counts.sum())[None, :])
+
+

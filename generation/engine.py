@@ -1,0 +1,303 @@
+"""What every generative model offers, whatever learns inside it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from extraction.records import Cohort, CohortSchema, InputError, Timeline
+
+Capability = Literal["static", "events", "visits", "conditions", "timeline", "log_prob", "dropout"]
+Progress = Callable[[str, float], None]
+
+MINIMUM_PATIENTS = 20
+"""Fewest patients an engine is fitted to."""
+
+ABLE: dict[str, tuple[str, ...]] = {
+    "conditions": ("twin", "cart", "sdv-gaussian-copula"),
+    "timeline": ("twin",),
+    "log_prob": ("twin",),
+    "dropout": ("twin",),
+}
+"""Which engines offer a capability that not all of them have (a contract test checks it)."""
+
+
+class Options(BaseModel):
+    """Base of an engine's options: unknown or out-of-range fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ModelCard(BaseModel):
+    """What a model was fitted to, with what, and how well.
+
+    ``fit`` separates the two fits that must never be mixed: ``controls_only`` (a
+    prognostic model, synthetic controls) and ``all_arms`` (the arm is a condition).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    engine: str
+    engine_version: str
+    schema_: CohortSchema = Field(description="schema of the training cohort")
+    arms: tuple[str, ...] = Field(description="arms that the training cohort contains")
+    n_train: int = Field(ge=1, description="training patients: all the information there is")
+    data_digest: str = Field(description="digest of the training cohort's canonical bytes")
+    seed: int
+    options: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    fit: Literal["all_arms", "controls_only"]
+
+    @classmethod
+    def describe(
+        cls,
+        cohort: Cohort,
+        engine: str,
+        engine_version: str,
+        seed: int,
+        options: dict[str, Any],
+        packages: tuple[str, ...],
+        metrics: dict[str, float] | None = None,
+    ) -> Self:
+        """Card of a model fitted to a cohort."""
+        arms = present_arms(cohort)
+        controls = len(cohort.schema.arms) > 1 and arms == (cohort.schema.control_arm,)
+        return cls(
+            engine=engine,
+            engine_version=engine_version,
+            schema_=cohort.schema,
+            arms=arms,
+            n_train=len(cohort),
+            data_digest=cohort.digest(),
+            seed=seed,
+            options=options,
+            metrics=metrics or {},
+            versions={name: _version(name) for name in packages},
+            fit="controls_only" if controls else "all_arms",
+        )
+
+
+@dataclass(frozen=True)
+class SamplingReport:
+    """How a condition was met.
+
+    Attributes
+    ----------
+    n
+        Synthetic patients returned.
+    n_train
+        Training patients: synthetic patients carry no information beyond theirs.
+    region_probability
+        Share of the model's patients that meet the condition (1 without one).
+    expected_training_patients
+        ``n_train * region_probability``: how many real patients stand behind the request.
+    effective_sample_size
+        Kish's effective share of the importance weights, 0 to 1, averaged over patients.
+    method
+        How the condition was met, in words.
+    """
+
+    n: int
+    n_train: int
+    region_probability: float = 1.0
+    effective_sample_size: float = 1.0
+    method: str = "unconditional"
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def expected_training_patients(self) -> float:
+        """Training patients expected to meet the condition."""
+        return self.n_train * self.region_probability
+
+    def sentence(self) -> str:
+        """One line for the provenance of a synthetic cohort."""
+        return (
+            f"sampled from a model of n_train={self.n_train} patients; {self.method}; "
+            f"region_probability={self.region_probability:.4g}; "
+            f"effective_sample_size={self.effective_sample_size:.3f}"
+        )
+
+
+class Model(ABC):
+    """A fitted generative model of a cohort.
+
+    Subclasses set `engine` and `supports` and implement `fit`,
+    `sample_with_report`, `save` and `load`.
+    """
+
+    engine: ClassVar[str]
+    engine_version: ClassVar[str] = "1"
+    supports: ClassVar[frozenset[Capability]]
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+
+    @property
+    def schema(self) -> CohortSchema:
+        """Schema of the training cohort, which every sample follows."""
+        return self.card.schema_
+
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls, cohort: Cohort, seed: int = 0, progress: Progress | None = None, **options: Any
+    ) -> Self:
+        """Fit the engine to a cohort; use :func:`generation.fit`."""
+
+    def sample(
+        self,
+        n: int,
+        given: Any = None,
+        arm: str | None = None,
+        until_day: float | None = None,
+        seed: int = 0,
+        *,
+        dropout: bool = True,
+    ) -> Cohort:
+        """Draw synthetic patients.
+
+        Parameters
+        ----------
+        n
+            Number of patients, or of futures of one patient.
+        given
+            None (a population); a condition or its dictionary form over baseline
+            variables and the arm (a cohort); or a `Timeline` (futures of that patient,
+            history rows included).
+        arm
+            Arm to simulate; None draws arms by the design (a Timeline: its own arm).
+        until_day
+            Last day to simulate, in days from index; None is the planned end of
+            follow-up as learnt. A Timeline's history ends at its own `until_day`.
+        seed
+            The same seed gives the same patients; the first ten of n = 1000 are those
+            of n = 10 (engines that state otherwise excepted).
+        dropout
+            False simulates everyone to the end of follow-up (a hypothetical estimand:
+            censoring is taken as independent given the history).
+
+        Raises
+        ------
+        InputError
+            If the engine cannot do what is asked; the message names one that can.
+        """
+        return self.sample_with_report(n, given, arm, until_day, seed, dropout=dropout)[0]
+
+    @abstractmethod
+    def sample_with_report(
+        self,
+        n: int,
+        given: Any = None,
+        arm: str | None = None,
+        until_day: float | None = None,
+        seed: int = 0,
+        *,
+        dropout: bool = True,
+    ) -> tuple[Cohort, SamplingReport]:
+        """Draw synthetic patients and say how the condition was met; see `sample`."""
+
+    def log_prob(self, cohort: Cohort) -> npt.NDArray[np.float64]:
+        """Log-probability of each patient in nats, shape (n,)."""
+        self._require("log_prob", "compute a patient's likelihood")
+        raise NotImplementedError
+
+    @abstractmethod
+    def save(self, folder: Path | str) -> Path:
+        """Write the model to a folder (`generation.artifact`)."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read a model from a folder; use :func:`generation.load_model`."""
+
+    def _require(self, capability: Capability, what: str) -> None:
+        if capability in self.supports:
+            return
+        able = ", ".join(repr(name) for name in ABLE.get(capability, ()))
+        raise InputError(f"engine {self.engine!r}: cannot {what}; use engine {able}")
+
+    def _check_request(self, n: int, given: Any, arm: str | None, dropout: bool) -> None:
+        """Refuse, with every fault at once, what this model cannot sample."""
+        faults = []
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            faults.append("n: must be a whole number of at least 1")
+        if arm is not None and arm not in self.card.arms:
+            faults.append(arm_fault(arm, self.card.arms))
+        if faults:
+            raise InputError(faults)
+        if isinstance(given, Timeline):
+            self._require("timeline", "continue a patient's history")
+        elif given is not None:
+            self._require("conditions", "sample under a condition")
+        if not dropout:
+            self._require("dropout", "switch dropout off")
+
+
+def arm_fault(arm: str, known: tuple[str, ...]) -> str:
+    """Message for an arm that a model has never seen."""
+    return (
+        f"arm: {arm!r} is absent from the training cohort; this model knows "
+        f"{', '.join(map(repr, known)) or 'no arms'}; a forecast under another arm is refused"
+    )
+
+
+def present_arms(cohort: Cohort) -> tuple[str, ...]:
+    """Arms that have patients, in the schema's order."""
+    seen = set(cohort.subjects["arm"].dropna().unique())
+    known = [arm for arm in cohort.schema.arms if arm in seen]
+    return (*known, *sorted(seen - set(known)))
+
+
+def check_trainable(cohort: Cohort, engine: str) -> None:
+    """Refuse a cohort that no model should be fitted to.
+
+    Raises
+    ------
+    InputError
+        Below :data:`MINIMUM_PATIENTS` patients or without anything to learn.
+    """
+    faults = []
+    if len(cohort) < MINIMUM_PATIENTS:
+        faults.append(
+            f"cohort: {len(cohort)} patients; engine {engine!r} needs at least "
+            f"{MINIMUM_PATIENTS}; add patients or pool studies"
+        )
+    schema = cohort.schema
+    if not (schema.baseline or schema.endpoints or schema.longitudinal):
+        faults.append("schema: no baseline variable, endpoint or visit variable; name at least one")
+    if faults:
+        raise InputError(faults)
+
+
+def parse_options(kind: type[Options], engine: str, options: dict[str, Any]) -> Any:
+    """Check an engine's options, reporting every fault at once."""
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        raise InputError([
+            f"engine {engine!r}, option {'.'.join(map(str, fault['loc']))}: {fault['msg']}; "
+            f"options are {', '.join(kind.model_fields)}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]) from None
+
+
+def report_progress(progress: Progress | None, what: str, fraction: float) -> None:
+    """Tell a caller how far a fit has come (fraction from 0 to 1)."""
+    if progress is not None:
+        progress(what, float(fraction))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,99 @@
+"""The engines by name, and the doors to them: `fit` and `load_model`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from extraction.records import Cohort, InputError
+from generation.artifact import read_card
+from generation.engine import Model, Progress, check_trainable
+
+ENGINES: dict[str, str] = {
+    "cart": "generation.cart:CartModel",
+}
+"""Built-in engines: name to ``module:Class``. The first is the default."""
+
+ENTRY_POINTS = "trialtwin.engines"
+"""Entry-point group under which other packages add engines."""
+
+
+def engines() -> list[str]:
+    """Names of every engine that can be fitted."""
+    return list(_registered())
+
+
+def engine_class(name: str) -> type[Model]:
+    """Import an engine's class.
+
+    Raises
+    ------
+    InputError
+        If there is no such engine.
+    """
+    known = _registered()
+    if name not in known:
+        raise InputError(f"engine: {name!r} is unknown; choose one of {', '.join(known)}")
+    module, _, attribute = known[name].partition(":")
+    return cast(type[Model], getattr(import_module(module), attribute))
+
+
+def fit(
+    cohort: Cohort,
+    engine: str = "twin",
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Model:
+    """Fit a generative model to a cohort.
+
+    Pass controls only for a prognostic model or synthetic controls, every arm for
+    forecasts under each arm; the model card records which (`ModelCard.fit`).
+
+    Parameters
+    ----------
+    cohort
+        At least 20 patients.
+    engine
+        One of :func:`engines`.
+    seed
+        The same cohort, seed and options give the same model on one CPU type.
+    progress
+        Called with what is being fitted and the fraction done.
+    options
+        The engine's own options; an unknown one is refused.
+
+    Raises
+    ------
+    InputError
+        For an unknown engine or option, or a cohort too small to learn from.
+    """
+    kind = engine_class(engine)
+    check_trainable(cohort, engine)
+    return kind.fit(cohort, seed=seed, progress=progress, **options)
+
+
+def load_model(folder: Path | str) -> Model:
+    """Load a model that was saved to a folder.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a model, was changed, or its engine is unknown.
+    """
+    card = read_card(folder)["card"]
+    return engine_class(str(card.get("engine"))).load(folder)
+
+
+@cache
+def _registered() -> dict[str, str]:
+    """Built-in engines and those of entry points; a name given twice is an error."""
+    known = dict(ENGINES)
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name in known:
+            raise InputError(f"engine {point.name!r}: registered twice; rename the plug-in's")
+        known[point.name] = point.value
+    return known
