@@ -16,6 +16,7 @@ from generation.evaluation.fidelity import (
     missingness,
     pair_distances,
     pairs,
+    strong_pairs,
     worst_pair,
 )
 from generation.evaluation.longitudinal import lag_one_correlations, lag_one_distance
@@ -71,7 +72,8 @@ def _specs(reference: Reference) -> list[_Spec]:
         )  # fmt: skip
     if len(layout.names) > 1:
         specs += [
-            _Spec("pairs", "associations of pairs of columns (mean)", pairs, True, _unrelated,
+            _Spec("pairs", "associations of pairs of columns (mean)",
+                  partial(pairs, strong=strong_pairs(reference.pool)), True, _unrelated,
                   "all columns made independent", _pair_details),
             _Spec("worst_pair", "association furthest off", worst_pair, True,
                   controls.one_pair_broken, broken),

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from generation.evaluation.tables import Codes, Floats, Table
 
 _BINS = 10
+_CORRELATED = 0.5
+_ASSOCIATED = 0.3
+Flags = npt.NDArray[np.bool_]
 
 
 def marginal_distances(synthetic: Table, real: Table) -> Floats:
@@ -71,9 +74,38 @@ def pair_distances(synthetic: Table, real: Table) -> Floats:
     return distances
 
 
-def pairs(synthetic: Table, real: Table) -> float:
-    """Mean of `pair_distances` over the pairs that are defined."""
-    return _mean(pair_distances(synthetic, real))
+def pairs(synthetic: Table, real: Table, strong: Flags | None = None) -> float:
+    """Mean of `pair_distances` over the pairs that are associated in real patients.
+
+    Parameters
+    ----------
+    strong
+        Pairs that count, shape (columns, columns); by default `strong_pairs` of `real`, which
+        is SDMetrics' rule.
+    """
+    counted = strong_pairs(real) if strong is None else strong
+    return _mean(np.where(counted, pair_distances(synthetic, real), np.nan))
+
+
+def strong_pairs(real: Table) -> Flags:
+    """Pairs of columns whose association is worth keeping.
+
+    Absolute Pearson correlation above .5 or, for any other pair, Cramér's V above .3 (defaults
+    of SDMetrics 0.32); every pair where none is that strong.
+
+    Returns
+    -------
+    array of shape (columns, columns)
+        Upper triangle.
+    """
+    p, q = real.numbers.shape[1], real.codes.shape[1]
+    strong = np.zeros((p + q, p + q), dtype=bool)
+    if p:
+        strong[:p, :p] = np.abs(np.nan_to_num(correlations(real.numbers))) > _CORRELATED
+    if q:
+        strong[:, p:] = _cramer(real) > _ASSOCIATED
+    strong = np.triu(strong, 1)
+    return strong if strong.any() else np.triu(np.ones_like(strong), 1)
 
 
 def worst_pair(synthetic: Table, real: Table) -> float:
@@ -132,18 +164,46 @@ def _total_variation(a: Codes, b: Codes, levels: int) -> float:
 
 def _joint_distances(synthetic: Table, real: Table) -> Floats:
     """Total variation of (any column, categorical column), shape (p + q, q)."""
-    sizes = np.array([len(levels) + 1 for levels in synthetic.layout.levels])
-    p = synthetic.numbers.shape[1]
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    row_starts = np.concatenate([np.arange(p) * (_BINS + 1), p * (_BINS + 1) + starts])
-    gap = np.abs(_joint(synthetic, sizes) - _joint(real, sizes)) / 2
-    by_row = np.add.reduceat(gap, row_starts, axis=0)
-    return np.asarray(np.add.reduceat(by_row, starts, axis=1))
+    return _by_pair(np.abs(_joint(synthetic) - _joint(real)) / 2, synthetic)
 
 
-def _joint(table: Table, sizes: npt.NDArray[np.int64]) -> Floats:
-    """Shares of every (binned numeric or categorical level, categorical level)."""
+def _cramer(real: Table) -> Floats:
+    """Cramér's V of (any column, categorical column), shape (p + q, q); NaN for a constant."""
+    rows, columns = _starts(real)
+    joint = _joint(real)
+    total = np.add.reduceat(joint, columns, axis=1)  # a row level's share, once a column
+    by_row = np.repeat(total, np.diff([*columns, joint.shape[1]]), axis=1)
+    by_column = np.diag(joint[rows[real.numbers.shape[1]] :])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        terms = np.where(joint > 0, joint**2 / (by_row * by_column), 0.0)
+        phi = _by_pair(terms, real) - 1
+        row_levels = np.add.reduceat((total[:, 0] > 0).astype(int), rows)
+        column_levels = np.add.reduceat((by_column > 0).astype(int), columns)
+        fewer = np.minimum(row_levels[:, None], column_levels[None, :]) - 1
+        return np.asarray(np.sqrt(np.maximum(phi, 0) / np.where(fewer > 0, fewer, np.nan)))
+
+
+def _starts(table: Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First row and first column of each pair's block in `_joint`."""
     p = table.numbers.shape[1]
+    columns = np.concatenate([[0], np.cumsum(_sizes(table))[:-1]])
+    return np.concatenate([np.arange(p) * (_BINS + 1), p * (_BINS + 1) + columns]), columns
+
+
+def _sizes(table: Table) -> npt.NDArray[np.int64]:
+    """Levels of each categorical column, missing being one."""
+    return np.array([len(levels) + 1 for levels in table.layout.levels])
+
+
+def _by_pair(cells: Floats, table: Table) -> Floats:
+    """Sum cells of `_joint` over the block of each pair, shape (p + q, q)."""
+    rows, columns = _starts(table)
+    return np.asarray(np.add.reduceat(np.add.reduceat(cells, rows, axis=0), columns, axis=1))
+
+
+def _joint(table: Table) -> Floats:
+    """Shares of every (binned numeric or categorical level, categorical level)."""
+    p, sizes = table.numbers.shape[1], _sizes(table)
     binned = np.column_stack([_bins(table.numbers[:, j]) for j in range(p)]) if p else None
     categorical = _one_hot(table.codes + 1, sizes)
     if binned is None:

@@ -101,7 +101,7 @@ def detect(
         (a row's twin carries the other label).
     """
     if folds is None:
-        folds = (_random_folds(len(synthetic), seed, 0), _random_folds(len(real), seed, 1))
+        folds = (_random_folds(synthetic, seed, 0), _random_folds(real, seed, 1))
     x = np.concatenate([synthetic.features, real.features])
     y = np.repeat([1, 0], [len(synthetic), len(real)])
     fold = np.concatenate(folds)
@@ -125,8 +125,11 @@ def null_se(positives: Sequence[int], negatives: Sequence[int]) -> float:
     return float(np.sqrt(((m + n + 1) / (12 * m * n)).sum()) / len(m))
 
 
-def _random_folds(n: int, seed: int, side: int) -> Rows:
-    return np.asarray(generator(seed, "detection-folds", side).permutation(n) % _FOLDS)
+def _random_folds(table: Table, seed: int, side: int) -> Rows:
+    """Five folds; equal rows stay together, so that repeats alone do not give a sample away."""
+    _, group = np.unique(np.nan_to_num(table.features, nan=-1e300), axis=0, return_inverse=True)
+    order = generator(seed, "detection-folds", side).permutation(int(group.max()) + 1)
+    return np.asarray(order[group.ravel()] % _FOLDS)
 
 
 def _boost(x: Floats, y: Rows, test: Floats, seed: int) -> Floats:

@@ -88,7 +88,7 @@ def _event_faults(
     ids = events["subject_id"].to_numpy(dtype=object)
     day = events["day"].to_numpy(dtype=np.float64)
     end = events["subject_id"].map(until).to_numpy(dtype=np.float64)
-    observed = events["observed"].fillna(False).to_numpy(dtype=bool)
+    observed = events["observed"].eq(True).to_numpy(dtype=bool)
     causes = {e.name: set(e.causes) for e in schema.endpoints}
     known = events["endpoint"].isin(list(causes)).to_numpy()
     strange = np.zeros(len(events), dtype=bool)
