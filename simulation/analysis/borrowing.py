@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from extraction.records.errors import RefusedError
+from extraction.records.errors import InputError, RefusedError
 from simulation.analysis.arrays import Columns, FloatArray, block
 from simulation.analysis.estimate import jsonable
 
@@ -147,9 +147,11 @@ def assess_borrowing(target: Columns, historical: Columns, endpoint_target: Mapp
     Raises
     ------
     InputError
-        For missing values.
+        For missing values, or when the trials share no column.
     """
     names = [name for name in target if name in historical]
+    if not names:
+        raise InputError("target, historical: no baseline column in common; name them alike")
     faults: list[str] = []
     n_target = np.asarray(next(iter(target.values()))).shape[0]
     n_historical = np.asarray(next(iter(historical.values()))).shape[0]
@@ -162,7 +164,8 @@ def assess_borrowing(target: Columns, historical: Columns, endpoint_target: Mapp
     named = {key: dict(zip(names, value.tolist(), strict=True)) for key, value in figures.items()}
     ess = effective_size(weights)
     absent = sorted(set(target) ^ set(historical))
-    reasons = [f"{name}: recorded in one trial only; its balance cannot be shown" for name in absent]
+    reasons = [f"{name}: recorded in one trial only; its balance cannot be shown"
+               for name in absent]
     reasons += _imbalance(named, rule)
     if ess < rule.min_ess:
         reasons.append(f"effective sample size of the weighted controls {ess:.1f}; at least "
