@@ -1,0 +1,95 @@
+"""What a twin says of its patient's future: draws, quantiles, event probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Draws of one patient's future under one arm.
+
+    Parameters
+    ----------
+    question
+        What is forecast, in words: arm, starting day and what is assumed about dropping out.
+    days
+        Forecast days from index, shape (d,).
+    draws
+        By variable, shape (draws, d), in the schema's unit.
+    events
+        By endpoint, the days of each draw's event, shape (draws,); infinite when it does not
+        happen by the last forecast day.
+    reached
+        Endpoints that the history already holds; their probability is 1 on every day.
+    """
+
+    question: str
+    arm: str | None
+    from_day: float
+    days: FloatArray
+    draws: Mapping[str, FloatArray]
+    events: Mapping[str, FloatArray]
+    reached: frozenset[str] = frozenset()
+
+    def quantiles(self, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
+        """Quantiles of each variable, one row a variable and day, columns ``q0.05`` and so on.
+
+        The level's Monte Carlo error is ``sqrt(level * (1 - level) / draws)``; see `level_se`.
+        """
+        parts = []
+        for name, values in self.draws.items():
+            table = np.nanquantile(values, levels, axis=0).T
+            part = pd.DataFrame(table, columns=[f"q{level:g}" for level in levels])
+            part.insert(0, "day", self.days)
+            part.insert(0, "variable", name)
+            part["mean"] = np.nanmean(values, axis=0)
+            part["mean_se"] = np.nanstd(values, axis=0, ddof=1) / np.sqrt(len(values))
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    @property
+    def n_draws(self) -> int:
+        """Number of futures drawn."""
+        arrays = [*self.draws.values(), *self.events.values()]
+        return len(arrays[0]) if arrays else 0
+
+    def level_se(self, level: float) -> float:
+        """Monte Carlo standard error of a quantile's level."""
+        return float(np.sqrt(level * (1 - level) / self.n_draws))
+
+    def event_probabilities(self) -> pd.DataFrame:
+        """Probability of each endpoint by each day, with its Monte Carlo standard error.
+
+        Zero or all of the draws give no spread; the standard error then is that of one draw in
+        all of them (rule of three: the 95 % bound lies at 3 / draws).
+        """
+        rows = []
+        for name, when in self.events.items():
+            known = name in self.reached
+            for day in self.days:
+                share = 1.0 if known else float(np.mean(when <= day))
+                clear = np.clip(share, 1 / len(when), 1 - 1 / len(when))
+                error = 0.0 if known else float(np.sqrt(clear * (1 - clear) / len(when)))
+                rows.append({"endpoint": name, "day": day, "probability": share, "se": error})
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able summary; the draws themselves stay behind."""
+        return {
+            "question": self.question,
+            "arm": self.arm,
+            "from_day": self.from_day,
+            "draws": self.n_draws,
+            "quantiles": self.quantiles().to_dict("records"),
+            "event_probabilities": self.event_probabilities().to_dict("records"),
+        }

@@ -1,0 +1,246 @@
+"""How good forecasts are, judged only on patients whom the model has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from extraction.records import Cohort, InputError
+from generation import fit
+from generation.randomness import integer_seed
+from simulation.analysis.ridge import baseline_features, ridge_learner
+from simulation.twins.forecast import FloatArray, Forecast
+from simulation.twins.twin import Twin
+
+LEVELS = (0.5, 0.8, 0.95)
+FEWEST_FOR_A_VERDICT = 400
+_QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastValidation:
+    """Out-of-fold forecasts of one variable at one visit, beside what really came.
+
+    Parameters
+    ----------
+    patients
+        One row a patient with a known outcome: arm, truth, the twin's mean, quantiles, PIT and
+        CRPS, and the forecasts of the peers (``carry_forward``, ``ridge``).
+    forecasts
+        A few patients' whole forecasts, for fan charts, with their row in `patients`.
+    without_truth
+        Patients in follow-up at the start whose outcome was not observed: nothing can be said
+        of how well they were forecast.
+    """
+
+    variable: str
+    start: str
+    target: str
+    patients: pd.DataFrame
+    forecasts: dict[int, Forecast]
+    without_truth: int
+
+    def coverage(self) -> list[dict[str, Any]]:
+        """Share of truths inside each central interval, with a 95 % Wilson interval.
+
+        By the house's rule the verdict is "not shown" below 400 patients, "off" when the
+        interval excludes nominal by more than 4 points, else "holds".
+        """
+        rows = []
+        for level in LEVELS:
+            inside = (self.patients["pit"] - 0.5).abs() <= level / 2
+            share = stats.binomtest(int(inside.sum()), len(inside))
+            low, high = share.proportion_ci(method="wilson")
+            off = low > level + 0.04 or high < level - 0.04
+            verdict = "off" if off else "holds"
+            if len(inside) < FEWEST_FOR_A_VERDICT and not off:
+                verdict = "not shown"
+            rows.append(
+                {
+                    "level": level,
+                    "coverage": float(inside.mean()),
+                    "low": float(low),
+                    "high": float(high),
+                    "n": len(inside),
+                    "verdict": verdict,
+                }
+            )
+        return rows
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Mean absolute error of the twin and its peers; differences are paired by patient."""
+        truth = self.patients["truth"].to_numpy()
+        twin = np.abs(self.patients["q0.5"].to_numpy() - truth)
+        rows = [{"forecast": "twin", "mae": float(twin.mean()), "se": _se(twin)}]
+        for peer in ("carry_forward", "ridge"):
+            other = np.abs(self.patients[peer].to_numpy() - truth)
+            gain = twin - other
+            rows.append(
+                {
+                    "forecast": peer,
+                    "mae": float(other.mean()),
+                    "se": _se(other),
+                    "twin_minus_peer": float(gain.mean()),
+                    "difference_se": _se(gain),
+                }
+            )
+        return rows
+
+    def correlation(self) -> dict[str, float]:
+        """Correlation of forecast and true change since the start, with a Fisher interval."""
+        start = self.patients["carry_forward"].to_numpy()
+        change = self.patients["truth"].to_numpy() - start
+        forecast = self.patients["mean"].to_numpy() - start
+        r = stats.pearsonr(forecast, change)
+        low, high = r.confidence_interval()
+        return {"r": float(r.statistic), "low": float(low), "high": float(high)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able figures; no identifiers."""
+        return {
+            "variable": self.variable,
+            "start": self.start,
+            "target": self.target,
+            "n": len(self.patients),
+            "without_truth": self.without_truth,
+            "coverage": self.coverage(),
+            "errors": self.errors(),
+            "correlation_of_change": self.correlation(),
+            "crps": {
+                "mean": float(self.patients["crps"].mean()),
+                "se": _se(self.patients["crps"].to_numpy()),
+            },
+        }
+
+
+def cross_forecast(
+    cohort: Cohort,
+    variable: str,
+    start: str,
+    target: str,
+    *,
+    folds: int = 5,
+    draws: int = 400,
+    seed: int = 0,
+    engine: str = "twin",
+    examples: int = 6,
+    progress: Callable[[str, float], None] | None = None,
+    **options: Any,
+) -> ForecastValidation:
+    """Forecast every patient's value at a visit by a model fitted to the other folds.
+
+    Parameters
+    ----------
+    variable
+        Numeric longitudinal variable.
+    start, target
+        Visits of the schema; the history ends with the start visit's observation (`start` may
+        be the visit of baseline).
+    folds
+        Folds, balanced by arm; a model never sees a patient of its own fold.
+    draws
+        Futures a patient.
+    examples
+        Patients whose whole forecast is kept.
+
+    Returns
+    -------
+    ForecastValidation
+        Only patients observed at both visits can be judged.
+    """
+    begin, end = cohort.schema.visit(start), cohort.schema.visit(target)
+    if end.day <= begin.day:
+        raise InputError(f"cross_forecast: visit {target} is not after {start}")
+    fold = cohort.folds(folds, seed)
+    now = cohort.at_visit(variable, start).to_numpy(dtype=np.float64)
+    truth = cohort.at_visit(variable, target).to_numpy(dtype=np.float64)
+    judged = np.isfinite(now) & np.isfinite(truth)
+    kept = set(np.flatnonzero(judged)[:: max(1, int(judged.sum()) // max(1, examples))][:examples])
+    later = [v.day for v in cohort.schema.visits if v.day > begin.high]
+    rows: list[pd.DataFrame] = []
+    forecasts: dict[int, Forecast] = {}
+    for k in range(folds):
+        train, test = cohort.take(fold != k), np.flatnonzero((fold == k) & judged)
+        model = fit(train, engine=engine, seed=integer_seed(seed, "cross_forecast", k), **options)
+        made = {
+            int(i): Twin(model, cohort.timeline(cohort.subject_ids[i], begin.high)).forecast(
+                days=later,
+                variables=[variable],
+                endpoints=[],
+                draws=draws,
+                seed=integer_seed(seed, "cross_forecast.draws", int(i)),
+            )
+            for i in test
+        }
+        column = later.index(end.day)
+        drawn = np.stack([made[i].draws[variable][:, column] for i in made])
+        ridge = _ridge(cohort, variable, start, now, truth, judged & (fold != k), test)
+        rows.append(
+            _score(test, drawn, truth[test]).assign(
+                arm=cohort.subjects["arm"].to_numpy()[test], carry_forward=now[test], ridge=ridge
+            )
+        )
+        forecasts |= {i: made[i] for i in made if i in kept}
+        if progress is not None:
+            progress(f"forecasts from {start}", (k + 1) / folds)
+    patients = pd.concat(rows).sort_index()
+    lost = int((np.isfinite(now) & ~np.isfinite(truth)).sum())
+    return ForecastValidation(variable, start, target, patients, forecasts, lost)
+
+
+def _score(rows: npt.NDArray[np.int64], drawn: FloatArray, truth: FloatArray) -> pd.DataFrame:
+    """Mean, quantiles, PIT (ties split) and CRPS of draws, shape (patients, draws)."""
+    below = (drawn < truth[:, None]).mean(axis=1)
+    ties = (drawn == truth[:, None]).mean(axis=1)
+    ordered = np.sort(drawn, axis=1)
+    m = drawn.shape[1]
+    # E|X - X'| from order statistics; Gneiting and Raftery 2007, doi 10.1198/016214506000001437.
+    spread = (ordered * (2 * np.arange(1, m + 1) - m - 1)).sum(axis=1) * 2 / (m * (m - 1))
+    crps = np.abs(drawn - truth[:, None]).mean(axis=1) - spread / 2
+    quantiles = np.quantile(drawn, _QUANTILES, axis=1)
+    columns = {f"q{q:g}": values for q, values in zip(_QUANTILES, quantiles, strict=True)}
+    return pd.DataFrame(
+        {
+            "truth": truth,
+            "mean": drawn.mean(axis=1),
+            **columns,
+            "pit": below + ties / 2,
+            "crps": crps,
+        },
+        index=rows,
+    )
+
+
+def _ridge(
+    cohort: Cohort,
+    variable: str,
+    start: str,
+    now: FloatArray,
+    truth: FloatArray,
+    train: npt.NDArray[np.bool_],
+    test: npt.NDArray[np.int64],
+) -> FloatArray:
+    """Ridge on the same patients: baseline, arm, and the values so far."""
+    subjects = cohort.subjects
+    numbers = {v.name: subjects[v.name].to_numpy() for v in cohort.schema.baseline if v.numeric}
+    factors = {
+        v.name: subjects[v.name].to_numpy() for v in cohort.schema.baseline if not v.numeric
+    } | {"arm": subjects["arm"].to_numpy()}
+    day = cohort.schema.visit(start).day
+    for visit in cohort.schema.visits:
+        if visit.day < day:
+            numbers[f"@{visit.name}"] = cohort.at_visit(variable, visit.name).to_numpy()
+    features = baseline_features({**numbers, "now": now}, factors)
+    change = ridge_learner(features[train], (truth - now)[train], features[test])
+    forecast: FloatArray = now[test] + change
+    return forecast
+
+
+def _se(values: npt.NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
