@@ -29,7 +29,8 @@ class CrossFit:
     Parameters
     ----------
     synthetic
-        For every fold as many synthetic patients as were trained on.
+        For every fold as many synthetic patients as the cohort has: some to compare with those
+        held out, the rest to learn from.
     log_probs
         For every fold the log-likelihood of every patient of the cohort, None where the engine
         has none.
@@ -161,11 +162,11 @@ def cross_fit(
     from generation import fit
 
     fold_of = cohort.folds(folds, seed)
+    n = int(_meets(cohort, given).sum())
     synthetic, log_probs = [], []
     for i in range(folds):
         train = cohort.take(fold_of != i)
         model = fit(train, engine, seed=integer_seed(seed, "cross-fit", i), **dict(options or {}))
-        n = int((_meets(cohort, given) & (fold_of != i)).sum())
         synthetic.append(model.sample(n, given=given, seed=integer_seed(seed, "cross-sample", i)))
         if "log_prob" in model.supports:
             log_probs.append(np.asarray(model.log_prob(cohort), dtype=np.float64))
@@ -251,7 +252,7 @@ def _gain(ours: Metric, theirs: Metric) -> float:
 
 def _fold(fold_of: np.ndarray, i: int) -> Fold:
     held = np.flatnonzero(fold_of == i)
-    return Fold(np.flatnonzero(fold_of != i), held, len(held))
+    return Fold(np.flatnonzero(fold_of != i), held, len(held), len(fold_of))
 
 
 def _meets(cohort: Cohort, given: object | None) -> np.ndarray:

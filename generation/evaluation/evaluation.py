@@ -64,7 +64,7 @@ def evaluate(
     ours, trained, held = tables([synthetic, train, holdout], real=[1, 2])
     pool = Table.concat([trained, held])
     n, m = len(trained), len(held)
-    fold = Fold(np.arange(n), np.arange(n, n + m), min(n, len(ours)))
+    fold = Fold(np.arange(n), np.arange(n, n + m), min(n, len(ours)), len(ours))
     reference = Reference(pool, (fold,), seed)
     log_probs = None
     if model is not None and "log_prob" in model.supports:

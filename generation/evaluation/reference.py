@@ -28,11 +28,14 @@ class Fold:
         Rows of the pool.
     compared
         Synthetic patients of this fold that enter the fidelity metrics.
+    sampled
+        Synthetic patients of this fold.
     """
 
     train: Rows
     holdout: Rows
     compared: int
+    sampled: int
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,6 @@ class Reference:
         )
 
     @cached_property
-    def fold_names(self) -> tuple[Rows, Rows]:
-        """Fold of every compared synthetic and every held-out patient."""
-        index = np.arange(len(self.folds))
-        return (
-            np.repeat(index, [f.compared for f in self.folds]),
-            np.repeat(index, [len(f.holdout) for f in self.folds]),
-        )
-
-    @cached_property
     def counts(self) -> Rows:
         """How often each pool patient is drawn in each bootstrap, shape (resamples, pool)."""
         rng = generator(self.seed, "evaluation-bootstrap", 0)
@@ -125,23 +119,17 @@ class Reference:
 
     def draw(self, kind: str, number: int) -> Table:
         """One draw of a control at the compared sizes: "copy", "independent" or "subset"."""
-        make = {"copy": copy, "independent": independent, "subset": subset}[kind]
-        return Table.concat(
-            [
-                make(
-                    self.train(i),
-                    fold.compared,
-                    generator(self.seed, f"evaluation-{kind}", number, i),
-                )
-                for i, fold in enumerate(self.folds)
-            ]
-        )
+        return self.sample(self.draw_full(kind, number))
 
-    def draw_full(self, kind: str) -> list[Table]:
-        """One draw of a control for every fold, as large as its training set."""
-        make = {"copy": copy, "independent": independent}[kind]
+    def draw_full(self, kind: str, number: int = 0) -> list[Table]:
+        """One draw of a control for every fold, as large as an engine's sample.
+
+        "copy" and "independent" as in `controls`; "subset" is the training patients in random
+        order.
+        """
+        make = {"copy": copy, "independent": independent, "subset": subset}[kind]
         return [
-            make(self.train(i), len(fold.train), generator(self.seed, f"evaluation-full-{kind}", i))
+            make(self.train(i), fold.sampled, generator(self.seed, f"evaluation-{kind}", number, i))
             for i, fold in enumerate(self.folds)
         ]
 
