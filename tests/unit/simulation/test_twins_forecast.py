@@ -1,0 +1,149 @@
+"""Twins and forecasts, on a model whose law is known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from extraction.records import Cohort, InputError, RefusedError
+from simulation.twins import Twin, validation
+from simulation.twins.forecast import Forecast
+from simulation.twins.twin import _between
+from tests.support.records_support import small_cohort, small_schema
+
+
+class KnownModel:
+    """ALT is last value + N(0, 1) a visit; death is exponential with mean 100 days."""
+
+    schema = small_schema()
+
+    def sample(self, n, given=None, arm=None, until_day=None, seed=0, *, dropout=True):
+        rng = np.random.default_rng(seed)
+        base = given.cohort
+        ids = [f"D-{i:06d}" for i in range(n)]
+        past = base.observed("ALT")
+        start = past["value"].iloc[-1] if len(past) else 30.0
+        parts = [
+            pd.DataFrame({"subject_id": ids, "day": row.day, "variable": "ALT", "value": row.value})
+            for row in past.itertuples()
+        ]
+        value = np.full(n, start)
+        for visit in self.schema.visits:
+            if given.until_day < visit.day <= until_day:
+                value = value + rng.normal(size=n)
+                parts.append(
+                    pd.DataFrame(
+                        {"subject_id": ids, "day": visit.day, "variable": "ALT", "value": value}
+                    )
+                )
+        dead = given.until_day + rng.exponential(100, n)
+        events = pd.DataFrame(
+            {
+                "subject_id": ids,
+                "endpoint": "death",
+                "day": np.minimum(dead, until_day),
+                "observed": dead <= until_day,
+            }
+        )
+        events["cause"] = np.where(events["observed"], "cancer", None)
+        subjects = pd.concat([base.subjects] * n, ignore_index=True).assign(subject_id=ids)
+        schema = self.schema.replace(
+            variables=tuple(
+                v if v.name != "ALT" else v.model_copy(update={"low": None})
+                for v in self.schema.variables
+            )
+        )
+        return Cohort.build(schema, subjects, pd.concat(parts), events=events)
+
+
+@pytest.fixture
+def twin():
+    cohort = small_cohort()
+    long = cohort.events.loc[cohort.events["day"] > 40, "subject_id"].iloc[0]
+    return Twin(KnownModel(), cohort.timeline(long, until_day=40))
+
+
+def test_quantiles_follow_the_models_law(twin):
+    forecast = twin.forecast(days=[56], variables=["ALT"], draws=4000, seed=1)
+    last = twin.timeline.cohort.observed("ALT")["value"].iloc[-1]
+    row = forecast.quantiles([0.5, 0.975]).iloc[0]
+    # False-alarm rate 1e-4 each: 3.9 standard errors of a normal quantile.
+    assert abs(row["q0.5"] - last) < 3.9 * 1.2533 / np.sqrt(4000)
+    assert abs(row["q0.975"] - last - 1.96) < 3.9 * 2.67 / np.sqrt(4000)
+
+
+def test_event_probability_and_its_error(twin):
+    forecast = twin.forecast(days=[56], endpoints=["death"], draws=4000, seed=2)
+    row = forecast.event_probabilities().iloc[0]
+    assert abs(row["probability"] - (1 - np.exp(-16 / 100))) < 3.9 * row["se"]
+
+
+def test_a_reached_endpoint_has_probability_one(twin):
+    events = twin.timeline.cohort.events.assign(observed=True, cause="other", day=10.0)
+    dead = replace(twin.timeline, cohort=replace(twin.timeline.cohort, events=events))
+    forecast = Twin(KnownModel(), dead).forecast(days=[56], variables=[], draws=50)
+    assert forecast.event_probabilities()["probability"].tolist() == [1.0]
+
+
+def test_no_event_is_never_no_risk():
+    never = np.full(500, np.inf)
+    forecast = Forecast("", None, 0.0, np.array([10.0]), {}, {"death": never})
+    row = forecast.event_probabilities().iloc[0]
+    assert row["probability"] == 0 and row["se"] > 0
+
+
+def test_another_arm_needs_a_named_question(twin):
+    other = "Active" if twin.timeline.arm == "Placebo" else "Placebo"
+    with pytest.raises(RefusedError, match="from_baseline"):
+        twin.forecast(other, days=[56])
+    assert "switched" in twin.forecast(other, days=[56], estimand="switch").question
+    baseline = twin.forecast(other, days=[28, 56], estimand="from_baseline")
+    assert baseline.from_day == 0
+
+
+def test_all_faults_of_a_request_together(twin):
+    with pytest.raises(InputError) as caught:
+        twin.forecast(days=[10, 100], variables=["ALT"], draws=3)
+    assert len(caught.value.faults) == 3
+
+
+def test_values_between_observations_are_interpolated():
+    future = small_cohort(3)
+    got = _between(future, "ALT", 42.0)
+    table = future.observed("ALT").pivot_table(index="subject_id", columns="day", values="value")
+    assert np.allclose(got, table.mean(axis=1))
+    assert np.isnan(_between(future, "ALT", 70.0)).all()
+
+
+def test_pit_is_uniform_and_coverage_nominal_for_a_true_model():
+    rng = np.random.default_rng(5)
+    truth, drawn = rng.normal(size=2000), rng.normal(size=(2000, 200))
+    table = validation._score(np.arange(2000), drawn, truth)
+    scored = validation.ForecastValidation("x", "a", "b", table, {}, 0)
+    for row in scored.coverage():
+        assert row["low"] - 0.01 < row["level"] < row["high"] + 0.01
+        assert row["verdict"] == "holds"
+    # CRPS of a standard normal forecast has mean 1 / sqrt(pi) (Gneiting and Raftery 2007).
+    mean, se = table["crps"].mean(), table["crps"].std() / np.sqrt(2000)
+    assert abs(mean - 1 / np.sqrt(np.pi)) < 3.9 * se
+
+
+def test_too_narrow_intervals_are_found():
+    rng = np.random.default_rng(6)
+    truth, drawn = rng.normal(size=600), 0.5 * rng.normal(size=(600, 200))
+    scored = validation.ForecastValidation(
+        "x", "a", "b", validation._score(np.arange(600), drawn, truth), {}, 0
+    )
+    assert {row["verdict"] for row in scored.coverage()} == {"off"}
+
+
+def test_few_patients_show_nothing():
+    rng = np.random.default_rng(7)
+    truth, drawn = rng.normal(size=60), rng.normal(size=(60, 200))
+    scored = validation.ForecastValidation(
+        "x", "a", "b", validation._score(np.arange(60), drawn, truth), {}, 0
+    )
+    assert "not shown" in {row["verdict"] for row in scored.coverage()}
