@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +33,7 @@ def map_chunks(
     folder: str | Path | None = None,
     progress: Progress | None = None,
     allow: tuple[str, ...] = (),
+    paths: Mapping[str, str] | None = None,
 ) -> list[Result]:
     """Call function(payload, start, stop) on every chunk of items and return results in order.
 
@@ -58,6 +59,10 @@ def map_chunks(
         Called as progress(what, fraction from 0 to 1).
     allow
         Further top-level packages from which a function may come.
+    paths
+        Where files lie that the function reads; it finds them under payload["paths"]. They are
+        not part of the work's identity, so a folder may move between runs: the payload names
+        each file's hash and the function checks it.
 
     Returns
     -------
@@ -72,7 +77,8 @@ def map_chunks(
     TrialtwinError
         If the function failed, returned what cannot be stored, or kept losing its worker.
     """
-    text = _check(function, payload, n_items, chunk_size, execution, workers, allow)
+    identity = _check(function, payload, n_items, chunk_size, execution, workers, allow)
+    text = identity if paths is None else _canonical({**payload, "paths": dict(paths)})
     tasks = [
         Task(i, function, text, start, min(start + chunk_size, n_items), allow)
         for i, start in enumerate(range(0, n_items, chunk_size))
@@ -81,7 +87,7 @@ def map_chunks(
         manifest = None
         if folder is not None:
             stack.enter_context(locked(Path(folder)))
-            manifest = Manifest(Path(folder), _work(function, text, n_items, chunk_size))
+            manifest = Manifest(Path(folder), _work(function, identity, n_items, chunk_size))
         return _collect(tasks, execution, workers or _cpus(), manifest, progress)
 
 
@@ -146,6 +152,10 @@ def _work(function: str, text: str, n_items: int, chunk_size: int) -> dict[str, 
     }
 
 
+def _canonical(payload: Mapping[str, Any]) -> str:
+    return json.dumps(payload, sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+
 def _check(
     function: str,
     payload: dict[str, Any],
@@ -167,7 +177,7 @@ def _check(
         faults.append(f"execution: {execution!r} came; allowed are {', '.join(BACKENDS)}")
     text = ""
     try:
-        text = json.dumps(payload, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        text = _canonical(payload)
     except (TypeError, ValueError):
         faults.append(
             "payload: it holds more than plain JSON values; "
