@@ -35,8 +35,9 @@ def subset(train: Table, n: int, rng: np.random.Generator) -> Table:
 
 def shifted(table: Table, rng: np.random.Generator) -> Table:
     """Planted error of marginals: numbers moved by a quarter SD, a tenth of categories moved on."""
-    spread = np.nanstd(np.where(np.isfinite(table.numbers), table.numbers, np.nan), axis=0)
-    numbers = table.numbers + _SHIFT_SD * np.nan_to_num(spread)
+    seen = np.maximum((~np.isnan(table.numbers)).sum(axis=0), 1)
+    deviation = table.numbers - np.nansum(table.numbers, axis=0) / seen
+    numbers = table.numbers + _SHIFT_SD * np.sqrt(np.nansum(deviation**2, axis=0) / seen)
     sizes = np.array([len(levels) for levels in table.layout.levels], dtype=np.int64)
     moved = (rng.random(table.codes.shape) < _MOVED) & (table.codes >= 0)
     codes = np.where(moved, (table.codes + 1) % np.maximum(sizes, 1), table.codes)

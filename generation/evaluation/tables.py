@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 
+_VISIT_SHARE = 0.1
 _EVENT_LEVELS = ("censored", "event")
 
 
@@ -159,7 +160,10 @@ def tables(cohorts: Sequence[Cohort], real: Sequence[int]) -> list[Table]:
 
 
 def _kinds(schema: CohortSchema, real: Sequence[pd.DataFrame]) -> dict[str, bool]:
-    """Columns with a real value, in the schema's order, with whether they are numeric."""
+    """Columns in the schema's order, with whether they are numeric.
+
+    A column needs a real value; a visit's, values of a tenth of the real patients.
+    """
     kinds: dict[str, bool] = {"arm": False} if _arms(real) > 1 else {}
     kinds |= {v.name: v.numeric for v in schema.baseline}
     kinds |= {
@@ -169,11 +173,10 @@ def _kinds(schema: CohortSchema, real: Sequence[pd.DataFrame]) -> dict[str, bool
         kinds[f"{endpoint.name}_time"] = True
         kinds[f"{endpoint.name}_event"] = False
         kinds[f"{endpoint.name}_cause"] = False
-    return {
-        name: numeric
-        for name, numeric in kinds.items()
-        if any(name in frame and frame[name].notna().any() for frame in real)
-    }
+    patients = sum(len(frame) for frame in real)
+    seen = {n: sum(int(f[n].notna().sum()) for f in real if n in f) for n in kinds}
+    fewest = {n: _VISIT_SHARE * patients if "@" in n else 1 for n in kinds}
+    return {n: numeric for n, numeric in kinds.items() if seen[n] >= fewest[n]}
 
 
 def _arms(real: Sequence[pd.DataFrame]) -> int:
