@@ -156,11 +156,12 @@ def _from_adam(
     if records is None or not records.require(["PARAMCD", "AVAL", "AVISIT", "ADT"]):
         return None
     records = records.where(records.text("PARAMCD").isin(list(parameters)))
-    chosen = records.text("ANL01FL").eq("Y") if "ANL01FL" in records else True
+    flag = records.text("ANL01FL")
+    chosen = flag.eq("Y") if "ANL01FL" in records else flag.isna()
     analysis = records.text("AVISIT")
     imputed = records.text("DTYPE").notna()
-    # An observed row that the analysis passed over belongs to no analysis visit.
-    visit = analysis.where(chosen | imputed, None)
+    # A row that the analysis passed over belongs to no analysis visit.
+    visit = analysis.where(chosen, None)
     day, _, _ = records.interval("ADT", "ADY", subjects.dates_for(records))
     rows = _score_rows(records, "PARAMCD", "AVAL", parameters, day, visit)
     rows["status"] = np.where(imputed, "derived", rows["status"])
