@@ -11,7 +11,7 @@ from typing import Any
 
 from extraction.records.errors import InputError, RefusedError, TrialtwinError
 from simulation.execution.manifest import Manifest, locked
-from simulation.execution.results import Result, result_faults
+from simulation.execution.results import Result
 from simulation.execution.tasks import Failure, Task, function_faults
 
 Progress = Callable[[str, float], None]
@@ -126,10 +126,7 @@ def _accept(task: Task, outcome: Any) -> Result:
         if outcome.faults:
             refused = outcome.kind == RefusedError.__name__
             raise (RefusedError if refused else InputError)(outcome.faults)
-        raise TrialtwinError(f"{task}: {outcome.kind} at {outcome.place}")
-    faults = result_faults(outcome)
-    if faults:
-        raise TrialtwinError(f"{task}: " + "; ".join(faults))
+        raise TrialtwinError(f"{task}: {outcome.kind}: {outcome.place}")
     result: Result = outcome
     return result
 

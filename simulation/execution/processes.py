@@ -11,7 +11,7 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any, final
 
 from extraction.records.errors import TrialtwinError
-from simulation.execution.tasks import Task, carry_out, one_thread
+from simulation.execution.tasks import Failure, Task, carry_out, one_thread
 
 ATTEMPTS = 4
 IN_FLIGHT_PER_WORKER = 2
@@ -50,6 +50,12 @@ def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
         crew.stop()
 
 
+def _received(future: Future[Any]) -> Any:
+    """Take a chunk's result; what went wrong on its way is a failure of the chunk."""
+    error = future.exception()
+    return Failure(type(error).__name__, "on the way back") if error else future.result()
+
+
 @final
 class _Crew:
     """A pool, the tasks that wait for it, and the tasks in flight."""
@@ -74,9 +80,9 @@ class _Crew:
         try:
             self._fill()
             done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
-            finished = [f for f in done if f.exception() is None]
-            results = [(self.flying.pop(f), f.result()) for f in finished]
-            broken = len(finished) < len(done)
+            lost = [f for f in done if isinstance(f.exception(), BrokenProcessPool)]
+            results = [(self.flying.pop(f), _received(f)) for f in done if f not in lost]
+            broken = bool(lost)
         except BrokenProcessPool:
             results, broken = [], True
         if broken:

@@ -51,7 +51,7 @@ class Task:
 @final
 @dataclass(frozen=True)
 class Failure:
-    """Why a chunk failed: the kind of error and the place, never the text of a stray exception.
+    """Why a chunk failed: the kind of fault and the place, never the text of a stray exception.
 
     An InputError's faults are written to be shown and travel along; the text of any other
     exception may hold a patient's value and stays behind.
@@ -98,9 +98,16 @@ def resolve(name: str, allow: tuple[str, ...] = ()) -> Callable[[dict[str, Any],
 
 
 def carry_out(task: Task) -> Any:
-    """Return the result of a chunk, or a Failure that is safe to send, log and show."""
+    """Return the result of a chunk, or a Failure that is safe to send, log and show.
+
+    The result is checked here, before it is sent: what cannot be stored may not travel either.
+    """
+    from simulation.execution.results import result_faults
+
     try:
-        return resolve(task.function, task.allow)(loads(task.payload), task.start, task.stop)
+        result = resolve(task.function, task.allow)(loads(task.payload), task.start, task.stop)
+        faults = result_faults(result)
+        return Failure("wrong result", "; ".join(faults)) if faults else result
     except InputError as error:
         return Failure(type(error).__name__, _place(error), tuple(error.faults))
     except Exception as error:  # noqa: BLE001
