@@ -173,14 +173,13 @@ def two_sample_t(treated: ArrayLike, control: ArrayLike, *, pooled: bool = False
                for name, x in (("treated", a), ("control", b)) if x.size < 2]
     stop(faults)
     va, vb = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
-    df = welch_df(va, a.size, vb, b.size)
-    variance = va + vb
+    if va + vb <= 0:
+        raise InputError("treated, control: no spread in either group; a test needs some")
+    df, variance = welch_df(va, a.size, vb, b.size), va + vb
     if pooled:
         df = float(a.size + b.size - 2)
         spread = (va * a.size * (a.size - 1) + vb * b.size * (b.size - 1)) / df
         variance = spread * (1 / a.size + 1 / b.size)
-    if variance <= 0:
-        raise InputError("treated, control: no spread in either group; a test needs some")
     return from_t("Student's t" if pooled else "Welch's t", float(a.mean() - b.mean()),
                   float(np.sqrt(variance)), a.size + b.size, df, level=level, estimand=estimand,
                   extra={"n_treated": a.size, "n_control": b.size})

@@ -18,6 +18,9 @@ from simulation.analysis.risk_sets import RiskSets, checked, codes, risk_sets, r
 Ties = Literal["efron", "breslow"]
 _STEP_LIMIT = 20.0  # |log hazard ratio| per standard deviation beyond which a coefficient is lost
 
+# Where the likelihood rises for ever, it comes to stand still while Newton's step stays near 1.
+_STEP_LEFT = 1e-3
+
 
 @dataclass(frozen=True)
 class CoxBatch:
@@ -138,8 +141,9 @@ def cox_batch(time: FloatArray, event: FloatArray, columns: FloatArray,
         if done.all():
             break
     covariance = _invert(information)
-    found = (done & np.isfinite(covariance).all(axis=(1, 2))
-             & (np.abs(beta) < _STEP_LIMIT).all(axis=1) & (event.sum(axis=1) > 0))
+    still = np.abs(np.einsum("rpq,rq->rp", covariance, gradient)).max(axis=1)
+    found = (done & (still < _STEP_LEFT) & (np.abs(beta) < _STEP_LIMIT).all(axis=1)
+             & (event.sum(axis=1) > 0))
     scale = spread[:, 0]
     plain = value + penalty / 2 * (beta**2).sum(axis=1)
     return CoxBatch(beta / scale, covariance / (scale[:, :, None] * scale[:, None, :]), plain, null,

@@ -43,7 +43,7 @@ def power(difference: float, sd: float, n: float, *, rho: float = 0.0, alpha: fl
     df = n - 2
     critical = stats.t.ppf(1 - alpha / 2, df)
     shift = abs(difference) / spread
-    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+    return float(stats.nct.sf(critical, df, shift) + stats.nct.sf(critical, df, -shift))
 
 
 def sample_size(difference: float, sd: float, *, rho: float = 0.0, alpha: float = 0.05,
