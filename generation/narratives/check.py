@@ -14,7 +14,7 @@ from extraction.notes.note import Note
 from extraction.records import Cohort
 
 from .measurements import PRECISION, concept_of, concepts, number
-from .sections import normal, sex_name, vocabulary
+from .sections import age_in_years, normal, sex_name, vocabulary
 
 _EPISODE_TYPES = {
     "adverse_event": "adverse_event",
@@ -104,8 +104,9 @@ class _Record:
 
     def _age(self, note: Note, fact: Fact) -> str | None:
         age = self._static.get((note.study_id, note.subject_id, "AGE"))
-        agrees = age is not None and fact.value is not None and number(age) == number(fact.value)
-        return None if agrees else "value"
+        if age is None or fact.value is None:
+            return "value"
+        return None if age_in_years(age) == age_in_years(fact.value) else "value"
 
     def _sex(self, note: Note, fact: Fact) -> str | None:
         sex = self._static.get((note.study_id, note.subject_id, "SEX"))

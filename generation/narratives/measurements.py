@@ -91,33 +91,44 @@ def concept_of(variable: str) -> Concept | None:
     return concepts().get(variable.upper())
 
 
+def plain(concept: Concept, value: float) -> str:
+    """A value in the record's own unit: as recorded to six decimals, a longer one shortened."""
+    text = number(value)
+    if float(text) == value:
+        return text
+    return converted(concept, value, "", "") or text
+
+
 def number(value: float) -> str:
     """A number as written in a note, to at most six decimals."""
     text = f"{value:.{_MOST_DECIMALS}f}"
     return text.rstrip("0").rstrip(".")
 
 
-def converted(concept: Concept, value: float, unit: str, wanted: str) -> str:
-    """A value in another unit, as short as it stays within `PRECISION` of the record's."""
+def converted(concept: Concept, value: float, unit: str, wanted: str) -> str | None:
+    """A value in another unit, as short as it stays within `PRECISION` of the record's.
+
+    None where six decimals do not reach that.
+    """
     there = concept.convert(value, unit, wanted)
-    for decimals in range(_MOST_DECIMALS):
+    for decimals in range(_MOST_DECIMALS + 1):
         text = f"{there:.{decimals}f}"
         back = concept.convert(float(text), wanted, unit)
         if abs(back - value) <= PRECISION * abs(value):
             return text
-    return number(there)
+    return None
 
 
 def written(concept: Concept, row: Observed) -> tuple[Mark, str, Chooser]:
     """The marked number, the unit's spelling behind it, and what is left of the draw."""
     chooser = Chooser(row.draw)
     unit = row.unit if row.unit is not None or len(concept.units) > 1 else next(iter(concept.units))
-    text, spelling = number(row.value), unit or ""
+    text, spelling = plain(concept, row.value), unit or ""
     if unit in concept.scales:
         wanted = chooser.pick([c for c in concept.units if c in concept.scales])
-        if wanted != unit:
-            text = converted(concept, row.value, unit, wanted)
-        unit = wanted
+        other = None if wanted == unit else converted(concept, row.value, unit, wanted)
+        if other is not None:
+            text, unit = other, wanted
     if unit in concept.units:
         spelling = chooser.pick(concept.units[unit])
     # A plain ratio is written without a unit, so its fact has none.

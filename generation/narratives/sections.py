@@ -62,15 +62,21 @@ def demographics(age: float, sex: str | None, chooser: Chooser) -> list[Pieces]:
     """A line with age (years, NaN when unknown) and sex, as far as the record has them."""
     slots: dict[str, Piece | Pieces] = {}
     if not np.isnan(age):
-        attributes = {"name": "age", "value": float(number(age)), "unit": "a"}
+        years = age_in_years(age)
+        attributes = {"name": "age", "value": float(years), "unit": "a"}
         for slot, form in phrases()["age_forms"].items():
-            slots[slot] = Mark(form.format(number(age)), "age", attributes)
-        slots["article"] = _article(number(age))
+            slots[slot] = Mark(form.format(years), "age", attributes)
+        slots["article"] = _article(years)
     if sex is not None:
         slots["sex"] = Mark(chooser.pick(phrases()["sex_words"][sex]), "sex", {"name": sex})
     known = ("age_old" in slots, "sex" in slots)
     key = {(True, True): "both", (True, False): "age", (False, True): "sex"}.get(known)
     return [fill(chooser.pick(phrases()["demographics"][key]), **slots)] if key else []
+
+
+def age_in_years(age: float) -> str:
+    """An age as written, to a tenth of a year."""
+    return number(round(age, 1))
 
 
 def _article(age: str) -> str:
