@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -106,19 +106,20 @@ def _collect(
                 held[task.index] = kept
     left = [task for task in tasks if task.index not in held]
     _tell(progress, len(held), len(tasks))
-    for task, outcome in _run(execution, left, workers):
-        result = _accept(task, outcome)
-        held[task.index] = result if manifest is None else manifest.store(task.index, result)
-        _tell(progress, len(held), len(tasks))
+    # Closed at once when a chunk fails, so that no worker outlives the call.
+    with closing(_run(execution, left, workers)) as outcomes:
+        for task, outcome in outcomes:
+            result = _accept(task, outcome)
+            held[task.index] = result if manifest is None else manifest.store(task.index, result)
+            _tell(progress, len(held), len(tasks))
     return [held[task.index] for task in tasks]
 
 
-def _run(execution: str, tasks: list[Task], workers: int) -> Iterator[tuple[Task, Any]]:
-    if not tasks:
-        return iter(())
-    backend = import_module(BACKENDS[execution])
-    outcomes: Iterator[tuple[Task, Any]] = backend.run(tasks, min(workers, len(tasks)))
-    return outcomes
+def _run(
+    execution: str, tasks: list[Task], workers: int
+) -> Generator[tuple[Task, Any], None, None]:
+    if tasks:
+        yield from import_module(BACKENDS[execution]).run(tasks, workers)
 
 
 def _accept(task: Task, outcome: Any) -> Result:

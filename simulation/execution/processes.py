@@ -42,7 +42,7 @@ def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
     TrialtwinError
         If a chunk has lost its worker four times.
     """
-    crew = _Crew(tasks, workers)
+    crew = _Crew(tasks, min(workers, len(tasks)))
     try:
         while crew.busy():
             yield from crew.step()

@@ -98,6 +98,18 @@ class OperatingCharacteristics:
         """Probability of rejecting under no effect."""
         return self.scenario(0.0).rejection
 
+    @property
+    def limits(self) -> list[str]:
+        """What the Monte Carlo errors leave out, in words."""
+        said = ["dropout and outcomes after it are assumed, not observed"]
+        if self.population.get("kind") == "twins":
+            behind = self.population["origin"].get("n_train", "the real")
+            said.append(
+                f"Monte Carlo errors leave out the uncertainty of the {self.population['rows']} "
+                f"twins and of {behind} patients behind them"
+            )
+        return said
+
     def digest(self) -> str:
         """SHA-256 of all replicates; the same for any backend, chunk size and workers."""
         return digest(self.table)
@@ -110,6 +122,7 @@ class OperatingCharacteristics:
             "estimand": asdict(self.design.estimand),
             "missing_outcomes": "completers; missing at random given the covariates",
             "population": self.population,
+            "limits": self.limits,
             "replicates": self.replicates,
             "seed": self.seed,
             "looks": {

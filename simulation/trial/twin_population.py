@@ -226,7 +226,10 @@ class TwinPopulation(Population):
         try:
             data = Path(path).read_bytes()
         except FileNotFoundError:
-            raise InputError("population: its file is missing; run again from the start") from None
+            raise InputError(
+                "population: its file is missing; workers on other machines need a folder that "
+                "all of them can read"
+            ) from None
         if hashlib.sha256(data).hexdigest() != facts["sha256"]:
             raise InputError("population: its file has changed; run again from the start")
         columns = {name: tuple(held) for name, held in facts["columns"].items()}

@@ -75,6 +75,7 @@ def test_results_are_plain_json_and_name_the_estimand() -> None:
     assert json.loads(json.dumps(out)) == json.loads(json.dumps(out, allow_nan=False))
     assert out["population"]["origin"] == {"n_train": 86}
     assert out["estimand"]["intercurrent_events"] == {"discontinuation": "hypothetical"}
+    assert "100 twins and of 86 patients" in out["limits"][1]
     assert [s["effect"] for s in out["scenarios"]] == [0.0, 0.5]
     null = out["scenarios"][0]
     assert sum(s["value"] for s in null["stopping"]) == pytest.approx(null["rejection"]["value"])
@@ -145,14 +146,26 @@ def _cohort(n: int = 60) -> Cohort:
     return Cohort.build(schema, subjects, pd.DataFrame(rows).assign(status="observed"))
 
 
+NEXT_TRIAL = PLAN | {
+    "arms": [{"name": "Placebo", "control": True}, {"name": "Active"}],
+    "endpoint": {"variable": "ADAS", "visit": "Week 24", "change_from": "Baseline"},
+    "covariates": ["SEX", "ADAS@Baseline"],
+    "effect": -1.0,
+}
+
+
+def test_a_model_gives_twins_under_control() -> None:
+    from generation import fit
+
+    model = fit(_cohort(120), engine="cart", seed=0)
+    result = simulate(TrialDesign.parse(NEXT_TRIAL), model, 30, seed=4)
+    assert result.population["rows"] == 2000
+    assert result.population["origin"]["n_train"] == 120
+    assert result.digest() == simulate(TrialDesign.parse(NEXT_TRIAL), model, 30, seed=4).digest()
+
+
 def test_a_cohort_gives_its_controls_as_twins() -> None:
-    plan = PLAN | {
-        "arms": [{"name": "Placebo", "control": True}, {"name": "Active"}],
-        "endpoint": {"variable": "ADAS", "visit": "Week 24", "change_from": "Baseline"},
-        "covariates": ["SEX", "ADAS@Baseline"],
-        "effect": -1.0,
-    }
-    design = TrialDesign.parse(plan)
+    design = TrialDesign.parse(NEXT_TRIAL)
     population = TwinPopulation.from_cohort(_cohort(), design)
     assert population.describe()["rows"] == 40
     assert population.describe()["left_before_visit"] == pytest.approx(0.2)
