@@ -1,0 +1,1 @@
+"""`trialtwin run`: a study's stages, their cache, and the runner that resumes."""
