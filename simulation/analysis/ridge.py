@@ -25,18 +25,20 @@ def standardise(features: ArrayLike) -> FloatArray:
     return scaled
 
 
-def baseline_features(columns: Columns, factors: Columns | None = None) -> FloatArray:
+def baseline_features(columns: Columns, factors: Columns | None = None,
+                      flag_from: float = 0.05) -> FloatArray:
     """Feature table (N, P) out of baseline columns; no outcome is looked at.
 
-    Missing numbers are set to the column's mean and flagged in a column of their own; factors
-    become dummies, one per level but the most frequent.
+    Missing numbers are set to the column's mean; a column that misses at least the share
+    `flag_from` also gets a column of flags. Factors become dummies, one per level but the most
+    frequent.
     """
     parts: list[FloatArray] = []
     for values in columns.values():
         column = np.asarray(values, dtype=np.float64)
         absent = ~np.isfinite(column)
         parts.append(np.where(absent, np.nanmean(np.where(absent, np.nan, column)), column))
-        if absent.any():
+        if absent.any() and absent.mean() >= flag_from:
             parts.append(absent.astype(np.float64))
     faults: list[str] = []
     for name, values in (factors or {}).items():
