@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,32 @@ import numpy.typing as npt
 import pandas as pd
 
 from extraction.records.errors import Faults
+from extraction.records.units import is_ucum
 
 Numbers = npt.NDArray[np.float64]
 
 _COMMA = r"^\s*[-+]?\d+,\d+\s*$"
 _LIMIT = r"^\s*<\s*=?\s*(\d+(?:\.\d+)?)\s*$"
+
+
+def is_unit(code: str) -> bool:
+    """Whether a code is UCUM; an annotation in braces, like {score}, counts as the unit one."""
+    plain = re.sub(r"\{[^{}]*\}", "", code)
+    return plain == "" or is_ucum(plain)
+
+
+def exact(values: pd.Series[Any]) -> Numbers:
+    """Cells as the float64 nearest to what is written; NaN for what is no number.
+
+    pandas' own parser may miss by one unit in the last place, and then the same data read from
+    CSV and from Parquet would have different digests.
+    """
+    if values.dtype.kind in "fiub":
+        return values.to_numpy(np.float64, na_value=np.nan)
+    codes, unique = pd.factorize(values.astype(object), use_na_sentinel=True)
+    known = pd.to_numeric(pd.Series(unique, dtype=object), errors="coerce").notna()
+    parsed = [float(v) if ok else np.nan for v, ok in zip(unique, known, strict=True)]
+    return np.array([*parsed, np.nan])[codes]
 
 
 def words(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -38,7 +60,7 @@ def numbers(values: pd.Series[Any], where: str, faults: Faults) -> Numbers:
             faults.add(f"{where}: {int(np.isinf(out).sum())} row(s) are infinite")
         return out
     text = texts(values)
-    out = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    out = exact(text)
     bad = text.notna().to_numpy() & ~np.isfinite(out)
     commas = bad & text.astype("string").str.match(_COMMA).fillna(False).to_numpy(bool)
     if commas.any():

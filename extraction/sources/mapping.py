@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +10,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from extraction.records.errors import InputError
 from extraction.records.schema import CohortSchema, Endpoint, Frozen, Kind, Variable, checked
-from extraction.records.units import is_ucum
+
+from .cells import is_unit
 
 Layout = Literal["wide", "visits", "long"]
 StoredRole = Literal["baseline", "stratum", "flag", "weight", "longitudinal"]
@@ -22,12 +22,6 @@ def _word(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError('YAML reads this word as true or false; put it in quotes, e.g. "yes"')
     return f"{value:.12g}" if isinstance(value, int | float) else value
-
-
-def _is_unit(code: str) -> bool:
-    """Whether a code is UCUM; an annotation in braces, like {score}, counts as the unit one."""
-    plain = re.sub(r"\{[^{}]*\}", "", code)
-    return plain == "" or is_ucum(plain)
 
 
 Word = Annotated[str, BeforeValidator(_word)]
@@ -94,7 +88,7 @@ class VariableMapping(_Part):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         for unit in (self.unit, self.file_unit):
-            if unit is not None and not _is_unit(unit):
+            if unit is not None and not is_unit(unit):
                 raise ValueError(f"unit {unit} is not a UCUM code, e.g. kg, mm[Hg], 10*9/L")
         if self.file_unit and not self.unit:
             raise ValueError("file_unit needs unit, the unit to store in")

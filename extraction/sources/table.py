@@ -12,9 +12,9 @@ from pydantic import Field
 from extraction.records import Cohort
 from extraction.records.errors import Faults, InputError, nearest
 from extraction.records.schema import CohortSchema, Frozen, VisitWindow, checked
-from extraction.records.units import convert, is_ucum, to_ucum
+from extraction.records.units import convert, to_ucum
 
-from .cells import categories, numbers, results, texts, words
+from .cells import categories, is_unit, numbers, results, texts, words
 from .files import MAX_BYTES, read_frame, sha256_of_file
 from .mapping import EndpointMapping, TableMapping, VariableMapping, load_mapping
 
@@ -319,7 +319,7 @@ class _Table:
         for spelling in sorted(given.dropna().unique()):
             these = (given == spelling).to_numpy()
             code = to_ucum(spelling)
-            if not is_ucum(code):
+            if not is_unit(code):
                 self.faults.add(f"{place}: {int(these.sum())} row(s) hold a unit that is not known")
                 continue
             try:

