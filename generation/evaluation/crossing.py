@@ -162,7 +162,7 @@ def cross_fit(
     from generation import fit
 
     fold_of = cohort.folds(folds, seed)
-    n = int(_meets(cohort, given).sum())
+    n = int(_enough(cohort, given, folds).sum())
     synthetic, log_probs = [], []
     for i in range(folds):
         train = cohort.take(fold_of != i)
@@ -181,13 +181,8 @@ def judge(
     given: object | None = None,
 ) -> list[Evaluation]:
     """Judge engines that were fitted on the same folds; controls are made once."""
-    keep = _meets(cohort, given)
+    keep = _enough(cohort, given, folds)
     real = cohort.take(keep)
-    if len(real) < 2 * folds:
-        raise InputError(
-            f"cross_evaluate: {len(real)} patients meet the condition; {2 * folds} are needed "
-            f"for {folds} folds"
-        )
     fold_of = cohort.folds(folds, seed)[keep]
     cohorts = [real, *(c for f in fits for c in f.synthetic)]
     pool, *ours = tables(cohorts, real=[0])
@@ -233,7 +228,8 @@ def compared(evaluations: Sequence[Evaluation]) -> Comparison:
 def _difference(ours: Metric, theirs: Metric, engine: str, baseline: str) -> Difference:
     value = ours.value - theirs.value
     if len(ours.replicates) and len(ours.replicates) == len(theirs.replicates):
-        se = float(np.nanstd(ours.replicates - theirs.replicates, ddof=1))
+        shared = float(np.nanstd(ours.replicates - theirs.replicates, ddof=1))
+        se = float(np.sqrt(shared**2 + ours.own_se**2 + theirs.own_se**2))
     else:
         se = float(np.hypot(ours.se, theirs.se))
     low, high = value - 1.96 * se, value + 1.96 * se
@@ -255,8 +251,12 @@ def _fold(fold_of: np.ndarray, i: int) -> Fold:
     return Fold(np.flatnonzero(fold_of != i), held, len(held), len(fold_of))
 
 
-def _meets(cohort: Cohort, given: object | None) -> np.ndarray:
-    """Patients the condition surely holds for, shape (n,)."""
-    if given is None:
-        return np.ones(len(cohort), dtype=bool)
-    return np.asarray(cohort.mask(given) == 1)
+def _enough(cohort: Cohort, given: object | None, folds: int) -> np.ndarray:
+    """Patients that the condition surely holds for, shape (n,); refused when too few."""
+    kept = np.ones(len(cohort), dtype=bool) if given is None else cohort.mask(given) == 1
+    if kept.sum() < 2 * folds:
+        raise InputError(
+            f"evaluation: {int(kept.sum())} patients meet the condition; {2 * folds} are needed "
+            f"for {folds} folds"
+        )
+    return np.asarray(kept)

@@ -245,11 +245,14 @@ def _distance_share(
     bound = 0.5 + spread
     caught = float(known["copy"].mean()) > bound
     verdict: Verdict = WORSE if value > bound else (WITHIN if caught else NOT_SHOWN)
+    if verdict == WITHIN and min(_sizes(reference)) < ENOUGH:
+        verdict = INSUFFICIENT
     ends = {
         WORSE: f"above what other real patients give ({bound:.3f}): training patients are "
         "remembered.",
         WITHIN: f"within what other real patients give ({bound:.3f}); a smoke alarm only.",
         NOT_SHOWN: "not shown: at this size a copy of the data would pass as well.",
+        INSUFFICIENT: f"insufficient to show: {ENOUGH} patients on either side are needed.",
     }
     return Metric(
         "dcr_share",
@@ -266,7 +269,6 @@ def _distance_share(
         f"{value:.1%} of synthetic patients are nearer to a training than to a held-out patient "
         f"(equal numbers of both), {ends[verdict]}",
         {"repeats": len(repeats), "real_against_real_limit": bound},
-        value + (repeats - value),
     )
 
 

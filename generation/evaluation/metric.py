@@ -80,6 +80,9 @@ class Metric:
     replicates
         Bootstrap replicates of the value that share their resampled real patients with every
         other engine's, for paired differences; empty where there are none. Not exported.
+    own_se
+        Standard error that the replicates leave out: what comes from the synthetic patients
+        alone and is independent between engines. Not exported.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Metric:
     sentence: str
     details: Mapping[str, Any] = field(default_factory=dict)
     replicates: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    own_se: float = 0.0
 
     @property
     def low(self) -> float:

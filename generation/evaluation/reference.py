@@ -104,18 +104,9 @@ class Reference:
             draws.append((copy(sample, len(sample), rng), self.holdout.take(rows)))
         return draws
 
-    def spread(self, influence: Floats, synthetic_se: float = 0.0) -> Floats:
-        """Bootstrap deviations of a measure from each pool patient's influence on it.
-
-        Parameters
-        ----------
-        influence
-            Shape (pool,).
-        synthetic_se
-            Standard error that comes from the synthetic patients alone.
-        """
-        noise = generator(self.seed, "evaluation-bootstrap", 2).standard_normal(_RESAMPLES)
-        return np.asarray((self.counts - 1) @ influence + synthetic_se * noise)
+    def spread(self, influence: Floats) -> Floats:
+        """Bootstrap deviations of a measure from each pool patient's influence on it."""
+        return np.asarray((self.counts - 1) @ influence)
 
     def draw(self, kind: str, number: int) -> Table:
         """One draw of a control at the compared sizes: "copy", "independent" or "subset"."""

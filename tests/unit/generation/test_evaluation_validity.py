@@ -1,0 +1,45 @@
+"""Impossible patients are found, each kind by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from generation.evaluation.validity import FAULTS, impossible_rows, validity
+from tests.support.evaluation_support import cohort, schema
+
+PLANTED = {
+    "negative_time": ("events", "day", -1.0),
+    "after_follow_up": ("observations", "day", 9_999.0),
+    "event_after_follow_up": ("events", "day", 9_999.0),
+    "out_of_range": ("subjects", "AGE", 400.0),
+    "unknown_category": ("subjects", "STAGE", "9"),
+    "unknown_endpoint": ("events", "endpoint", "birth"),
+}
+
+
+def found(data, changes=None):
+    frames = {name: getattr(data, name).copy() for name in ("subjects", "observations", "events")}
+    if changes is not None:
+        name, column, value = changes
+        row = frames[name].index[0]
+        if name == "events":
+            row = frames[name].index[frames[name]["observed"].astype(bool)][0]
+        frames[name].loc[row, column] = value
+    return impossible_rows(schema(), **frames)
+
+
+def test_a_sound_cohort_has_none():
+    assert found(cohort(40, 0)).empty
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault):
+    result = found(cohort(40, 0), PLANTED[fault])
+    assert result["fault"].tolist() == [fault]
+
+
+def test_none_found_gives_an_upper_bound():
+    metric = validity([cohort(60, 1, "S")], cohort(60, 2))
+    assert metric.value == 0
+    assert metric.details["upper"] == pytest.approx(3 / 60)
+    assert metric.verdict == "within real-against-real"
