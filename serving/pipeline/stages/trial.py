@@ -1,0 +1,115 @@
+"""Stage `trial`: operating characteristics of the next trial, its patients drawn from twins."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from generation import load_model
+from generation.randomness import integer_seed
+from serving.pipeline.stage import Job
+from serving.study import TrialStudy
+from serving.study.trial import DesignSection, NextTrialSection
+from simulation.analysis.planning import plan_saving
+from simulation.analysis.procova import correlation
+from simulation.trial import TrialDesign, TwinPopulation, simulate
+
+from .tools import plain
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Simulate every design on the same twins; see `serving.pipeline.stage`."""
+    study = job.trial
+    settings = study.trial
+    assert settings is not None
+    control = job.result("cohort")["control_arm"]
+    model = load_model(job.stage("models") / "controls")
+    seed = integer_seed(job.seed, "trial")
+    designs = [design_of(study, settings, d, control) for d in settings.designs]
+    population = TwinPopulation.from_model(model, designs[0], n=settings.twins, seed=seed)
+    results, curve = [], []
+    for k, design in enumerate(designs):
+        found = simulate(
+            design,
+            population,
+            settings.replicates,
+            seed=seed,
+            execution=job.execution,
+            workers=job.workers,
+            chunk_size=settings.chunk_size,
+            folder=job.scratch / design.name,
+            progress=_part(job, design.name, k, len(designs)),
+        )
+        whole = found.to_dict()
+        whole |= {"power": asdict(found.power), "type_one_error": asdict(found.type_one_error)}
+        results.append({
+            "design": whole["design"],
+            "estimand": whole["estimand"],
+            "boundaries": boundaries(design),
+            "operating_characteristics": whole,
+        })
+        curve += [
+            {"design": design.name, "effect": s.effect, "power": asdict(s.rejection),
+             "expected_n": asdict(s.expected_n)}
+            for s in found.scenarios
+        ]
+    return dict(plain({
+        "designs": results,
+        "power_curve": curve,
+        "planning": planning(job, settings, population.sd),
+        "population": population.describe(),
+        "outcome_sd": population.sd,
+        "reminder": f"{settings.twins} twins were drawn from a model of "
+        f"{model.card.n_train} real controls; drawing more adds no information.",
+    }))
+
+
+def design_of(
+    study: TrialStudy, settings: NextTrialSection, design: DesignSection, control: str
+) -> TrialDesign:
+    """Return one design of the section, as the simulator takes it."""
+    end = study.endpoint
+    return TrialDesign(
+        name=design.name,
+        arms=({"name": control, "control": True}, {"name": settings.treated_arm}),
+        endpoint={"variable": end.variable, "visit": end.visit},
+        n=settings.n,
+        looks=design.looks,
+        boundary=design.boundary,
+        alpha=settings.alpha,
+        covariates=settings.covariates,
+        dropout=settings.dropout,
+        effect=settings.effect,
+        further_effects=settings.further_effects,
+    )
+
+
+def boundaries(design: TrialDesign) -> list[dict[str, Any]]:
+    """Return the looks of a design: patients, information rate and critical z."""
+    plan = design.sequential
+    rows = zip(design.sizes, plan.rates, plan.critical, strict=True)
+    return [
+        {"look": k, "n": int(n), "information_rate": float(rate), "critical_z": float(z)}
+        for k, (n, rate, z) in enumerate(rows, start=1)
+    ]
+
+
+def planning(job: Job, settings: NextTrialSection, sd: float) -> dict[str, Any] | None:
+    """What a prognostic score may save: from the lower limit of rho, and power for rho = 0."""
+    if job.trial.effects is None:
+        return None
+    gain = job.result("effects")["adjustment"]
+    mean = gain["partial_correlation"]["mean"]
+    rho = correlation(mean, gain["n"] - 1 - gain["features"])
+    plan = plan_saving(rho, settings.effect, sd, alpha=2 * settings.alpha)
+    return asdict(plan) | {
+        "rho_low": rho.low,
+        "rho_high": rho.high,
+        "difference": settings.effect,
+        "sd": sd,
+        "rule": "planned from the limit of rho nearer to 0; 0 where the interval holds 0",
+    }
+
+
+def _part(job: Job, what: str, k: int, of: int) -> Any:
+    return lambda step, share: job.tell(f"{what}: {step}", (k + share) / of)
