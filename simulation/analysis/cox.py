@@ -76,13 +76,16 @@ def _evaluate(problem: _Problem, beta: FloatArray) -> tuple[FloatArray, FloatArr
     eta = np.einsum("rnp,rp->rn", x, beta)
     eta = eta - eta.max(axis=1, keepdims=True)
     weight = np.exp(eta)
-    share = problem.share
-    s0 = sets.at_risk_sum(weight) - share * sets.tied_event_sum(weight)
-    s1 = (sets.at_risk_sum(weight[..., None] * x)
-          - share[..., None] * sets.tied_event_sum(weight[..., None] * x))
+    share, tied = problem.share, problem.share.any()
+    s0, s1 = sets.at_risk_sum(weight), sets.at_risk_sum(weight[..., None] * x)
+    if tied:
+        s0 = s0 - share * sets.tied_event_sum(weight)
+        s1 = s1 - share[..., None] * sets.tied_event_sum(weight[..., None] * x)
     s0 = np.where(sets.event > 0, s0, 1.0)
     log_likelihood = (sets.event * (eta - np.log(s0))).sum(axis=1)
-    hazard = sets.past_sum(sets.event / s0) - sets.event * sets.tied_event_sum(share / s0)
+    hazard = sets.past_sum(sets.event / s0)
+    if tied:
+        hazard = hazard - sets.event * sets.tied_event_sum(share / s0)
     gradient = np.einsum("rn,rnp->rp", sets.event - weight * hazard, x)
     mean = s1 * (sets.event / s0)[..., None]
     information = (np.einsum("rnp,rnq->rpq", x * (weight * hazard)[..., None], x)
