@@ -16,7 +16,10 @@ from extraction.records.errors import InputError
 
 SUFFIXES = (".xpt", ".parquet", ".csv")
 MAX_BYTES = 4 * 2**30
-_XPT_DATA = b"HEADER RECORD*******OBS     HEADER RECORD!!!!!!!"
+_XPT_HEADER = b"HEADER RECORD*******"
+_XPT_DATA = (_XPT_HEADER + b"OBS     HEADER", _XPT_HEADER + b"OBSV8   HEADER")
+_XPT_MEMBER = (_XPT_HEADER + b"MEMBER  HEADER", _XPT_HEADER + b"MEMBV8  HEADER")
+_XPT_RECORD = 80  # bytes; every part of a transport file is padded to whole records
 
 
 def sha256_of_file(path: Path) -> str:
@@ -97,7 +100,10 @@ def _read_xpt(path: Path) -> pd.DataFrame:
     import pyreadstat
 
     try:
-        frame, meta = pyreadstat.read_xport(str(path))
+        try:
+            frame, meta = pyreadstat.read_xport(str(path))
+        except UnicodeDecodeError:  # SAS under Windows; the file itself names no encoding
+            frame, meta = pyreadstat.read_xport(str(path), encoding="WINDOWS-1252")
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError):
         raise InputError(
             f"{path.name}: not a SAS transport file (version 5 or 8); export it again"
@@ -107,12 +113,16 @@ def _read_xpt(path: Path) -> pd.DataFrame:
 
 
 def _check_xpt_whole(path: Path, rows: int, row_bytes: int) -> None:
-    """Refuse a cut file: what is left behind the last row must be padding of one record."""
+    """Refuse a cut file, which pyreadstat reads short without a word, and a second dataset.
+
+    What is left behind the last row must be blanks that fill the last record.
+    """
     content = path.read_bytes()
-    start = content.find(_XPT_DATA)
-    # Version 8 has another header; there only the length of whole records can be checked.
-    rest = b"" if start < 0 else content[start + 80 + rows * row_bytes :]
-    if len(content) % 80 or len(rest) >= 80 + row_bytes or rest.strip(b" \x00"):
+    if sum(content.count(header) for header in _XPT_MEMBER) > 1:
+        raise InputError(f"{path.name}: several datasets in one file; export one file a dataset")
+    start = max(content.find(header) for header in _XPT_DATA)
+    rest = content[start + _XPT_RECORD + rows * row_bytes :]
+    if start < 0 or len(content) % _XPT_RECORD or len(rest) >= _XPT_RECORD or rest.strip(b" "):
         raise InputError(f"{path.name}: the transport file is cut; export it again")
 
 

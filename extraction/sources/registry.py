@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +17,10 @@ SOURCES: dict[str, str] = {
     "cdisc": "extraction.sources.cdisc.source:CdiscSource",
     "table": "extraction.sources.table:TableSource",
 }
+"""Built-in kinds: name to ``module:Class``."""
+
+ENTRY_POINTS = "trialtwin.sources"
+"""Entry-point group under which other packages add kinds."""
 
 
 class Source(Protocol):
@@ -29,7 +35,7 @@ class Source(Protocol):
 
 def sources() -> list[str]:
     """Names of the kinds that `read_source` knows."""
-    return sorted(SOURCES)
+    return sorted(_registered())
 
 
 def read_source(kind: str, where: str | Path, **options: Any) -> Cohort:
@@ -56,11 +62,22 @@ def read_source(kind: str, where: str | Path, **options: Any) -> Cohort:
     InputError
         With every fault of the input at once: file, column and number of rows, never a value.
     """
-    target = SOURCES.get(kind)
+    target = _registered().get(kind)
     if target is None:
-        hint = nearest(str(kind), SOURCES)
+        hint = nearest(str(kind), sources())
         known = ", ".join(sources())
         raise InputError(f"source kind {kind!r} is not known; kinds are {known}{hint}")
     module, _, name = target.partition(":")
     source: Source = getattr(import_module(module), name)(**options)
     return source.read(where)
+
+
+@cache
+def _registered() -> dict[str, str]:
+    """Built-in kinds and those of entry points; a name given twice is an error."""
+    known = dict(SOURCES)
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name in known:
+            raise InputError(f"source {point.name!r}: registered twice; rename the plug-in's")
+        known[point.name] = point.value
+    return known

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from extraction.records import Cohort, InputError
-from extraction.sources import read_source
+from extraction.sources import read_source, sources
 from tests.support.sources_support import SUBJECTS, Study, small_study, write_study
 
 
@@ -205,3 +205,51 @@ def test_unknown_kind_names_the_nearest() -> None:
 def test_unknown_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="colour"):
         read_source("cdisc", tmp_path, colour="red")
+
+
+def test_every_registered_kind_can_be_imported_and_checks_its_options() -> None:
+    for kind in sources():
+        with pytest.raises(InputError, match="no_such_option"):
+            read_source(kind, "nowhere", no_such_option=1)
+
+
+def test_one_test_in_two_specimens_is_two_variables(study: Study, tmp_path: Path) -> None:
+    changed = {**study, "lbch": study["lbch"].assign(LBSPEC="SERUM")}
+    glucose = changed["lbch"].query("LBTESTCD == 'GLUC'").head(2)
+    urine = glucose.assign(LBSPEC="URINE", LBSTRESU="g/L", LBSTRESN=0.1, LBSTRESC="0.1")
+    changed["lbch"] = pd.concat([changed["lbch"], urine], ignore_index=True)
+    read = read_source("cdisc", write_study(changed, tmp_path / "study"))
+    assert read.schema.variable("GLUC").unit == "mmol/L"
+    assert read.schema.variable("GLUC_URINE").unit == "g/L"
+    assert len(read.observed("GLUC_URINE")) == 2
+
+
+def test_words_in_a_measured_test_are_no_values(study: Study, tmp_path: Path) -> None:
+    changed = {**study, "lbch": study["lbch"].copy()}
+    rows = changed["lbch"].index[changed["lbch"]["LBTESTCD"] == "ALT"][:2]
+    changed["lbch"].loc[rows, "LBSTRESN"] = np.nan
+    changed["lbch"].loc[rows, "LBSTRESC"] = ["HEMOLYZED", ">300"]
+    read = read_source("cdisc", write_study(changed, tmp_path / "study"))
+    told = read.observations.query("variable == 'ALT' and text == text")
+    assert set(zip(told["text"], told["status"], strict=True)) == {
+        ("HEMOLYZED", "not_done"),
+        (">300", "observed"),
+    }
+    assert told.set_index("text")["value"][">300"] == 300
+
+
+def test_transport_files_of_version_8_and_of_windows(study: Study, tmp_path: Path) -> None:
+    import pyreadstat
+
+    from extraction.sources.files import read_frame
+
+    people = study["dm"].assign(RACE="WHIT\N{LATIN CAPITAL LETTER E WITH ACUTE}")
+    path = tmp_path / "dm.xpt"
+    pyreadstat.write_xport(people, str(path), file_format_version=8, table_name="DM")
+    content = path.read_bytes().replace("\u00c9".encode(), b"\xc9 ")
+    path.write_bytes(content)
+    read = read_frame(path)
+    assert read["RACE"].unique().tolist() == people["RACE"].unique().tolist()
+    path.write_bytes(content[:-80])
+    with pytest.raises(InputError, match="is cut"):
+        read_frame(path)
