@@ -1,0 +1,192 @@
+"""Synthetic control arms on request, behind the gate that says when not to give one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from extraction.records import Cohort, RefusedError, conditions
+from generation.applicability import Applicability, require
+from generation.engine import Model
+
+if TYPE_CHECKING:
+    from serving.registry import Registry
+
+SMALLEST_CELL = 5
+MOST_PATIENTS = 5_000
+"""Most patients of one direct request; larger ones are jobs."""
+
+Use = Literal["exploration", "software_testing", "augment_control_arm"]
+
+
+class ControlsRequest(BaseModel):
+    """A request for a synthetic control arm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    model: str = Field(max_length=100, description="name of a model, see /v1/models")
+    n: int = Field(100, ge=1, le=200_000, description="synthetic patients")
+    seed: int = Field(0, ge=0, lt=2**31, description="the same seed gives the same patients")
+    given: dict[str, Any] | None = Field(
+        None,
+        description='conditions on baseline variables, e.g. {"AGE": [70, null], "SEX": "F"}',
+    )
+    arm: str | None = Field(None, max_length=200, description="arm; the control arm when empty")
+    use: Use = Field(
+        "exploration",
+        description="what the rows are for; augment_control_arm needs a passing inference audit",
+    )
+
+
+@dataclass(frozen=True)
+class ControlArm:
+    """A synthetic control arm and what stands behind it.
+
+    Attributes
+    ----------
+    cohort
+        The synthetic patients.
+    n_train
+        Real patients that the model was fitted to.
+    n_region
+        Those of them that meet the request's conditions.
+    ess
+        Kish's effective number of the n synthetic patients, after weighting to the conditions.
+    real
+        Summary of the real patients in the region, without cells of fewer than five.
+    digest
+        SHA-256 of the synthetic cohort's canonical bytes.
+    notice
+        What the rows are and are not.
+    """
+
+    cohort: Cohort
+    n_train: int
+    n_region: int
+    ess: float
+    real: dict[str, Any]
+    digest: str
+    notice: str
+
+    def about(self) -> dict[str, Any]:
+        """Return the figures that go with the rows wherever they go."""
+        return {
+            "n": len(self.cohort),
+            "n_train": self.n_train,
+            "n_region": self.n_region,
+            "ess": round(self.ess, 2),
+            "digest": self.digest,
+            "notice": self.notice,
+        }
+
+
+def controls(request: ControlsRequest, registry: Registry) -> ControlArm:
+    """Sample a synthetic control arm.
+
+    Raises
+    ------
+    InputError
+        For an unknown model, arm, variable or category (every fault at once).
+    RefusedError
+        If fewer than 20 real patients meet the conditions, or the rows are to augment a
+        control arm.
+    """
+    verdict = gate(request, registry)
+    model = registry.model(request.model)
+    cohort, report = model.sample_with_report(
+        request.n, request.given, arm=control_arm(request, model), seed=request.seed
+    )
+    return ControlArm(
+        cohort=cohort,
+        n_train=verdict.n_train,
+        n_region=verdict.n_region,
+        ess=report.effective_sample_size * request.n,
+        real=summary(region(request, registry)),
+        digest=cohort.digest(),
+        notice=notice(verdict),
+    )
+
+
+def gate(request: ControlsRequest, registry: Registry) -> Applicability:
+    """Check a request without sampling: its use, model, arm, conditions and region.
+
+    Raises
+    ------
+    InputError, RefusedError
+        As `controls` does.
+    """
+    if request.use == "augment_control_arm":
+        raise RefusedError(
+            "use: 'augment_control_arm' is refused: no inference audit of this model has passed; "
+            "a test against synthetic rows would count patients that were never observed. "
+            "Use 'exploration' or 'software_testing', or analyse with the corrected variance "
+            "(trialtwin analyse)"
+        )
+    model = registry.model(request.model)
+    if request.given is not None:
+        conditions.bounds(conditions.parse(request.given, model.schema), model.schema)
+    return require(registry.training(request.model), request.given, control_arm(request, model))
+
+
+def control_arm(request: ControlsRequest, model: Model) -> str | None:
+    """Return the arm that a request means; None for a model that knows no arms."""
+    if request.arm is not None:
+        return request.arm
+    named = model.schema.control_arm
+    return named if named in model.card.arms else None
+
+
+def region(request: ControlsRequest, registry: Registry) -> Cohort:
+    """Return the real patients who meet a request's conditions."""
+    arm = control_arm(request, registry.model(request.model))
+    wanted = [c for c in (request.given, {"arm": arm} if arm else None) if c]
+    return registry.training(request.model).where({"all": wanted})
+
+
+def notice(verdict: Applicability) -> str:
+    """Say what the rows are not."""
+    return (
+        f"Synthetic patients are not data. They carry no more information than the "
+        f"{verdict.n_train} real patients behind the model, {verdict.n_region} of whom meet these "
+        "conditions. A test that counts these rows as patients is invalid."
+    )
+
+
+def summary(cohort: Cohort) -> dict[str, Any]:
+    """Summarise real patients: moments of numbers, counts of categories of five and more."""
+    found: dict[str, Any] = {"n": len(cohort), "variables": {}}
+    for variable in cohort.schema.baseline:
+        values = cohort.subjects[variable.name]
+        known = values.dropna()
+        if len(known) < SMALLEST_CELL:
+            continue
+        found["variables"][variable.name] = (
+            _moments(known.to_numpy(dtype=np.float64))
+            if variable.numeric
+            else {"counts": shown_counts(known.value_counts().to_dict())}
+        )
+    return found
+
+
+def _moments(values: np.ndarray) -> dict[str, float]:
+    return {
+        "mean": round(float(values.mean()), 3),
+        "sd": round(float(values.std(ddof=1)), 3),
+    }
+
+
+def shown_counts(counts: Mapping[Any, int]) -> dict[str, int | None]:
+    """Hide counts of one to four, and one more where a single hidden one could be worked out."""
+    shown: dict[str, int | None] = {
+        str(level): int(n) if n == 0 or n >= SMALLEST_CELL else None for level, n in counts.items()
+    }
+    hidden = [level for level, n in shown.items() if n is None]
+    if len(hidden) == 1:
+        left = {level: n for level, n in shown.items() if n}
+        if left:
+            shown[min(left, key=lambda level: left[level])] = None
+    return shown
