@@ -166,6 +166,7 @@ def _sentence(label: str, value: float, bound: float, verdict: Verdict, planted:
 def _detection(reference: Reference, synthetic: Sequence[Table]) -> Metric:
     """Two-sample AUC beside its controls."""
     found = _detected(reference, synthetic, reference.seed)
+    baseline = _detected(reference, synthetic, reference.seed, Table.baseline)
     known = reference.cached("two_sample_auc", lambda: _known_detections(reference))
     null = _null_se(reference)
     bound = 0.5 + _LARGE * null
@@ -187,13 +188,19 @@ def _detection(reference: Reference, synthetic: Sequence[Table]) -> Metric:
             "real_against_real_limit": bound,
             "planted_error": "the strongest pair of columns made independent",
             "planted_error_caught": power,
+            "baseline_columns_only": baseline.area,
         },
         found.area + reference.spread(influence),
         float(np.sqrt((found.synthetic**2).sum())),
     )
 
 
-def _detected(reference: Reference, synthetic: Sequence[Table], seed: int) -> Detection:
+def _detected(
+    reference: Reference,
+    synthetic: Sequence[Table],
+    seed: int,
+    view: Callable[[Table], Table] = lambda table: table,
+) -> Detection:
     """Cross-validated in a single split; across folds learned from the training patients.
 
     Across folds the classifier of a fold learns that fold's spare synthetic patients against its
@@ -201,13 +208,13 @@ def _detected(reference: Reference, synthetic: Sequence[Table], seed: int) -> De
     seen by the engine or by the classifier.
     """
     if len(reference.folds) == 1:
-        return detect(reference.sample(synthetic), reference.holdout, seed)
+        return detect(view(reference.sample(synthetic)), view(reference.holdout), seed)
     parts = [
         (
-            table.take(slice(fold.compared, None)),
-            reference.train(i),
-            table.head(fold.compared),
-            reference.pool.take(fold.holdout),
+            view(table.take(slice(fold.compared, None))),
+            view(reference.train(i)),
+            view(table.head(fold.compared)),
+            view(reference.pool.take(fold.holdout)),
         )
         for i, (fold, table) in enumerate(zip(reference.folds, synthetic, strict=True))
     ]

@@ -65,17 +65,7 @@ def privacy(
         _distance_share(reference, distances, known["shares"]),
         _exact_matches(reference, synthetic),
     ]
-    if log_probs is not None:
-        metrics.append(
-            _membership_metric(
-                "membership_loss",
-                "membership inference by the model's likelihood",
-                reference,
-                _by_loss(reference, np.array(log_probs)),
-                {},
-            )
-        )
-    return metrics
+    return metrics if log_probs is None else metrics + _by_loss(reference, np.array(log_probs))
 
 
 def embed(table: Table, pool: Table) -> Floats:
@@ -119,18 +109,33 @@ def _by_distance(reference: Reference, distances: Sequence[Floats]) -> _Attack:
     return _attack(reference, lambda i: -distances[i].min(axis=0))
 
 
-def _by_loss(reference: Reference, log_probs: Floats) -> _Attack:
-    """Members are guessed to be those the model finds likely.
+def _by_loss(reference: Reference, log_probs: Floats) -> list[Metric]:
+    """Members are guessed to be those the model finds likely, shape (folds, pool).
 
-    With several folds a patient's likelihood is taken relative to its mean under the other
-    folds' models, which removes how typical the patient is (the reference models of Carlini et
-    al. 2022, doi 10.1109/SP46214.2022.9833649, in their simplest form).
+    With several folds there is a second, stronger attack: a patient's likelihood relative to its
+    mean under the other folds' models, which removes how typical the patient is (the likelihood
+    ratio attack of Carlini et al. 2022, doi 10.1109/SP46214.2022.9833649, in its simplest form).
+    Its attacker holds the model and others fitted to nearly all the same patients.
     """
+    loss = _membership_metric(
+        "membership_loss",
+        "membership inference by the model's likelihood",
+        reference,
+        _attack(reference, lambda i: log_probs[i]),
+        {},
+    )
     folds = len(reference.folds)
-    if folds > 1:
-        others = (log_probs.sum(axis=0) - log_probs) / (folds - 1)
-        log_probs = log_probs - others
-    return _attack(reference, lambda i: log_probs[i])
+    if folds == 1:
+        return [loss]
+    relative = log_probs - (log_probs.sum(axis=0) - log_probs) / (folds - 1)
+    ratio = _membership_metric(
+        "membership_ratio",
+        "membership inference by the likelihood relative to reference models",
+        reference,
+        _attack(reference, lambda i: relative[i]),
+        {},
+    )
+    return [loss, ratio]
 
 
 def _attack(reference: Reference, scores: Callable[[int], Floats]) -> _Attack:

@@ -103,6 +103,20 @@ class Table:
         """Return the first n rows."""
         return self.take(slice(0, n))
 
+    def baseline(self) -> Table:
+        """Return the table with the columns known at index and the arm only."""
+        layout = self.layout
+        categorical = sorted(
+            {*layout.baseline_categorical, *(() if layout.arm is None else (layout.arm,))}
+        )
+        numeric = list(layout.baseline_numeric)
+        kept = Layout(
+            tuple(layout.numeric[i] for i in numeric),
+            tuple(layout.categorical[i] for i in categorical),
+            tuple(layout.levels[i] for i in categorical),
+        )
+        return Table(kept, self.numbers[:, numeric], self.codes[:, categorical])
+
     @cached_property
     def features(self) -> Floats:
         """Both kinds of columns side by side as float64, NaN = missing."""
