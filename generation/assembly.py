@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -280,6 +280,25 @@ def _event_frame(arrays: TrialArrays, schema: CohortSchema, ids: ObjectArray) ->
     if not kept:
         return pd.DataFrame(columns=["study_id", "subject_id", "endpoint", "day", "observed"])
     return pd.concat(kept, ignore_index=True)
+
+
+def align(
+    arrays: TrialArrays, schema: CohortSchema, visits: tuple[str | None, ...]
+) -> TrialArrays:
+    """The same patients with exactly these visit columns (missing ones empty)."""
+    n, width = len(arrays), len(visits)
+    kept = min(width, arrays.visit_day.shape[1])
+    day = np.full((n, width), np.nan)
+    day[:, :kept] = arrays.visit_day[:, :kept]
+    values: dict[str, Values] = {}
+    for variable in schema.longitudinal if width else ():
+        wide: Values = (
+            np.full((n, width), np.nan) if variable.numeric else np.full((n, width), None, object)
+        )
+        if variable.name in arrays.values:
+            wide[:, :kept] = arrays.values[variable.name][:, :kept]
+        values[variable.name] = wide
+    return replace(arrays, visits=visits, visit_day=day, values=values)
 
 
 def implied_follow_up(arrays: TrialArrays) -> bool:

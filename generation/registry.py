@@ -13,6 +13,7 @@ from generation.artifact import read_card
 from generation.engine import Model, Progress, check_trainable
 
 ENGINES: dict[str, str] = {
+    "twin": "generation.twin_model.model:TwinModel",
     "cart": "generation.cart:CartModel",
 }
 """Built-in engines: name to ``module:Class``. The first is the default."""

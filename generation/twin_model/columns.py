@@ -1,0 +1,275 @@
+"""Baseline columns of the twin engine and how the net and the regressions see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from extraction.records import CohortSchema
+from generation.assembly import TrialArrays, Values
+from generation.cart_columns import encode, fit_variable
+from generation.tokenizer import (
+    CategoricalCodec,
+    Codec,
+    FloatArray,
+    IntArray,
+    NumericCodec,
+    category_cuts,
+    codec_from_state,
+    default_bins,
+    fit_categorical,
+)
+
+ARM = "arm"
+_DEGREE = 4
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Baseline columns of patients: tokens (-1 unknown) and numbers, both (n, columns).
+
+    A category's number is its token.
+    """
+
+    codes: IntArray
+    numbers: FloatArray
+
+    def take(self, rows: npt.NDArray[Any]) -> Encoded:
+        """The patients at these rows."""
+        return Encoded(self.codes[rows], self.numbers[rows])
+
+
+@dataclass(frozen=True)
+class BaselineColumns:
+    """The columns known at index: baseline variables, day-0 visit values, a non-random arm.
+
+    Parameters
+    ----------
+    names
+        Columns in order; a visit value is called ``variable@visit``.
+    codecs
+        Their tokens.
+    visit_of
+        For visit columns: the variable and the visit's number.
+    copies
+        Visit columns that repeat a baseline variable: copied, not modelled.
+    """
+
+    names: tuple[str, ...]
+    codecs: tuple[Codec, ...]
+    visit_of: dict[str, tuple[str, int]]
+    copies: dict[str, str]
+
+    @classmethod
+    def fit(cls, schema: CohortSchema, arrays: TrialArrays, day_zero: list[int]) -> BaselineColumns:
+        """Learn tokens; numeric bins get edges where a number decides a category."""
+        raw: dict[str, Values] = dict(arrays.baseline)
+        visit_of: dict[str, tuple[str, int]] = {}
+        copies: dict[str, str] = {}
+        variables = {v.name: v for v in schema.baseline}
+        for k in day_zero:
+            for variable in schema.longitudinal:
+                name = f"{variable.name}@{arrays.visits[k] or k}"
+                values = arrays.values[variable.name][:, k]
+                if np.mean(_present(values)) < 0.05:
+                    continue
+                visit_of[name] = (variable.name, k)
+                twin = _repeated(values, arrays.baseline) if variable.numeric else None
+                if twin is not None:
+                    copies[name] = twin
+                else:
+                    raw[name], variables[name] = values, variable
+        bins = default_bins(len(arrays))
+        codecs: dict[str, Codec] = {
+            name: fit_variable(v, raw[name], bins) for name, v in variables.items() if not v.numeric
+        }
+        labels = [c.encode(np.asarray(raw[n], object)) for n, c in codecs.items()
+                  if isinstance(c, CategoricalCodec)]
+        for name, variable in variables.items():
+            if variable.numeric:
+                numbers = np.asarray(raw[name], dtype=np.float64)
+                cuts = tuple(category_cuts(numbers, labels))
+                codecs[name] = fit_variable(variable, numbers, bins, cuts)
+        names = list(variables)
+        if not schema.randomised and any(a is not None for a in arrays.arm):
+            codecs[ARM] = fit_categorical(ARM, arrays.arm, schema.arms or None)
+            names.append(ARM)
+        return cls(tuple(names), tuple(codecs[n] for n in names), visit_of, copies)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def encode(self, arrays: TrialArrays) -> Encoded:
+        """Tokens and numbers of a cohort's baseline."""
+        n = len(arrays)
+        codes = np.full((n, len(self)), -1, dtype=np.int64)
+        numbers = np.full((n, len(self)), np.nan)
+        for c, (name, codec) in enumerate(zip(self.names, self.codecs, strict=True)):
+            codes[:, c], numbers[:, c] = encode(codec, self._raw(name, arrays))
+        return Encoded(codes, numbers)
+
+    def _raw(self, name: str, arrays: TrialArrays) -> Values:
+        if name in self.visit_of:
+            variable, visit = self.visit_of[name]
+            column: Values = arrays.values[variable][:, visit]
+            return column
+        return arrays.arm if name == ARM else arrays.baseline[name]
+
+    def decode(self, encoded: Encoded, name: str) -> Values:
+        """Values of one column."""
+        name = self.copies.get(name, name)
+        c = self.names.index(name)
+        codec = self.codecs[c]
+        if isinstance(codec, CategoricalCodec):
+            return codec.decode(encoded.codes[:, c])
+        return encoded.numbers[:, c]
+
+    # -- the net's view ---------------------------------------------------------------------
+
+    @cached_property
+    def input_slices(self) -> tuple[slice, ...]:
+        """Where each column's network inputs stand."""
+        widths = [4 if isinstance(c, NumericCodec) else c.tokens + 1 for c in self.codecs]
+        ends = np.cumsum([0, *widths])
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends.tolist()))
+
+    @property
+    def input_width(self) -> int:
+        """Number of network inputs."""
+        return self.input_slices[-1].stop if len(self) else 0
+
+    def inputs(self, encoded: Encoded, column: int) -> npt.NDArray[np.float32]:
+        """One column's network inputs as if observed (zero where unknown), float32.
+
+        Numbers: rank, robust z, missing flag, observed flag; categories: one-hot, flag.
+        """
+        codec, codes = self.codecs[column], encoded.codes[:, column]
+        seen = (codes >= 0)[:, None]
+        if isinstance(codec, NumericCodec):
+            numbers = encoded.numbers[:, column]
+            block = np.column_stack([
+                2 * codec.rank(numbers, codes) - 1, codec.robust_z(numbers) / 2,
+                codes >= codec.bins, np.ones(len(codes)),
+            ])
+        else:
+            block = np.column_stack([
+                codes[:, None] == np.arange(codec.tokens), np.ones(len(codes))
+            ])
+        return np.asarray(block * seen, dtype=np.float32)
+
+    @cached_property
+    def token_slices(self) -> tuple[slice, ...]:
+        """Where each column's logits stand."""
+        ends = np.cumsum([0, *(c.tokens for c in self.codecs)])
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends.tolist()))
+
+    @cached_property
+    def log_marginal(self) -> npt.NDArray[np.float32]:
+        """Log share of each token, shape (tokens,)."""
+        mass = np.concatenate([c.mass for c in self.codecs]) if len(self) else np.ones(1)
+        return np.asarray(np.log(np.maximum(mass, 1e-6)), dtype=np.float32)
+
+    @cached_property
+    def basis(self) -> npt.NDArray[np.float32]:
+        """Block-diagonal basis of the logits, shape (head outputs, tokens).
+
+        Numbers: Legendre polynomials of degree 1 to 4 on bin rank and one free logit for
+        each atom and for missing; categories: one free logit each.
+        """
+        blocks = [_column_basis(codec) for codec in self.codecs]
+        rows = sum(b.shape[0] for b in blocks)
+        full = np.zeros((rows, sum(b.shape[1] for b in blocks)), dtype=np.float32)
+        top = left = 0
+        for block in blocks:
+            full[top : top + block.shape[0], left : left + block.shape[1]] = block
+            top, left = top + block.shape[0], left + block.shape[1]
+        return full
+
+    # -- the regressions' view --------------------------------------------------------------
+
+    def features(self, encoded: Encoded, rich: bool) -> FloatArray:
+        """Regression features of the baseline columns, the arm apart, shape (n, p).
+
+        Numbers give their normal score and a missing flag, and when `rich` also the
+        clipped z, the squared score less one and its positive part; categories one-hots
+        without the most frequent. Unknown values sit at the centre.
+        """
+        blocks = [np.zeros((len(encoded.codes), 0))]
+        for c, codec in enumerate(self.codecs):
+            codes = encoded.codes[:, c]
+            if self.names[c] == ARM:
+                continue
+            if isinstance(codec, CategoricalCodec):
+                others = np.delete(np.arange(codec.tokens), int(np.argmax(codec.mass)))
+                blocks.append((codes[:, None] == others).astype(np.float64))
+                continue
+            rank = codec.rank(encoded.numbers[:, c], codes)
+            score = ndtri(np.clip(rank, 0.005, 0.995))
+            lost = codes >= codec.bins
+            score = np.where(lost, 0.0, score)
+            block = [score]
+            if rich:
+                z = codec.robust_z(encoded.numbers[:, c])
+                square = np.where(lost | (codes < 0), 0.0, score**2 - 1)
+                block += [np.clip(z, -3, 3), square, np.maximum(score, 0.0)]
+            if codec.missing and codec.bins:
+                block.append(lost.astype(np.float64))
+            blocks.append(np.column_stack(block))
+        return np.concatenate(blocks, axis=1)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything needed to rebuild the columns."""
+        return {
+            "names": list(self.names),
+            "codecs": [codec.state() for codec in self.codecs],
+            "visit_of": {name: list(place) for name, place in self.visit_of.items()},
+            "copies": dict(self.copies),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> BaselineColumns:
+        """Rebuild from :meth:`state`."""
+        return cls(
+            tuple(state["names"]),
+            tuple(codec_from_state(codec) for codec in state["codecs"]),
+            {name: (str(v), int(k)) for name, (v, k) in state["visit_of"].items()},
+            dict(state["copies"]),
+        )
+
+
+def _present(values: Values) -> npt.NDArray[np.bool_]:
+    return np.array([v is not None and v == v for v in values], dtype=bool)
+
+
+def _repeated(values: Values, baseline: dict[str, Values]) -> str | None:
+    """Baseline variable that a visit's values repeat, if any."""
+    numbers = np.asarray(values, dtype=np.float64)
+    for name, other in baseline.items():
+        if other.dtype == object:
+            continue
+        both = np.isfinite(numbers) & np.isfinite(other)
+        enough = both.sum() >= 0.8 * np.isfinite(numbers).sum()
+        if enough and both.any() and np.mean(np.abs(numbers - other)[both] < 1e-9) > 0.95:
+            return name
+    return None
+
+
+def _column_basis(codec: Codec) -> FloatArray:
+    if isinstance(codec, CategoricalCodec):
+        return np.eye(codec.tokens)
+    free = np.append(codec.atom, np.ones(codec.tokens - codec.bins, dtype=bool))
+    rows = list(np.eye(codec.tokens)[free])
+    if codec.bins > 1:
+        cumulative = codec.cumulative
+        middle = cumulative[:-1] + cumulative[1:] - 1
+        for degree in range(1, min(_DEGREE, codec.bins - 1) + 1):
+            row = np.zeros(codec.tokens)
+            row[: codec.bins] = np.polynomial.legendre.Legendre.basis(degree)(middle)
+            rows.append(row)
+    return np.array(rows).reshape(-1, codec.tokens)
