@@ -290,7 +290,7 @@ class _Table:
                 "subject_id": self.ids.reindex(cells.index),
                 "variable": spec.name,
                 "unit": spec.unit,
-                "source_id": "table",
+                "source_id": _source_id(self.mapping),
             },
             index=cells.index,
         )
@@ -354,13 +354,17 @@ class _Table:
         return rows
 
 
+def _source_id(mapping: TableMapping) -> str:
+    return f"{mapping.study_id}/table"
+
+
 def _source_row(path: Path, n: int, mapping: TableMapping) -> pd.DataFrame:
     origin = mapping.source
     notes = [f"{n} rows read as {mapping.layout} table"]
     if origin:
         notes += [part for part in (origin.name, origin.licence, origin.url) if part]
     row = {
-        "source_id": "table",
+        "source_id": _source_id(mapping),
         "kind": "table",
         "name": path.name,
         "sha256": sha256_of_file(path),

@@ -93,11 +93,11 @@ class CdiscSource:
         return Cohort.build(
             schema,
             _subject_table(subjects, schema),
-            observations=_stacked(observed, schema),
-            derived=_stacked(derived, schema),
-            episodes=episodes,
+            observations=_of_study(_stacked(observed, schema), subjects.study_id),
+            derived=_of_study(_stacked(derived, schema), subjects.study_id),
+            episodes=_of_study(episodes, subjects.study_id),
             events=events,
-            sources=_sources(library, subjects),
+            sources=_of_study(_sources(library, subjects), subjects.study_id),
         )
 
     def _observations(
@@ -176,6 +176,11 @@ def _stacked(parts: list[Observed], schema: CohortSchema) -> pd.DataFrame | None
     frames = [p.rows[p.rows["variable"].isin(names)] for p in parts]
     frames = [f for f in frames if len(f)]
     return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def _of_study(frame: pd.DataFrame | None, study_id: str) -> pd.DataFrame | None:
+    """Put the study before each source id, so that cohorts can be stacked."""
+    return None if frame is None else frame.assign(source_id=study_id + "/" + frame["source_id"])
 
 
 def _sources(library: Library, subjects: Subjects) -> pd.DataFrame:

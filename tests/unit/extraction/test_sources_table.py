@@ -50,7 +50,7 @@ def test_events_and_end_of_observation(cohort: Cohort) -> None:
 def test_the_source_is_named_and_hashed(cohort: Cohort) -> None:
     row = cohort.sources.iloc[0]
     assert (row["name"], row["kind"], len(row["sha256"])) == ("trial.csv", "table", 64)
-    assert set(cohort.observations["source_id"]) == {"table"}
+    assert set(cohort.observations["source_id"]) == {"DEMO/table"}
 
 
 def test_parquet_and_other_separators_read_alike(
@@ -147,3 +147,19 @@ def test_public_trials_are_the_same_each_time() -> None:
 def test_actg175_treatment_arms() -> None:
     counts = public_trial("actg175").subjects["arm"].value_counts()
     assert counts.to_dict() == {"ZDV": 532, "ZDV + ddI": 522, "ZDV + ddC": 524, "ddI": 561}
+
+
+def test_stacked_trials_keep_both_sources() -> None:
+    shared = ["age", "cd4", "karnof", "sex", "race", "ivdrug"]
+    trials = [public_trial(name) for name in ("actg175", "actg320")]
+    arms = tuple(arm for trial in trials for arm in trial.schema.arms)
+    schema = (
+        trials[0]
+        .schema.keep(shared)
+        .replace(
+            study_id="HIV", arms=arms, control_arm=None, allocation=None, endpoints=(), visits=()
+        )
+    )
+    both = Cohort.concat([trial.with_schema(schema) for trial in trials])
+    assert len(both) == 2139 + 1151
+    assert both.sources["source_id"].tolist() == ["ACTG175/table", "ACTG320/table"]
