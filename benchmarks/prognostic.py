@@ -211,7 +211,8 @@ def report_cd4() -> None:
     alone = 1 - np.corrcoef(frame["cd4"][own], y[own])[0, 1] ** 2
     print(f"ACTG175, CD4 at week 20, {y.size} patients: baseline CD4 leaves {left:.2f} of the "
           f"variance in ANCOVA ({alone:.2f} among controls); a cross-fitted score "
-          f"{ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}) of that, partial r {fitted.partial_correlation.mean():.2f}")
+          f"{ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}) of that, "
+          f"partial r {fitted.partial_correlation.mean():.2f}")
 
 
 def main(replicates: int = 10_000) -> None:

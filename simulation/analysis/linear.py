@@ -26,6 +26,27 @@ class LinearFit:
     sigma: float
 
 
+def require_full_rank(design: FloatArray, names: list[str]) -> tuple[FloatArray, FloatArray]:
+    """QR factors of a design (N, P) whose columns are independent.
+
+    Raises
+    ------
+    InputError
+        When there are too few patients, or naming the columns that depend on those before them.
+    """
+    n, p = design.shape
+    if n <= p:
+        raise InputError(f"design: {p} columns for {n} patients; fewer columns than patients are "
+                         "needed; drop covariates or pool factor levels")
+    q, r = np.linalg.qr(design)
+    weak = np.abs(np.diag(r)) <= 1e-9 * np.maximum(np.linalg.norm(design, axis=0), 1e-300)
+    if weak.any():
+        raise InputError([f"design column {name}: a combination of the columns before it; columns "
+                          "must be linearly independent; drop it"
+                          for name, bad in zip(names, weak, strict=True) if bad])
+    return q, r
+
+
 def fit(y: FloatArray, design: FloatArray, names: list[str], variance: Variance = "classical"
         ) -> LinearFit:
     """Fit by QR; classical covariance as in R's `lm`, or HC2/HC3 (MacKinnon and White 1985).
@@ -48,16 +69,7 @@ def fit(y: FloatArray, design: FloatArray, names: list[str], variance: Variance 
         When there are too few patients or the columns are collinear.
     """
     n, p = design.shape
-    if n <= p:
-        raise InputError(f"design: {p} columns for {n} patients; fewer columns than patients are "
-                         "needed; drop covariates or pool factor levels")
-    q, r = np.linalg.qr(design)
-    scale = np.abs(np.diag(r))
-    weak = scale <= 1e-9 * np.maximum(np.linalg.norm(design, axis=0), 1e-300)
-    if weak.any():
-        raise InputError([f"design column {name}: a combination of the columns before it; columns "
-                          "must be linearly independent; drop it"
-                          for name, bad in zip(names, weak, strict=True) if bad])
+    q, r = require_full_rank(design, names)
     inverse = np.linalg.inv(r)
     coefficients = inverse @ (q.T @ y)
     residuals = y - design @ coefficients

@@ -184,7 +184,8 @@ def trial_data(y: ArrayLike, arm: ArrayLike, covariates: Columns | None = None,
     Raises
     ------
     InputError
-        For missing values, wrong shapes, or a control label that is not among the arms.
+        For missing values, wrong shapes, collinear columns, or a control label that is not among
+        the arms.
     """
     faults: list[str] = []
     outcome = numeric("y", y, faults)
@@ -198,9 +199,10 @@ def trial_data(y: ArrayLike, arm: ArrayLike, covariates: Columns | None = None,
     arms = np.zeros(n, dtype=np.int64)
     for code, level in enumerate(active, start=1):
         arms[array == level] = code
-    table, _ = block(covariates, factors, n, faults)
-    return TrialData(outcome, arms, tuple(map(str, active)), str(control),
-                     np.hstack([np.ones((n, 1)), table]))
+    table, names = block(covariates, factors, n, faults)
+    shared = np.hstack([np.ones((n, 1)), table])
+    linear.require_full_rank(shared, ["intercept", *names])
+    return TrialData(outcome, arms, tuple(map(str, active)), str(control), shared)
 
 
 def cross_fitted_adjustment(trial: TrialData, scorer: Scorer, *, rng: np.random.Generator,
@@ -282,6 +284,15 @@ def null_labels(arms: IntArray, replicates: int, rng: np.random.Generator,
     return shuffled
 
 
+def null_p_values(trial: TrialData, scorer: Scorer, arms: IntArray, folds: IntArray) -> FloatArray:
+    """Two-sided p values (R, active arms) for labellings (R, N), the score refitted inside each.
+
+    Rows are independent of each other, so callers may cut labellings and folds into chunks and
+    spread them over workers.
+    """
+    return trial.fit(arms, scorer(arms, folds)).p_value[:, : len(trial.active)]
+
+
 def null_type_one_error(trial: TrialData, scorer: Scorer, *, rng: np.random.Generator,
                         replicates: int = 2_000, folds: int = 5, alpha: float = 0.05,
                         strata: IntArray | None = None, chunk: int = 200
@@ -299,19 +310,23 @@ def null_type_one_error(trial: TrialData, scorer: Scorer, *, rng: np.random.Gene
     strata
         Codes (N,) inside which the trial randomised; None shuffles over all patients.
     chunk
-        Null trials held in memory at once.
+        Null trials fitted at once; the result does not depend on it.
 
     Returns
     -------
     dict
         Per active arm, the two-sided rejection rate against control.
     """
-    rejected = []
-    for start in range(0, replicates, chunk):
-        arms = null_labels(trial.arms, min(chunk, replicates - start), rng, strata)
-        scores = scorer(arms, stratified_folds(arms, folds, rng))
-        rejected.append(trial.fit(arms, scores).p_value[:, : len(trial.active)] <= alpha)
-    rates = np.concatenate(rejected).mean(axis=0)
-    return {name: TypeOneError(float(rate), float(np.sqrt(rate * (1 - rate) / replicates)),
-                               replicates, alpha)
-            for name, rate in zip(trial.active, rates, strict=True)}
+    arms = null_labels(trial.arms, replicates, rng, strata)
+    numbers = stratified_folds(arms, folds, rng)
+    p_values = np.concatenate([
+        null_p_values(trial, scorer, arms[start : start + chunk], numbers[start : start + chunk])
+        for start in range(0, replicates, chunk)])
+    return {name: type_one_error(p_values[:, i], alpha) for i, name in enumerate(trial.active)}
+
+
+def type_one_error(p_values: FloatArray, alpha: float = 0.05) -> TypeOneError:
+    """Rejection rate of null p values (R,) at `alpha`."""
+    rate = float((p_values <= alpha).mean())
+    error = float(np.sqrt(rate * (1 - rate) / p_values.size))
+    return TypeOneError(rate, error, p_values.size, alpha)

@@ -139,6 +139,14 @@ def test_cox_batch_flags_only_the_lost_replicate():
     assert fitted.coefficients[0, 0] == pytest.approx(alone.coefficients[0], abs=1e-9)
 
 
+def test_cox_batch_survives_a_replicate_without_events():
+    rng = np.random.default_rng(3)
+    time, event = rng.exponential(size=(2, 20)), np.ones((2, 20))
+    event[1] = 0.0
+    fitted = cox_batch(time, event, rng.normal(size=(2, 20, 2)))
+    assert fitted.converged.tolist() == [True, False]
+
+
 def test_cox_unknown_column_and_flat_score():
     fitted = cox([1, 2, 3, 4], [1, 1, 1, 0], {"x": [1.0, -1.0, 0.5, 0.0]})
     with pytest.raises(InputError, match="allowed: x"):

@@ -34,6 +34,7 @@ from simulation.analysis.prognostic import (
     RidgeScorer,
     cross_fitted_adjustment,
     null_labels,
+    null_type_one_error,
     stratified_folds,
     trial_data,
 )
@@ -248,6 +249,19 @@ def test_cross_fitting_gains_where_baseline_tells():
     with pytest.raises(InputError, match="folds"):
         cross_fitted_adjustment(trial, RidgeScorer(x, trial.y), rng=np.random.default_rng(1),
                                 folds=61)
+
+
+def test_null_rates_do_not_depend_on_chunks():
+    x, trial = linear_trial()
+    one, two = (null_type_one_error(trial, RidgeScorer(x, trial.y), rng=np.random.default_rng(3),
+                                    replicates=150, chunk=chunk) for chunk in (40, 150))
+    assert one == two
+
+
+def test_collinear_covariates_of_a_trial_are_refused():
+    x = np.arange(9.0)
+    with pytest.raises(InputError, match="same"):
+        trial_data(x, np.arange(9) % 3, {"x": x, "same": 1 - x}, control=0)
 
 
 def test_ridge_scores_do_not_hold_the_treatment_effect():
