@@ -19,6 +19,8 @@ class Timeline:
     ----------
     cohort
         Of one subject: rows up to `until_day`; an endpoint not yet reached is censored there.
+        What is settled in hindsight (population flags, weights, the actual arm, derived rows) is
+        left out of a history that was cut short.
     until_day
         Last day of the history, days from index.
     """
@@ -49,19 +51,35 @@ def timeline(cohort: Cohort, subject_id: str, until_day: float | None = None) ->
     day = last if until_day is None else float(until_day)
     if np.isnan(day):
         raise InputError("timeline: the subject has no dated facts; give until_day")
-    subjects = one.subjects.assign(
-        observed_until=np.fmin(one.subjects["observed_until"], day),
-        end_reason=one.subjects["end_reason"].where(one.subjects["observed_until"] <= day, None),
-    )
+    if until_day is None or day >= np.fmax(last, one.episodes["stop_high"].max()):
+        return Timeline(one, day)
     history = replace(
         one,
-        subjects=subjects,
+        subjects=_foreseeable(one, day),
         observations=one.observations[one.observations["day"] <= day].reset_index(drop=True),
-        derived=one.derived[one.derived["day"] <= day].reset_index(drop=True),
+        # A derived row is dated by the value it repeats: an LOCF row for week 24 with an early day
+        # would tell that the subject is going to leave.
+        derived=one.derived.iloc[:0],
         episodes=_known(one.episodes, day),
         events=_censored(one.events, day),
     )
     return Timeline(history, day)
+
+
+def _foreseeable(one: Cohort, day: float) -> pd.DataFrame:
+    """Blank what is settled only later: completer flags, weights, the arm actually received."""
+    subjects = one.subjects
+    hindsight = {
+        v.name: np.nan if v.numeric else None
+        for v in one.schema.static
+        if v.role in ("flag", "weight")
+    }
+    return subjects.assign(
+        arm_actual=None,
+        observed_until=np.fmin(subjects["observed_until"], day),
+        end_reason=subjects["end_reason"].where(subjects["observed_until"] <= day, None),
+        **hindsight,
+    )
 
 
 def last_known_day(one: Cohort) -> float:
@@ -78,19 +96,27 @@ def last_known_day(one: Cohort) -> float:
 
 
 def _known(episodes: pd.DataFrame, day: float) -> pd.DataFrame:
-    """Keep episodes that had surely begun; an end that lies ahead is not known yet."""
-    begun = episodes["start_high"].fillna(episodes["start"]).fillna(-np.inf) <= day
-    kept = episodes[begun].reset_index(drop=True)
-    ahead = kept["stop_high"].fillna(kept["stop"]) > day
-    kept.loc[ahead, ["stop", "stop_low", "stop_high"]] = np.nan
-    kept.loc[ahead, "ongoing"] = True
-    kept.loc[ahead, "outcome"] = None
+    """Keep episodes that had surely begun; an end or outcome that lies ahead is not known yet.
+
+    An episode without a start had begun by its end. Conditions without any date are history
+    taken at entry; other undated episodes may lie ahead and are left out.
+    """
+    undated = np.where(episodes["kind"] == "condition", -np.inf, np.inf)
+    begun = episodes["start_high"].fillna(episodes["start"]).fillna(episodes["stop_high"])
+    kept = episodes[begun.fillna(pd.Series(undated, episodes.index)) <= day].reset_index(drop=True)
+    end = kept["stop_high"].fillna(kept["stop"])
+    surely_ahead = kept["stop_low"].fillna(kept["stop"]) > day
+    kept.loc[end > day, "ongoing"] = None  # perhaps over, perhaps not: a partial date
+    kept.loc[surely_ahead, "ongoing"] = True
+    kept.loc[end.isna() | (end > day), "outcome"] = None
+    kept.loc[end > day, ["stop", "stop_low", "stop_high"]] = np.nan
     return kept
 
 
 def _censored(events: pd.DataFrame, day: float) -> pd.DataFrame:
-    later = (events["day"] > day).to_numpy()
-    out = events.reset_index(drop=True).copy()
+    """Censor what lies ahead at `day`; before day 0 no follow-up has begun."""
+    out = events[np.full(len(events), day >= 0)].reset_index(drop=True)
+    later = (out["day"] > day).to_numpy()
     out.loc[later, "day"] = day
     out.loc[later, "observed"] = False
     out.loc[later, "cause"] = None

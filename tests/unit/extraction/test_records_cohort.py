@@ -122,6 +122,66 @@ def test_timeline_knows_nothing_of_later():
     assert line.cohort.subjects["end_reason"].iloc[0] is None
 
 
+def _one_subject(**tables: pd.DataFrame) -> Cohort:
+    subjects = pd.DataFrame(
+        {
+            "subject_id": ["P1"],
+            "arm": "Active",
+            "arm_actual": "Placebo",  # never had the planned dose: known at the end only
+            "AGE": 70.0,
+            "ITT": "N",
+            "observed_until": 60.0,
+            "end_reason": "left",
+        }
+    )
+    return Cohort.build(small_schema(), subjects, **tables)
+
+
+def test_timeline_leaves_out_what_is_settled_in_hindsight():
+    carried = pd.DataFrame(
+        {"subject_id": ["P1"], "day": 5.0, "visit": "Week 8", "variable": "ALT", "value": 30.0}
+    )
+    cohort = _one_subject(derived=carried)
+    cut = cohort.timeline("P1", until_day=30).cohort
+    assert cut.subjects["ITT"].iloc[0] is None
+    assert cut.subjects["arm_actual"].iloc[0] is None
+    assert cut.subjects["AGE"].iloc[0] == 70.0
+    assert cut.derived.empty  # a value carried to week 8 tells on day 30 that the subject left
+    assert cut.validate() == []
+    whole = cohort.timeline("P1").cohort
+    assert whole.subjects["ITT"].iloc[0] == "N" and len(whole.derived) == 1
+
+
+def test_timeline_keeps_episodes_that_had_surely_begun():
+    nan = np.nan
+    episodes = pd.DataFrame(
+        [
+            {"term": "undated history", "kind": "condition", "start": nan},
+            {"term": "undated event", "kind": "adverse_event", "start": nan},
+            {"term": "begun by its end", "kind": "medication", "start": nan, "stop": 20.0},
+            {"term": "end ahead", "kind": "adverse_event", "start": 10.0, "stop": 40.0},
+            {"term": "end in that month", "kind": "adverse_event", "start": 10.0, "stop": nan},
+            {"term": "never ends", "kind": "adverse_event", "start": 10.0, "stop": nan},
+        ]
+    ).assign(subject_id="P1", outcome="told later", ongoing=None)
+    episodes["stop_low"] = [nan, nan, nan, nan, 25.0, nan]
+    episodes["stop_high"] = [nan, nan, nan, nan, 45.0, nan]
+    episodes.loc[3, "ongoing"] = False
+    known = _one_subject(episodes=episodes).timeline("P1", until_day=30).cohort.episodes
+    known = known.set_index("term")
+    assert "undated event" not in known.index and len(known) == 5
+    assert known.loc["end ahead", "ongoing"] is True
+    assert known.loc["end in that month", "ongoing"] is None
+    assert known["stop_high"].notna().sum() == 1
+    assert known["outcome"].notna().tolist().count(True) == 1
+
+
+def test_timeline_before_day_0_has_no_follow_up():
+    cohort = small_cohort()
+    line = cohort.timeline("P000", until_day=-5)
+    assert line.cohort.events.empty and line.cohort.validate() == []
+
+
 def test_folds_are_balanced_and_keyed_by_subject():
     cohort = small_cohort(60)
     folds = cohort.folds(5, seed=3)
