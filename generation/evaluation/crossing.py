@@ -10,6 +10,7 @@ import numpy as np
 
 from extraction.records import Cohort, InputError
 from generation.evaluation.closeness import fidelity
+from generation.evaluation.combinations import combinations
 from generation.evaluation.disclosure import privacy
 from generation.evaluation.metric import REPORT_VERSION, Evaluation, Metric, plain
 from generation.evaluation.reference import Fold, Reference
@@ -202,6 +203,7 @@ def _judge(
         *fidelity(reference, ours),
         *utility(reference, ours),
         *privacy(reference, ours, log_probs),
+        *combinations(reference, ours),
         validity(fitted.synthetic, real),
     )
     sizes = {

@@ -8,6 +8,7 @@ import numpy as np
 
 from extraction.records import Cohort, InputError
 from generation.evaluation.closeness import fidelity
+from generation.evaluation.combinations import combinations
 from generation.evaluation.disclosure import privacy
 from generation.evaluation.metric import Evaluation
 from generation.evaluation.reference import Fold, Reference
@@ -73,6 +74,7 @@ def evaluate(
         *fidelity(reference, [ours]),
         *utility(reference, [ours]),
         *privacy(reference, [ours], log_probs),
+        *combinations(reference, [ours]),
         validity([synthetic], _together(train, holdout)),
     ]
     return Evaluation(
