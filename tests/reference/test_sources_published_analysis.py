@@ -109,6 +109,16 @@ def test_discontinuation(pilot: Cohort) -> None:
     assert [adverse["Placebo"], adverse[LOW], adverse[HIGH]] == [8, 44, 40]
 
 
+def test_scores_after_discontinuation_are_kept(pilot: Cohort) -> None:
+    """36 final retrieval visits in DS and one more in QS; the analysis counts them as week 24."""
+    left = pilot.endpoint("discontinuation").set_index(pilot.subjects["subject_id"])
+    stopped = left["day"].where(left["observed"])
+    rows = pilot.observed("ADAS")
+    late = rows[rows["day"] > rows["subject_id"].map(stopped)]
+    assert len(late) == late["subject_id"].nunique() == 37
+    assert set(late["visit"]) == {"Week 24"}
+
+
 @pytest.mark.parametrize(
     ("endpoint", "control", "active", "stratified", "plain"),
     [

@@ -58,7 +58,11 @@ class Records:
 
     def where(self, mask: Any) -> Records:
         """The rows where `mask` is true."""
-        return Records(self.dataset, self._faults, self.frame.loc[np.asarray(mask, dtype=bool)])
+        return self.with_frame(self.frame.loc[np.asarray(mask, dtype=bool)])
+
+    def with_frame(self, frame: pd.DataFrame) -> Records:
+        """The same dataset with other rows or columns; faults go to the same place."""
+        return Records(self.dataset, self._faults, frame)
 
     def text(self, column: str) -> Text[Any]:
         """Stripped text, None where blank or where the column is not there."""

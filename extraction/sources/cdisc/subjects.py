@@ -125,7 +125,7 @@ def _combined(
         new = [c for c in other.columns if c not in frame.columns or c == "USUBJID"]
         if "USUBJID" in new:
             frame = frame.merge(other[new], on="USUBJID", how="left", validate="one_to_one")
-    joined = Records(main.dataset, main._faults, frame)
+    joined = main.with_frame(frame)
     failed = _screen_failure(joined).to_numpy()
     left_out = set(joined.text("USUBJID")[failed])
     if demographics is not None:
