@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from extraction.records.errors import InputError, nearest
+from extraction.records.errors import InputError, RefusedError, nearest
 
 if TYPE_CHECKING:
     from extraction.records import Cohort
@@ -62,19 +62,23 @@ class Registry:
     ----------
     models
         Run folders by name.
+    allow_busl
+        Whether models of SDV's engines are offered. Their licence (BUSL-1.1) excludes a
+        commercial service that lets third parties use them; see docs/dependencies.md.
     """
 
-    def __init__(self, models: Mapping[str, Path | str]) -> None:
+    def __init__(self, models: Mapping[str, Path | str], allow_busl: bool = False) -> None:
+        self._allow_busl = allow_busl
         self._entries = {name: ModelEntry(name, Path(folder)) for name, folder in models.items()}
         self._held: dict[str, tuple[str, Model, Cohort]] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def discover(cls, runs: Path | str) -> Registry:
+    def discover(cls, runs: Path | str, allow_busl: bool = False) -> Registry:
         """Offer every run under a folder that has a model of controls, by the run's name."""
         folders = sorted(Path(runs).glob(f"*/{CONTROLS.as_posix()}/model.json"))
-        found = {path.parents[len(CONTROLS.parts)].name: path for path in folders}
-        return cls({name: path.parents[len(CONTROLS.parts)] for name, path in found.items()})
+        runs_found = [path.parents[len(CONTROLS.parts)] for path in folders]
+        return cls({folder.name: folder for folder in runs_found}, allow_busl)
 
     def names(self) -> list[str]:
         """Names of the models that are there."""
@@ -121,6 +125,11 @@ class Registry:
             if held is None or held[0] != fingerprint:
                 held = (fingerprint, *_load(entry))
                 self._held[name] = held
+        if held[1].card.engine.startswith("sdv-") and not self._allow_busl:
+            raise RefusedError(
+                f"model: {name!r} is one of SDV, whose licence (BUSL-1.1) excludes a commercial "
+                "service for third parties; set allow_busl if yours is none"
+            )
         return held[1], held[2]
 
 

@@ -1,1 +1,72 @@
-"""Use cases: one function each, under the command line, HTTP, the page and jobs alike."""
+"""The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
+
+By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate, control arms),
+`judging` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor). Names are
+imported when they are first asked for, so that a command loads only what it needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data import describe, export, ingest, validate
+    from .forecasts import TwinRequest, forecast
+    from .health import doctor
+    from .judging import evaluate_cohort, evaluate_notes
+    from .models import ControlArm, ControlsRequest, controls, generate, train
+    from .notes import extract_notes
+    from .runs import plan_study, run_study
+    from .trials import simulate_trial
+
+_HOMES = {
+    "ControlArm": "models",
+    "ControlsRequest": "models",
+    "TwinRequest": "forecasts",
+    "controls": "models",
+    "describe": "data",
+    "doctor": "health",
+    "evaluate_cohort": "judging",
+    "evaluate_notes": "judging",
+    "export": "data",
+    "extract_notes": "notes",
+    "forecast": "forecasts",
+    "generate": "models",
+    "ingest": "data",
+    "plan_study": "runs",
+    "run_study": "runs",
+    "simulate_trial": "trials",
+    "train": "models",
+    "validate": "data",
+}
+
+__all__ = [
+    "ControlArm",
+    "ControlsRequest",
+    "TwinRequest",
+    "controls",
+    "describe",
+    "doctor",
+    "evaluate_cohort",
+    "evaluate_notes",
+    "export",
+    "extract_notes",
+    "forecast",
+    "generate",
+    "ingest",
+    "plan_study",
+    "run_study",
+    "simulate_trial",
+    "train",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a use case when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'serving.service' has no attribute {name!r}")
+    return getattr(import_module(f"serving.service.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

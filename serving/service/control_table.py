@@ -41,11 +41,14 @@ def control_table(cohort: Cohort, n_train: int) -> pd.DataFrame:
         columns[variable.name] = flat[variable.name]
     for name, numeric in kinds.items():
         empty = np.full(len(flat), np.nan) if numeric else np.full(len(flat), None, dtype=object)
-        columns[name] = flat[name] if name in flat else empty
-    last = [name for name in flat if name not in columns and name not in unused]
-    table = pd.DataFrame({**columns, **{name: flat[name] for name in last}})
-    texts = [name for name in table if table[name].dtype == object]
-    table[texts] = table[texts].where(table[texts].notna(), None)
+        columns[name] = flat.get(name, empty)
+    for name in map(str, flat):
+        if name not in columns and name not in unused:
+            columns[name] = flat[name]
+    table = pd.DataFrame(columns)
+    for name in columns:
+        if table[name].dtype == object:
+            table[name] = table[name].where(table[name].notna(), None)
     return table.assign(**{ORIGIN: np.int64(n_train)})
 
 

@@ -1,0 +1,78 @@
+"""Options that all commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path)
+"""A path; whether it is there and readable is told by the use case, with what to do."""
+
+
+def common(command: Command) -> Command:
+    """Add --json and --seed."""
+    command = click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as JSON for machines."
+    )(command)
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**31 - 1),
+        default=None,
+        help="Seed of every random draw; the same seed gives the same bytes.",
+    )(command)
+
+
+def execution(command: Command) -> Command:
+    """Add --execution and --workers."""
+    command = click.option(
+        "--execution",
+        type=click.Choice(["serial", "processes", "ray"]),
+        default="serial",
+        show_default=True,
+        help="Where chunks of work run; never changes a result.",
+    )(command)
+    return click.option(
+        "--workers", type=click.IntRange(min=1), default=None, help="Processes or Ray workers."
+    )(command)
+
+
+def pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
+    """NAME=VALUE words as a dictionary; VALUE is YAML, so that 3, true and [65, 80] work.
+
+    Raises
+    ------
+    InputError
+        With every word that has no such form.
+    """
+    import yaml
+
+    from extraction.records.errors import InputError
+
+    found: dict[str, Any] = {}
+    faults = []
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            faults.append(f"{option}: {text!r} came; write NAME=VALUE")
+            continue
+        try:
+            found[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            faults.append(f"{option}: the value of {name} cannot be read; put it in quotes")
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+def reporter() -> Any:
+    """Return the display of progress for this terminal, and set up the log."""
+    from serving.logs import configure
+    from serving.pipeline.progress import reporter_for
+    from serving.settings import settings
+
+    configure(settings().log_file, settings().log_level)
+    return reporter_for()

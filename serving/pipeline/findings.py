@@ -1,0 +1,134 @@
+"""What a run found, in plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .stage import RESULT, read_result
+
+Result = dict[str, Any]
+
+
+def findings(folder: Path) -> list[str]:
+    """Five to ten honest sentences about a finished run.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    """
+    lines: list[str] = []
+    for stage, tell in _TELL.items():
+        if (folder / "stages" / stage / RESULT).is_file():
+            lines += tell(read_result(folder, stage))
+    return lines
+
+
+def _cohort(found: Result) -> list[str]:
+    summary = found["summary"]
+    arms = ", ".join(f"{n} on {arm}" for arm, n in summary["arms"].items() if n)
+    lines = [f"{summary['study_id']}: {summary['subjects']} patients ({arms})."]
+    checks = [c for item in found["published"].values() for c in item["checks"]]
+    if checks:
+        good = sum(c["agrees"] for c in checks)
+        lines.append(f"Published analysis: {good} of {len(checks)} figures obtained again.")
+        lines += [
+            f"  differs: {c['figure']} is {c['obtained']:.4f}; published {c['published']:.4f}"
+            for c in checks
+            if not c["agrees"]
+        ]
+    return lines
+
+
+def _notes(found: Result) -> list[str]:
+    score = found["scores"]["overall"]
+    return [
+        f"Notes: {found['n_facts']} facts read back from {found['n_notes']} rendered notes, "
+        f"F1 {score['f1']:.3f} against what they state (a regression test, not accuracy on "
+        "clinicians' notes)."
+    ]
+
+
+def _evaluation(found: Result) -> list[str]:
+    lines = []
+    for engine, whole in found["engines"].items():
+        metrics = {m["name"]: m for m in whole["metrics"]}
+        shown = [
+            f"{metrics[name]['label']} {metrics[name]['value']:.3f}"
+            for name in _SHOWN
+            if name in metrics and metrics[name]["value"] is not None
+        ]
+        lines.append(f"Synthetic controls by {engine}: {', '.join(shown)}.")
+    return lines
+
+
+_SHOWN = ("two_sample_auc", "pair_trends", "membership_auc", "impossible_rows")
+
+
+def _twins(found: Result) -> list[str]:
+    return [f"Twins, {found['n']} patients forecast by models that never saw them: "
+            f"{found['verdict']}"]
+
+
+def _effects(found: Result) -> list[str]:
+    lines = []
+    for row in found["estimates"]:
+        if row["analysis"] in ("observed outcomes", "cross-fitted score"):
+            lines.append(
+                f"{row['arm']}, {row['analysis']}: {row['estimate']:+.2f} "
+                f"({row['low']:+.2f} to {row['high']:+.2f})."
+            )
+    ratios = [r["mean"] for r in found["adjustment"]["se2_ratio"].values()]
+    r = found["adjustment"]["partial_correlation"]
+    lines.append(
+        f"The prognostic score leaves {min(ratios):.2f} to {max(ratios):.2f} of ANCOVA's squared "
+        f"standard error (partial correlation {r['mean']:.2f}, 95 % {r['interval'][0]:.2f} to "
+        f"{r['interval'][1]:.2f}): baseline predicts this outcome poorly."
+        if min(ratios) > 0.8
+        else f"The prognostic score leaves {min(ratios):.2f} to {max(ratios):.2f} of ANCOVA's "
+        "squared standard error."
+    )
+    return lines
+
+
+def _trial(found: Result) -> list[str]:
+    lines = []
+    for design in found["designs"]:
+        whole = design["operating_characteristics"]
+        power, size = whole["power"], whole["type_one_error"]
+        lines.append(
+            f"Next trial, {design['design']['name']}, n = {design['design']['n']}: power "
+            f"{power['value']:.3f} (MC SE {power['se']:.3f}), type I error {size['value']:.4f} "
+            f"(MC SE {size['se']:.4f})."
+        )
+    return lines
+
+
+def _score(found: Result) -> list[str]:
+    locked, accepted = found["locked"], found["acceptance"]
+    return [
+        f"Score learnt on {locked['learned_on']} ({locked['n']} patients, {locked['events']} "
+        f"events), locked as {locked['hash'][:12]} before the new trial's outcomes were read.",
+        f"In the new trial: C {accepted['c']:.3f} ({accepted['low']:.3f} to "
+        f"{accepted['high']:.3f}): {accepted['verdict']}. Treatment z {accepted['z_without']:.2f} "
+        f"without the score, {accepted['z_with']:.2f} with it.",
+    ]
+
+
+def _borrowing(found: Result) -> list[str]:
+    lines = [f"Borrowing the historical controls: {found['verdict'].upper()}."]
+    return lines + [f"  {reason}" for reason in found["reasons"]]
+
+
+_TELL: dict[str, Callable[[Result], list[str]]] = {
+    "cohort": _cohort,
+    "notes": _notes,
+    "evaluation": _evaluation,
+    "twins": _twins,
+    "effects": _effects,
+    "trial": _trial,
+    "score": _score,
+    "borrowing": _borrowing,
+}

@@ -1,0 +1,26 @@
+"""Stage `borrowing`: may the historical controls stand beside the new trial's?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from extraction.records import Cohort
+from serving.analyses.historical import judge_borrowing
+from serving.pipeline.stage import Job
+
+from .tools import plain
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Apply the rule that the configuration fixed; see `serving.pipeline.stage`."""
+    old = Cohort.read(job.stage("cohorts") / "historical")
+    new = Cohort.read(job.stage("cohorts") / "target-baseline")
+    verdict = judge_borrowing(new, old, job.historical)
+    diagnostics = verdict.to_dict()
+    return dict(plain({
+        "verdict": "accepted" if verdict.accepted else "refused",
+        "reasons": list(verdict.reasons),
+        "diagnostics": diagnostics,
+        "rule": diagnostics["rule"],
+        "score_verdict": job.result("score")["acceptance"]["verdict"],
+    }, 8))
