@@ -110,7 +110,7 @@ def test_discontinuation(pilot: Cohort) -> None:
 
 
 def test_scores_after_discontinuation_are_kept(pilot: Cohort) -> None:
-    """36 final retrieval visits in DS and one more in QS; the analysis counts them as week 24."""
+    """Retrieval visits after treatment was stopped, which the analysis counts as week 24."""
     left = pilot.endpoint("discontinuation").set_index(pilot.subjects["subject_id"])
     stopped = left["day"].where(left["observed"])
     rows = pilot.observed("ADAS")
