@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extraction.records import InputError
-from serving.report import figures, rows
+from serving.report import figures, findings, rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 MOST_BYTES = 8 * 2**20
+_UNITS = {"a": "years", "mo": "months", "d": "days", "{score}": "", "mm[Hg]": "mmHg", "Cel": "°C"}
 _TEMPLATES = {"trial": "trial.html.j2", "historical_score": "historical.html.j2"}
 
 
@@ -54,9 +55,14 @@ def render(run: Mapping[str, Any]) -> str:
     """Return the page of a run: its configuration, manifest and results by stage."""
     kind = run["config"].get("kind")
     if kind not in _TEMPLATES:
-        raise InputError(f"report: studies of kind {kind} have no report; "
-                         f"known are {', '.join(_TEMPLATES)}")
-    return _environment().get_template(_TEMPLATES[kind]).render(**run)
+        raise InputError(
+            f"report: studies of kind {kind} have no report; known are {', '.join(_TEMPLATES)}"
+        )
+    return (
+        _environment()
+        .get_template(_TEMPLATES[kind])
+        .render(**run, tiles=findings.tiles(run), limits=findings.limits(run))
+    )
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -66,8 +72,10 @@ def _read(folder: Path) -> dict[str, Any]:
         config = yaml.safe_load((folder / "config.resolved.yaml").read_text("utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        raise InputError(f"{folder.name}: this is no run folder (config.resolved.yaml and "
-                         "manifest.json are needed); make one with 'trialtwin run'") from None
+        raise InputError(
+            f"{folder.name}: this is no run folder (config.resolved.yaml and "
+            "manifest.json are needed); make one with 'trialtwin run'"
+        ) from None
     stages = {
         path.parent.name: json.loads(path.read_text("utf-8"))
         for path in sorted((folder / "stages").glob("*/result.json"))
@@ -87,14 +95,29 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "num": number, "pct": percent, "p": p_value, "mc": with_error, "words": words,
-        "short": short_hash, "marked": rows.marked_note,
+        "num": number,
+        "pct": percent,
+        "p": p_value,
+        "mc": with_error,
+        "like": number_like,
+        "words": words,
+        "sentence": sentence,
+        "unit": unit_words,
+        "level": level_words,
+        "short": short_hash,
+        "marked": rows.marked_note,
     }
     environment.globals |= {
-        "fan_chart": figures.fan_chart, "line_chart": figures.line_chart,
-        "step_curves": figures.step_curves, "histogram_pair": figures.histogram_pair,
-        "forest_scale": rows.forest_scale, "strip": rows.strip, "verdict_class": rows.verdict_class,
+        "fan_chart": figures.fan_chart,
+        "line_chart": figures.line_chart,
+        "step_curves": figures.step_curves,
+        "histogram_pair": figures.histogram_pair,
+        "forest_scale": rows.forest_scale,
+        "strip": rows.strip,
+        "verdict_class": rows.verdict_class,
         "power_series": rows.power_series,
+        "forest_rows": rows.forest_rows,
+        "at_effect": rows.at_effect,
     }
     return environment
 
@@ -102,6 +125,12 @@ def _environment() -> Environment:
 def number(value: float | None, digits: int = 3) -> str:
     """Write a figure with a fixed number of decimals; a dash where there is none."""
     return "\u2013" if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def number_like(value: float, pattern: float) -> str:
+    """Write a figure with as many decimals as another one was given with."""
+    digits = len(f"{pattern!r}".partition(".")[2])
+    return number(value, 0 if float(pattern).is_integer() else digits)
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -128,6 +157,21 @@ def with_error(measured: Mapping[str, Any] | None, digits: int = 3, share: bool 
 def words(name: str) -> str:
     """Turn a technical name into words."""
     return name.replace("_", " ")
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital letter and end with a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def unit_words(unit: str | None) -> str:
+    """Return a UCUM unit as people write it; scores have none."""
+    return _UNITS.get(unit or "", unit or "")
+
+
+def level_words(level: str) -> str:
+    """Return a category as people write it; controlled terms come in capitals."""
+    return level.capitalize() if level.isupper() and len(level) > 2 else level
 
 
 def short_hash(digest: str | None) -> str:

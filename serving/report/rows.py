@@ -7,7 +7,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-_WIDTH = 300.0
 _CONTROLS = (("independent", "#d55e00"), ("copy", "#cc79a7"), ("planted", "#8795a1"))
 
 
@@ -33,8 +32,8 @@ class ForestScale:
     def __init__(self, low: float, high: float) -> None:
         self._low, self._high = low, high
 
-    def _x(self, value: float) -> float:
-        return round(_WIDTH * (value - self._low) / (self._high - self._low), 1)
+    def _x(self, value: float) -> str:
+        return _place(value, self._low, self._high)
 
     def draw(self, estimate: Mapping[str, Any], invalid: bool = False) -> Markup:
         """Return the interval and the point of one estimate as SVG."""
@@ -51,8 +50,7 @@ class ForestScale:
                 f'y2="13" stroke="{colour}" stroke-width="2"{dash}/>'
             )
         if estimate.get("estimate") is not None:
-            at = self._x(estimate["estimate"])
-            shape += f'<rect x="{at - 4}" y="9" width="8" height="8" fill="{colour}"/>'
+            shape += _square(self._x(estimate["estimate"]), colour)
         return _row(shape)
 
 
@@ -67,35 +65,50 @@ def strip(metric: Mapping[str, Any]) -> Markup:
     low, high = min(ends), max(ends)
     margin = 0.05 * (high - low or 1.0)
 
-    def x(value: float) -> float:
-        return round(_WIDTH * (value - low + margin) / (high - low + 2 * margin), 1)
-
-    shape = ""
-    real = controls.get("real")
-    if real and real["value"] is not None:
-        left = x(real["low"] if real["low"] is not None else real["value"])
-        right = x(real["high"] if real["high"] is not None else real["value"])
-        shape += (f'<rect x="{left}" y="3" width="{max(right - left, 3):.1f}" height="20" rx="3" '
-                  'fill="#009e73" opacity=".22"><title>real against real</title></rect>')
+    low, high = low - margin, high + margin
+    shape = _band(controls.get("real"), low, high)
     for name, colour in _CONTROLS:
         control = controls.get(name)
         if control and control["value"] is not None:
-            at = x(control["value"])
-            shape += (f'<circle cx="{at}" cy="13" r="4" fill="none" stroke="{colour}" '
-                      f'stroke-width="2"><title>{name}: {control["value"]:.3f}</title></circle>')
+            at = _place(control["value"], low, high)
+            shape += (
+                f'<circle cx="{at}" cy="13" r="4.5" fill="none" stroke="{colour}" '
+                f'stroke-width="2"><title>{name}: {control["value"]:.3f}</title></circle>'
+            )
     if metric["low"] is not None and metric["high"] is not None:
-        shape += (f'<line x1="{x(metric["low"])}" x2="{x(metric["high"])}" y1="13" y2="13" '
-                  'stroke="#0072b2" stroke-width="2"/>')
-    at = x(metric["value"])
-    shape += f'<rect x="{at - 4}" y="9" width="8" height="8" fill="#0072b2"/>'
-    return _row(shape)
+        ends_at = _place(metric["low"], low, high), _place(metric["high"], low, high)
+        shape += (
+            f'<line x1="{ends_at[0]}" x2="{ends_at[1]}" y1="13" y2="13" stroke="#0072b2" '
+            'stroke-width="2"/>'
+        )
+    return _row(shape + _square(_place(metric["value"], low, high), "#0072b2"))
+
+
+def _band(real: Mapping[str, Any] | None, low: float, high: float) -> str:
+    """Real against real as a green band, at least three pixels wide."""
+    if not real or real["value"] is None:
+        return ""
+    left = real["value"] if real["low"] is None else real["low"]
+    right = real["value"] if real["high"] is None else real["high"]
+    width = f"{100 * (right - left) / (high - low):.1f}%" if right > left else "3"
+    return (
+        f'<rect x="{_place(left, low, high)}" y="3" width="{width}" height="20" rx="3" '
+        'fill="#009e73" opacity=".22"><title>real against real</title></rect>'
+    )
+
+
+def _place(value: float, low: float, high: float) -> str:
+    # Shares of the width, so that a drawing follows its column without being squeezed.
+    return f"{100 * (value - low) / (high - low):.1f}%"
+
+
+def _square(at: str, colour: str) -> str:
+    return f'<rect x="{at}" y="9" width="8" height="8" transform="translate(-4)" fill="{colour}"/>'
 
 
 def _row(shape: str) -> Markup:
     # Every part is a number or one of our own colours; nothing a user wrote is in it.
-    return Markup(
-        f'<svg viewBox="0 0 {_WIDTH:g} 26" preserveAspectRatio="none" role="img">{shape}</svg>'
-    )
+    return Markup(f'<svg role="img">{shape}</svg>')
 
 
 def verdict_class(verdict: str) -> str:
@@ -117,7 +130,8 @@ def marked_note(note: Mapping[str, Any]) -> Markup:
         parts += [
             escape(text[place : fact["start"]]),
             Markup('<mark class="{} {}" title="{}">{}</mark>').format(
-                fact["type"], fact["assertion"], told, text[fact["start"] : fact["stop"]]),
+                fact["type"], fact["assertion"], told, text[fact["start"] : fact["stop"]]
+            ),
         ]
         place = fact["stop"]
     return Markup("").join([*parts, escape(text[place:])])
@@ -126,10 +140,46 @@ def marked_note(note: Mapping[str, Any]) -> Markup:
 def power_series(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one line a design out of the points of a power curve."""
     lines: dict[str, dict[str, Any]] = {}
-    for point in curve:
-        line = lines.setdefault(point["design"], {"label": point["design"], "x": [], "y": [],
-                                                  "se": []})
+    for point in sorted(curve, key=lambda p: p["effect"]):
+        line = lines.setdefault(
+            point["design"], {"label": point["design"], "x": [], "y": [], "se": []}
+        )
         line["x"].append(point["effect"])
         line["y"].append(point["power"]["value"])
         line["se"].append(point["power"]["se"])
     return list(lines.values())
+
+
+_WAYS = {
+    "observed outcomes": ("ANCOVA on observed outcomes", "baseline and site adjusted"),
+    "cross-fitted score": ("… with a cross-fitted prognostic score", "covariate adjustment"),
+    "corrected": ("Against synthetic controls, corrected", "variance of the patients behind them"),
+    "doubly_robust": ("Against modelled controls, doubly robust", "real out-of-fold controls"),
+    "naive_invalid": ("Against synthetic rows, counted as patients", "wrong standard error"),
+}
+
+
+def forest_rows(estimates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the estimates with the labels and marks that a forest plot shows, by arm."""
+    rows = []
+    for place, estimate in enumerate(estimates):
+        way = estimate["analysis"]
+        label, note = _WAYS.get(way, ("Published analysis, values carried forward", way))
+        rows.append(
+            {
+                **estimate,
+                "label": label,
+                "note": note,
+                "invalid": way == "naive_invalid",
+                "order": (str(estimate["arm"]), place),
+            }
+        )
+    return sorted(rows, key=lambda row: row["order"])
+
+
+def at_effect(characteristics: Mapping[str, Any], effect: float) -> Mapping[str, Any]:
+    """Return the scenario of a true effect."""
+    found: Mapping[str, Any] = next(
+        s for s in characteristics["scenarios"] if s["effect"] == effect
+    )
+    return found
