@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simulation.analysis.arrays import Columns, FloatArray, IntArray, labels, stop
+from simulation.analysis.arrays import Columns, FloatArray, IntArray
 
 # Relative to the eigenvalues of a correlation matrix times n: from nearly least squares to nearly
 # no score at all.
 PENALTIES: FloatArray = np.concatenate([[1e-3], np.geomspace(1e-2, 1e3, 21)])
+_MISSING = "(missing)"
 
 
 def standardise(features: ArrayLike) -> FloatArray:
@@ -30,22 +31,25 @@ def baseline_features(columns: Columns, factors: Columns | None = None,
     """Feature table (N, P) out of baseline columns; no outcome is looked at.
 
     Missing numbers are set to the column's mean; a column that misses at least the share
-    `flag_from` also gets a column of flags. Factors become dummies, one per level but the most
-    frequent.
+    `flag_from` also gets a column of flags; a column without any number is left out. Factors become
+    dummies, one per level but the most frequent; missing labels are a level of their own.
     """
     parts: list[FloatArray] = []
     for values in columns.values():
         column = np.asarray(values, dtype=np.float64)
         absent = ~np.isfinite(column)
+        parts.append(np.zeros((column.size, 0)))  # keeps the rows where no column is left
+        if absent.all():
+            continue
         parts.append(np.where(absent, np.nanmean(np.where(absent, np.nan, column)), column))
         if absent.any() and absent.mean() >= flag_from:
             parts.append(absent.astype(np.float64))
-    faults: list[str] = []
-    for name, values in (factors or {}).items():
-        array = labels(name, values, faults, np.asarray(values).shape[0])
-        stop(faults)
-        levels, counts = np.unique(array, return_counts=True)
-        parts += [(array == level).astype(np.float64)
+    for values in (factors or {}).values():
+        texts = np.asarray([_MISSING if v is None or v != v else str(v)
+                            for v in np.asarray(values, dtype=object)])
+        levels, counts = np.unique(texts, return_counts=True)
+        parts.append(np.zeros((texts.size, 0)))
+        parts += [(texts == level).astype(np.float64)
                   for level in np.delete(levels, int(counts.argmax()))]
     return np.column_stack(parts)
 
@@ -82,7 +86,7 @@ def ridge_batch(features: FloatArray, y: FloatArray, train: FloatArray,
     n, p = features.shape
     outcome = np.broadcast_to(np.atleast_2d(y), train.shape)
     products = (features[:, :, None] * features[:, None, :]).reshape(n, p * p)
-    gram = (train @ products).reshape(-1, p, p)
+    gram = (train @ products).reshape(len(train), p, p)
     moment = (train * outcome) @ features
     energy = (train * outcome**2).sum(axis=1)
     arms = np.zeros(train.shape, np.int64) if groups is None else groups

@@ -276,3 +276,10 @@ def test_ridge_scores_do_not_hold_the_treatment_effect():
 def test_baseline_features_flag_what_is_missing():
     table = baseline_features({"a": [1.0, np.nan, 3.0]}, {"sex": ["F", "F", "M"]})
     np.testing.assert_allclose(table, [[1, 0, 0], [2, 1, 0], [3, 0, 1]])
+
+
+def test_baseline_features_survive_what_nobody_measured():
+    table = baseline_features({"never": np.full(3, np.nan), "a": [1.0, 2.0, 3.0]},
+                              {"sex": np.asarray(["F", None, "F"], dtype=object)})
+    np.testing.assert_allclose(table, [[1, 0], [2, 1], [3, 0]])
+    assert baseline_features({"never": np.full(3, np.nan)}).shape == (3, 0)
