@@ -76,6 +76,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint "; did you mean X?" for a misspelt name, or an empty string."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name.lower(), {k.lower(): k for k in known}, n=1)
     original = {k.lower(): k for k in known}
+    close = get_close_matches(name.lower(), original, n=1)
     return f"; did you mean {original[close[0]]}?" if close else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from .errors import InputError
+
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 # What trial data and clinicians write, mapped to UCUM. Compared without case and blanks.
 _SPELLINGS = {
@@ -68,6 +71,8 @@ def _registry() -> Any:
 
 @cache
 def _unit(code: str) -> Any:
+    if _ANNOTATION.fullmatch(code):
+        code = "1"  # UCUM: an annotation alone, such as {score}, stands for the unit 1
     try:
         return _registry().from_ucum(code).units
     except Exception as error:  # the UCUM parser raises many kinds for what is no unit

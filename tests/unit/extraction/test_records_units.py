@@ -51,6 +51,7 @@ def test_spellings():
     }.items():
         assert to_ucum(written) == code
         assert is_ucum(to_ucum(written))
+    assert is_ucum("{score}")
     assert not is_ucum("furlongs per fortnight")
 
 
