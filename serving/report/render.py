@@ -102,6 +102,7 @@ def _environment() -> Environment:
         "like": number_like,
         "words": words,
         "sentence": sentence,
+        "capital": capital,
         "unit": unit_words,
         "level": level_words,
         "short": short_hash,
@@ -159,9 +160,14 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def capital(text: str) -> str:
+    """Begin with a capital letter and leave the rest alone."""
+    return text[:1].upper() + text[1:]
+
+
 def sentence(text: str) -> str:
     """Begin with a capital letter and end with a full stop."""
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return capital(text).rstrip(".") + "."
 
 
 def unit_words(unit: str | None) -> str:
