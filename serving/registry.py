@@ -136,11 +136,14 @@ class Registry:
 def _load(entry: ModelEntry) -> tuple[Model, Cohort]:
     from extraction.records import Cohort
     from generation import load_model
+    from serving.analyses.modelling import narrowed
 
     model = load_model(entry.model_folder)
     cohort = Cohort.read(entry.cohort_folder)
-    known = [arm for arm in model.card.arms if arm in cohort.schema.arms]
-    training = (cohort.where({"arm": known}) if known else cohort).with_schema(model.schema)
+    names = [variable.name for variable in model.schema.variables]
+    training = narrowed(cohort, names, [endpoint.name for endpoint in model.schema.endpoints])
+    if model.card.arms:
+        training = training.take(training.subjects["arm"].isin(model.card.arms).to_numpy())
     if training.digest() != model.card.data_digest:
         raise InputError(
             f"model: {entry.name!r} was fitted to other patients than its run folder holds; "

@@ -111,7 +111,7 @@ class JobStore:
         """Return the number of jobs in each state."""
         with Session(self._engine) as session, session.begin():
             rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
-            return {state: count for state, count in rows}
+            return {row[0]: row[1] for row in rows}
 
     def cancel(self, job_id: str) -> Job | None:
         """Ask for a job to end; a queued one ends now, a running one after its chunk."""

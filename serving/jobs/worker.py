@@ -11,12 +11,17 @@ import structlog
 
 from extraction.records.errors import InputError
 from serving.jobs.store import Job, JobStore, Lease, LeaseLostError
+from serving.logs import fault
 
 Progress = Callable[[str, float], None]
 CarryOut = Callable[[Job, Path, Progress], dict[str, Any]]
 
 _LOG = structlog.get_logger("trialtwin.jobs")
 _OUR_FAULT = "job: an unexpected error of ours; the server's log names it under the job's id"
+
+
+class BusyError(Exception):
+    """The job's folder is still held by a worker that lost its lease; tried again later."""
 
 
 class _StopError(Exception):
@@ -77,6 +82,9 @@ class Worker:
         pulse = _Pulse(self._store, lease, self._stopped)
         try:
             self._carry(lease, pulse)
+        except BusyError:
+            self._store.release(lease)
+            return False
         except LeaseLostError:
             _LOG.warning("job taken over by another worker", job=lease.job.id)
         finally:
@@ -92,10 +100,10 @@ class Worker:
             self._stop_short(lease, pulse)
         except InputError as error:
             self._store.fail(lease, error.faults)
-        except LeaseLostError:
+        except (LeaseLostError, BusyError):
             raise
         except Exception as error:  # noqa: BLE001 - a stray error's text may hold a patient's value
-            _LOG.error("job failed", job=job.id, error=type(error).__name__)
+            _LOG.error("job failed", job=job.id, **fault(error))
             self._store.fail(lease, (_OUR_FAULT,))
         else:
             self._store.finish(lease, outcome)

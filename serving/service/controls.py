@@ -50,6 +50,8 @@ class ControlArm:
     ----------
     cohort
         The synthetic patients.
+    arm
+        Their arm; None where the model knows no arms.
     n_train
         Real patients that the model was fitted to.
     n_region
@@ -65,6 +67,7 @@ class ControlArm:
     """
 
     cohort: Cohort
+    arm: str | None
     n_train: int
     n_region: int
     ess: float
@@ -76,6 +79,7 @@ class ControlArm:
         """Return the figures that go with the rows wherever they go."""
         return {
             "n": len(self.cohort),
+            "arm": self.arm,
             "n_train": self.n_train,
             "n_region": self.n_region,
             "ess": round(self.ess, 2),
@@ -97,11 +101,13 @@ def controls(request: ControlsRequest, registry: Registry) -> ControlArm:
     """
     verdict = gate(request, registry)
     model = registry.model(request.model)
+    arm = control_arm(request, model)
     cohort, report = model.sample_with_report(
-        request.n, request.given, arm=control_arm(request, model), seed=request.seed
+        request.n, request.given, arm=arm, seed=request.seed
     )
     return ControlArm(
         cohort=cohort,
+        arm=arm,
         n_train=verdict.n_train,
         n_region=verdict.n_region,
         ess=report.effective_sample_size * request.n,

@@ -1,0 +1,61 @@
+"""Errors as HTTP answers: all faults at once, never what was sent, never our own insides."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from extraction.records.errors import InputError, RefusedError
+from serving.logs import fault
+
+_LOG = structlog.get_logger("trialtwin.http")
+
+
+def install(app: FastAPI) -> None:
+    """Give an application the house's error answers."""
+    app.add_exception_handler(InputError, _input_error)
+    app.add_exception_handler(RequestValidationError, _request_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _our_error)
+
+
+def answer(code: int, faults: Sequence[str], **more: Any) -> JSONResponse:
+    """Return faults in the form that all errors have."""
+    return JSONResponse({"faults": list(faults), **more}, status_code=code)
+
+
+async def _input_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, InputError)
+    return answer(409 if isinstance(error, RefusedError) else 422, error.faults)
+
+
+async def _request_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # `error.errors()` also holds what was sent; only place and message leave.
+    faults = [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
+    return answer(422, faults)
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    kept = steps[1:] if len(steps) > 1 and steps[0] == "body" else steps
+    return ".".join(str(step) for step in kept)
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    found = answer(error.status_code, [str(error.detail)])
+    found.headers.update(error.headers or {})
+    return found
+
+
+async def _our_error(request: Request, error: Exception) -> JSONResponse:
+    name = secrets.token_hex(6)
+    _LOG.error("unexpected error", id=name, **fault(error))
+    return answer(500, ["server: an unexpected error; name its id to the operator"], id=name)

@@ -1,0 +1,115 @@
+"""The job that samples a large synthetic control arm in chunks of a fixed grid."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from extraction.records.errors import InputError
+from generation.randomness import integer_seed
+from serving.jobs.store import Job
+from serving.jobs.worker import BusyError, CarryOut, Progress
+from serving.registry import Registry
+from serving.service.control_table import control_table, parquet_bytes, without_empty
+from serving.service.controls import ControlsRequest, control_arm, gate, notice
+from simulation.execution import concatenate, digest, map_chunks
+from simulation.execution.manifest import locked, write_atomically
+
+if TYPE_CHECKING:
+    from generation.engine import Model
+
+KIND = "controls"
+CHUNK_PATIENTS = 5_000
+"""Patients in a chunk. It is a part of what a job's rows are, so it is no setting."""
+
+RESULT = "controls.parquet"
+ESS = "_ess"
+_STREAM = "controls job"
+
+
+def carry_out(registry: Registry) -> CarryOut:
+    """Return the function that carries out jobs on a registry's models."""
+
+    def carry(job: Job, folder: Path, progress: Progress) -> dict[str, Any]:
+        if job.kind != KIND:
+            raise InputError(f"job: kind {job.kind!r} is not known; use {KIND!r}")
+        return run(ControlsRequest(**job.request), registry, folder, progress)
+
+    return carry
+
+
+def run(
+    request: ControlsRequest, registry: Registry, folder: Path, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Sample a control arm in chunks, resuming from the folder, and write one Parquet file.
+
+    Returns
+    -------
+    dict
+        What goes with the rows (n, n_train, n_region, ess, digest, notice), the file's name and
+        its SHA-256.
+    """
+    verdict = gate(request, registry)
+    entry = registry.find(request.model)
+    model = registry.model(request.model)
+    payload = {
+        "given": request.given,
+        "arm": control_arm(request, model),
+        "seed": request.seed,
+        "model_sha256": entry.fingerprint(),
+    }
+    _free(folder / "chunks")
+    chunks_done = map_chunks(
+        "serving.jobs.controls:sample_chunk", payload, request.n, CHUNK_PATIENTS,
+        folder=folder / "chunks", progress=progress,
+        paths={"model": str(entry.model_folder.resolve())},
+    )
+    parts = [pd.DataFrame(part) for part in chunks_done]
+    table = pd.DataFrame(concatenate([part.drop(columns=ESS) for part in parts]))
+    ess = sum(float(part[ESS].iloc[0]) for part in parts)
+    about = {
+        "n": request.n, "n_train": verdict.n_train, "n_region": verdict.n_region,
+        "ess": round(ess, 2), "digest": digest(table), "notice": notice(verdict),
+    }
+    data = parquet_bytes(without_empty(table), about)
+    write_atomically(folder / RESULT, data)
+    return {**about, "file": RESULT, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def sample_chunk(payload: dict[str, Any], start: int, stop: int) -> pd.DataFrame:
+    """Sample the patients start to stop - 1 of a job.
+
+    Each chunk has a seed of its own, keyed by its first patient, and carries the effective
+    number of its patients in the column :data:`ESS`.
+    """
+    model = _model(payload["paths"]["model"], payload["model_sha256"])
+    cohort, report = model.sample_with_report(
+        stop - start, payload["given"], arm=payload["arm"],
+        seed=integer_seed(payload["seed"], _STREAM, start),
+    )
+    table = control_table(cohort, model.card.n_train)
+    table["subject_id"] = [f"S-{number:06d}" for number in range(start + 1, stop + 1)]
+    return table.assign(**{ESS: report.effective_sample_size * (stop - start)})
+
+
+@lru_cache(maxsize=2)
+def _model(folder: str, sha256: str) -> Model:
+    """Load a model once a worker; the job's hash must be the file's."""
+    from generation import load_model
+
+    if hashlib.sha256((Path(folder) / "model.json").read_bytes()).hexdigest() != sha256:
+        raise InputError("model: it was changed while the job ran; submit the job again")
+    return load_model(folder)
+
+
+def _free(folder: Path) -> None:
+    """Refuse to begin while another driver still holds the chunks."""
+    try:
+        with locked(folder):
+            return
+    except InputError:
+        raise BusyError from None
