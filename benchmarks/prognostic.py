@@ -4,7 +4,9 @@ The CDISC pilot: cross-fitted covariate adjustment against an ANCOVA that alread
 site. ACTG175 to ACTG320: a Cox score locked on the first trial, used in the second; the first
 trial's controls, refused.
 
-    python benchmarks/prognostic.py [null replicates]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/prognostic.py [null replicates]
+
+One BLAS thread is several times faster here than two: the matrices are small.
 """
 
 from __future__ import annotations
