@@ -45,16 +45,20 @@ class Forecast:
         """Quantiles of each variable, one row a variable and day, columns ``q0.05`` and so on.
 
         The level's Monte Carlo error is ``sqrt(level * (1 - level) / draws)``; see `level_se`.
+        Draws without a value on a day are left out there; ``draws`` counts those with one.
         """
         parts = []
         for name, values in self.draws.items():
-            table = np.nanquantile(values, levels, axis=0).T
-            part = pd.DataFrame(table, columns=[f"q{level:g}" for level in levels])
-            part.insert(0, "day", self.days)
-            part.insert(0, "variable", name)
-            part["mean"] = np.nanmean(values, axis=0)
-            part["mean_se"] = np.nanstd(values, axis=0, ddof=1) / np.sqrt(len(values))
-            parts.append(part)
+            held = np.isfinite(values).sum(axis=0)
+            part = pd.DataFrame({"variable": name, "day": self.days})
+            table = np.full((len(self.days), len(levels) + 2), np.nan)
+            for j in np.flatnonzero(held > 1):  # by day: the days' numbers of draws differ
+                column = values[np.isfinite(values[:, j]), j]
+                error = column.std(ddof=1) / np.sqrt(len(column))
+                table[j] = [*np.quantile(column, levels), column.mean(), error]
+            names = [*(f"q{level:g}" for level in levels), "mean", "mean_se"]
+            part[names] = table
+            parts.append(part.assign(draws=held))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     @property

@@ -8,7 +8,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from extraction.records import Cohort, CohortSchema, InputError, RefusedError, Timeline, VisitWindow
+from extraction.records import Cohort, CohortSchema, Faults, RefusedError, Timeline, VisitWindow
 from generation.engine import Model
 from simulation.twins.forecast import FloatArray, Forecast
 
@@ -80,9 +80,13 @@ class Twin:
         """
         arm = arm if arm is not None else self.timeline.arm
         history = self._history(arm, estimand)
-        names = self._variables(variables)
-        ends = [e.name for e in self.schema.endpoints] if endpoints is None else list(endpoints)
-        wanted = self._days(days, history, names, ends, draws)
+        faults = Faults("forecast")
+        names = self._variables(variables, faults)
+        ends = self._endpoints(endpoints, faults)
+        wanted = self._days(days, history, names, faults)
+        if not 20 <= draws <= 100_000:
+            faults.add(f"draws is {draws}; 20 to 100,000 are allowed")
+        faults.raise_if_any()
         last = float(wanted.max())
         futures = self.model.sample(
             draws,
@@ -120,47 +124,37 @@ class Twin:
             "(from the end of this history)"
         )
 
-    def _variables(self, variables: Sequence[str] | None) -> list[str]:
+    def _variables(self, variables: Sequence[str] | None, faults: Faults) -> list[str]:
         if variables is None:
             return [v.name for v in self.schema.longitudinal if v.numeric]
-        faults = []
         for name in variables:
-            spec = self.schema.variable(name)
-            if spec.role != "longitudinal" or not spec.numeric:
-                faults.append(f"forecast: {name} is not a numeric longitudinal variable")
-        if faults:
-            raise InputError(faults)
+            with faults.catch():
+                spec = self.schema.variable(name)
+                if spec.role != "longitudinal" or not spec.numeric:
+                    faults.add(f"{name} is not a numeric longitudinal variable")
         return list(variables)
 
+    def _endpoints(self, endpoints: Sequence[str] | None, faults: Faults) -> list[str]:
+        if endpoints is None:
+            return [e.name for e in self.schema.endpoints]
+        for name in endpoints:
+            with faults.catch():
+                self.schema.endpoint(name)
+        return list(endpoints)
+
     def _days(
-        self,
-        days: Sequence[float],
-        history: Timeline,
-        names: Sequence[str],
-        ends: Sequence[str],
-        draws: int,
+        self, days: Sequence[float], history: Timeline, names: Sequence[str], faults: Faults
     ) -> FloatArray:
         wanted = np.unique(np.asarray(days, dtype=np.float64))
-        faults = []
         if not len(wanted):
-            faults.append("forecast: no day was given; give days after the history's last")
-        if (wanted <= history.until_day).any():
-            faults.append(
-                f"forecast: days must lie after day {history.until_day:g}, where the history ends"
-            )
-        if not 20 <= draws <= 100_000:
-            faults.append(f"forecast: draws is {draws}; 20 to 100,000 are allowed")
+            faults.add("no day was given; give days after the history's last")
+        if not (wanted > history.until_day).all():
+            faults.add(f"days must lie after day {history.until_day:g}, where the history ends")
         if names and self.schema.visits:
             outside = [f"{d:g}" for d in wanted if _window(self.schema, float(d)) is None]
             if outside:
                 planned = ", ".join(f"{v.day:g} ({v.name})" for v in self.schema.visits)
-                faults.append(
-                    f"forecast: no visit is planned on day {', '.join(outside)}; planned: {planned}"
-                )
-        for name in ends:
-            self.schema.endpoint(name)
-        if faults:
-            raise InputError(faults)
+                faults.add(f"no visit is planned on day {', '.join(outside)}; planned: {planned}")
         return wanted
 
 

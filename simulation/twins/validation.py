@@ -20,6 +20,7 @@ from simulation.twins.twin import Twin
 
 LEVELS = (0.5, 0.8, 0.95)
 FEWEST_FOR_A_VERDICT = 400
+_FEWEST_DRAWS = 20
 _QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
 
@@ -140,8 +141,8 @@ def cross_forecast(
     variable
         Numeric longitudinal variable.
     start, target
-        Visits of the schema; the history ends with the start visit's observation (`start` may
-        be the visit of baseline).
+        Visits of the schema; the history ends with the start visit's window (`start` may be the
+        visit of baseline).
     folds
         Folds, balanced by arm; a model never sees a patient of its own fold.
     draws
@@ -153,20 +154,32 @@ def cross_forecast(
     -------
     ForecastValidation
         Only patients observed at both visits can be judged.
+
+    Raises
+    ------
+    InputError
+        When the visits' windows are not apart or too few patients can be judged.
     """
     begin, end = cohort.schema.visit(start), cohort.schema.visit(target)
-    if end.day <= begin.day:
-        raise InputError(f"cross_forecast: visit {target} is not after {start}")
+    if end.low <= begin.high:
+        raise InputError(f"cross_forecast: the window of {target} does not follow that of {start}")
     fold = cohort.folds(folds, seed)
     now = cohort.at_visit(variable, start).to_numpy(dtype=np.float64)
     truth = cohort.at_visit(variable, target).to_numpy(dtype=np.float64)
     judged = np.isfinite(now) & np.isfinite(truth)
+    if judged.sum() < 2 * folds:
+        raise InputError(
+            f"cross_forecast: {int(judged.sum())} patients have {variable} at both {start} and "
+            f"{target}; at least two a fold are needed"
+        )
     kept = set(np.flatnonzero(judged)[:: max(1, int(judged.sum()) // max(1, examples))][:examples])
     later = [v.day for v in cohort.schema.visits if v.day > begin.high]
     rows: list[pd.DataFrame] = []
     forecasts: dict[int, Forecast] = {}
     for k in range(folds):
         train, test = cohort.take(fold != k), np.flatnonzero((fold == k) & judged)
+        if not len(test):
+            continue
         model = fit(train, engine=engine, seed=integer_seed(seed, "cross_forecast", k), **options)
         made = {
             int(i): Twin(model, cohort.timeline(cohort.subject_ids[i], begin.high)).forecast(
@@ -195,23 +208,40 @@ def cross_forecast(
 
 
 def _score(rows: npt.NDArray[np.int64], drawn: FloatArray, truth: FloatArray) -> pd.DataFrame:
-    """Mean, quantiles, PIT (ties split) and CRPS of draws, shape (patients, draws)."""
-    below = (drawn < truth[:, None]).mean(axis=1)
-    ties = (drawn == truth[:, None]).mean(axis=1)
-    ordered = np.sort(drawn, axis=1)
-    m = drawn.shape[1]
+    """Mean, quantiles, PIT (ties split) and CRPS of draws, shape (patients, draws).
+
+    Futures in which the visit is missed hold no value and are left out: the truths, too, are
+    those of visits that took place.
+
+    Raises
+    ------
+    InputError
+        When fewer than 20 draws of a patient hold a value.
+    """
+    held = np.isfinite(drawn)
+    m = held.sum(axis=1)
+    if m.min() < _FEWEST_DRAWS:
+        raise InputError(
+            f"cross_forecast: {int((m < _FEWEST_DRAWS).sum())} patients have fewer than "
+            f"{_FEWEST_DRAWS} draws with a value at the target visit; raise draws"
+        )
+    below = (drawn < truth[:, None]).sum(axis=1) / m
+    ties = (drawn == truth[:, None]).sum(axis=1) / m
     # E|X - X'| from order statistics; Gneiting and Raftery 2007, doi 10.1198/016214506000001437.
-    spread = (ordered * (2 * np.arange(1, m + 1) - m - 1)).sum(axis=1) * 2 / (m * (m - 1))
-    crps = np.abs(drawn - truth[:, None]).mean(axis=1) - spread / 2
-    quantiles = np.quantile(drawn, _QUANTILES, axis=1)
+    place = 2 * np.arange(1, drawn.shape[1] + 1) - m[:, None] - 1
+    ordered = np.nan_to_num(np.sort(np.where(held, drawn, np.nan), axis=1))  # missing ones last
+    spread = (ordered * place).sum(axis=1) * 2 / (m * (m - 1))
+    crps = np.where(held, np.abs(drawn - truth[:, None]), 0.0).sum(axis=1) / m - spread / 2
+    quantiles = np.nanquantile(drawn, _QUANTILES, axis=1)
     columns = {f"q{q:g}": values for q, values in zip(_QUANTILES, quantiles, strict=True)}
     return pd.DataFrame(
         {
             "truth": truth,
-            "mean": drawn.mean(axis=1),
+            "mean": np.nanmean(drawn, axis=1),
             **columns,
             "pit": below + ties / 2,
             "crps": crps,
+            "draws": m,
         },
         index=rows,
     )

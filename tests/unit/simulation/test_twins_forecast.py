@@ -110,6 +110,41 @@ def test_all_faults_of_a_request_together(twin):
     assert len(caught.value.faults) == 3
 
 
+def test_wrong_names_are_told_with_the_other_faults(twin):
+    with pytest.raises(InputError) as caught:
+        twin.forecast(days=[56], variables=["ALTT", "AGE"], endpoints=["deth"], draws=3)
+    assert len(caught.value.faults) == 4
+
+
+def test_draws_without_a_value_do_not_sharpen_the_mean():
+    values = np.full((400, 2), np.nan)
+    values[:100, 0] = np.random.default_rng(8).normal(size=100)
+    forecast = Forecast("", None, 0.0, np.array([10.0, 20.0]), {"ALT": values}, {})
+    table = forecast.quantiles([0.5])
+    assert table["draws"].tolist() == [100, 0]
+    assert np.isclose(table["mean_se"].iloc[0], values[:100, 0].std(ddof=1) / 10)
+    assert table[["q0.5", "mean", "mean_se"]].iloc[1].isna().all()
+
+
+def test_futures_that_miss_the_visit_are_left_out_of_the_score():
+    rng = np.random.default_rng(9)
+    truth, drawn = rng.normal(size=30), rng.normal(size=(30, 60))
+    gaps = drawn.copy()
+    gaps[:, ::3] = np.nan
+    whole = validation._score(np.arange(30), drawn[:, np.arange(60) % 3 > 0], truth)
+    pd.testing.assert_frame_equal(validation._score(np.arange(30), gaps, truth), whole)
+    gaps[3, 5:] = np.nan
+    with pytest.raises(InputError, match="fewer than 20 draws"):
+        validation._score(np.arange(30), gaps, truth)
+
+
+def test_too_few_patients_to_judge_are_refused():
+    with pytest.raises(InputError, match="two a fold"):
+        validation.cross_forecast(small_cohort(6), "ALT", "Week 4", "Week 8", folds=5)
+    with pytest.raises(InputError, match="does not follow"):
+        validation.cross_forecast(small_cohort(6), "ALT", "Week 8", "Week 4", folds=2)
+
+
 def test_values_between_observations_are_interpolated():
     future = small_cohort(3)
     got = _between(future, "ALT", 42.0)
