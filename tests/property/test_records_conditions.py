@@ -107,3 +107,22 @@ def test_all_five_mistakes_are_told_at_once():
 def test_plain_words():
     parsed = conditions.parse({"AGE": [65, None], "SEX": "F"}, SCHEMA)
     assert conditions.describe(parsed) == "AGE >= 65 and SEX is F"
+
+
+@pytest.mark.parametrize(
+    ("condition", "fault"),
+    [
+        ({"AGE@Week 4": [60, 75]}, "does not change over time"),
+        ({"test": {"name": "AGE", ">": 3, "window": [0, 9]}}, "does not change over time"),
+        ({"test": {"name": "SEX", ">": 3}}, "holds categories"),
+        ({"test": {"name": "AGE", "in": ["70"]}}, "holds numbers"),
+        ({"test": {"name": "ALT", ">": 3, "window": [30, 0]}}, "first not after the second"),
+    ],
+)
+def test_what_no_patient_could_meet_is_refused(condition, fault):
+    with pytest.raises(InputError, match=fault):
+        COHORT.mask(condition)
+
+
+def test_a_number_names_its_category_however_it_is_written():
+    assert (COHORT.mask({"ECOG@Week 4": 1.0}) == COHORT.mask({"ECOG@Week 4": "1"})).all()

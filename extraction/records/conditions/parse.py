@@ -107,6 +107,8 @@ def _test(value: object, schema: CohortSchema, faults: Faults) -> Condition:
         return Test(target, _categories(fields["in"], variable, faults))
     for side in sorted(set(fields) - set(_SIDES)):
         faults.add(f"{name}: check {side} is not known; use in, {', '.join(_SIDES)}")
+    if variable is not None and not variable.numeric:
+        faults.add(f"{name} holds categories; use in with a list of them")
     interval = Interval()
     for side in _SIDES:
         if side in fields:
@@ -139,7 +141,10 @@ def _variable(target: Target, schema: CohortSchema, faults: Faults) -> Variable 
     if target.visit is not None:
         with faults.catch():
             schema.visit(target.visit)
-    if variable.role == "longitudinal" and target.visit is None and target.window is None:
+    placed = target.visit is not None or target.window is not None
+    if placed and variable.role != "longitudinal":
+        faults.add(f"{target.name} does not change over time; name it without visit or window")
+    if variable.role == "longitudinal" and not placed:
         visits = ", ".join(v.name for v in schema.visits)
         faults.add(
             f"{target.name} changes over time; name a visit, as in {target.name}@<visit>, "
@@ -215,8 +220,11 @@ def _compared_category(
 
 def _categories(value: object, variable: Variable, faults: Faults) -> frozenset[str]:
     listed = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str)
-    chosen = [str(v) for v in (cast(Sequence[object], value) if listed else [value])]
+    chosen = [_word(v) for v in (cast(Sequence[object], value) if listed else [value])]
     known = variable.categories or ()
+    if variable.numeric:
+        faults.add(f"{variable.name} holds numbers; use [low, high] or a comparison, not in")
+        return frozenset(chosen)
     for category in chosen:
         if category not in known:
             hint = nearest(category, known)
@@ -227,10 +235,22 @@ def _categories(value: object, variable: Variable, faults: Faults) -> frozenset[
 def _window(value: object, name: str, faults: Faults) -> tuple[float, float] | None:
     if value is None:
         return None
-    if isinstance(value, Sequence) and len(value) == 2 and all(_is_number(v) for v in value):
+    if (
+        isinstance(value, Sequence)
+        and len(value) == 2
+        and all(_is_number(v) for v in value)
+        and value[0] <= value[1]
+    ):
         return float(value[0]), float(value[1])
-    faults.add(f"{name}: window needs two days, as in [0, 30]")
+    faults.add(f"{name}: window needs two days, the first not after the second, as in [0, 30]")
     return None
+
+
+def _word(value: object) -> str:
+    """How a value is named as a category: 1.0 is "1", True is "true"."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{float(cast(float, value)):.12g}" if _is_number(value) else str(value)
 
 
 def _is_number(value: object) -> bool:
