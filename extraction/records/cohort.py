@@ -105,15 +105,19 @@ class Cohort:
 
     @classmethod
     def concat(cls, cohorts: Sequence[Cohort]) -> Cohort:
-        """Stack cohorts of different subjects; the first one's schema must fit all."""
+        """Stack cohorts of different subjects; the first one's schema must fit all.
+
+        Raises
+        ------
+        InputError
+            When the cohorts measure a variable in different units or kinds, or give one
+            source id to different sources.
+        """
+        from .flat import stack
+
         if not cohorts:
             raise InputError("concat: no cohort was given; at least one is needed")
-        stacked = {
-            name: pd.concat([getattr(c, name) for c in cohorts], ignore_index=True)
-            for name in TABLES
-        }
-        stacked["sources"] = stacked["sources"].drop_duplicates("source_id")
-        return cls.build(cohorts[0].schema, **stacked)
+        return cls.build(cohorts[0].schema, **stack(cohorts, TABLES, "concat"))
 
     # -- looking ------------------------------------------------------------------------------
 
@@ -260,7 +264,7 @@ class Cohort:
         from hashlib import blake2b
 
         keys = (self.subjects["study_id"] + "\x1f" + self.subjects["subject_id"]).tolist()
-        salt = seed.to_bytes(8, "little", signed=True)
+        salt = int(seed).to_bytes(8, "little", signed=True)
         drawn = [blake2b(k.encode(), digest_size=8, salt=salt).digest() for k in keys]
         return np.frombuffer(b"".join(drawn), dtype=np.uint64)
 
@@ -286,6 +290,12 @@ class Cohort:
         """Add another cohort's facts about the same subjects (e.g. those read from notes).
 
         Static values that are missing here are filled; contradictions stay as they are here.
+
+        Raises
+        ------
+        InputError
+            When the other cohort has other subjects, measures a variable in another unit or
+            kind, or gives a source id of this one to another source.
         """
         from .flat import merge
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -212,13 +214,32 @@ def merge(cohort: Cohort, other: Cohort) -> Cohort:
         values[place] = other.subjects[name].to_numpy()
         here = subjects[name] if name in subjects else pd.Series(values)
         subjects[name] = here.where(here.notna(), pd.Series(values))
-    stacked = {
-        name: pd.concat([getattr(cohort, name), getattr(other, name)], ignore_index=True)
-        for name in ("observations", "derived", "episodes", "events", "sources")
-    }
+    names = ("observations", "derived", "episodes", "events", "sources")
+    stacked = stack((cohort, other), names, "merge")
     stacked["events"] = stacked["events"].drop_duplicates([*KEYS, "endpoint"])
-    stacked["sources"] = stacked["sources"].drop_duplicates("source_id")
     return Cohort.build(schema, subjects, **stacked)
+
+
+def stack(cohorts: Sequence[Cohort], names: Iterable[str], where: str) -> dict[str, pd.DataFrame]:
+    """Stack the named tables of cohorts whose variables and sources mean the same."""
+    faults = Faults(where)
+    first: dict[str, Variable] = {}
+    for variable in [v for c in cohorts for v in c.schema.variables]:
+        known = first.setdefault(variable.name, variable)
+        units = {known.unit, variable.unit} - {None}
+        if known.numeric != variable.numeric or len(units) > 1:
+            faults.add(
+                f"{variable.name} is {known.kind} in {known.unit} in one cohort and "
+                f"{variable.kind} in {variable.unit} in another; bring them into one"
+            )
+    tables = {
+        name: pd.concat([getattr(c, name) for c in cohorts], ignore_index=True) for name in names
+    }
+    distinct = tables["sources"].drop_duplicates(["source_id", "kind", "name", "sha256"])
+    for source_id in distinct.loc[distinct["source_id"].duplicated(), "source_id"].unique():
+        faults.add(f"source id {source_id} stands for different sources; name them apart")
+    faults.raise_if_any()
+    return {**tables, "sources": distinct}
 
 
 def _joined(first: CohortSchema, second: CohortSchema) -> CohortSchema:

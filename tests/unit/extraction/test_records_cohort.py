@@ -262,3 +262,31 @@ def test_schema_faults_come_together_without_values():
 def test_empty_cohort_is_refused():
     with pytest.raises(InputError, match="at least one subject"):
         Cohort.build(small_schema(), pd.DataFrame({"subject_id": []}))
+
+
+def _with_alt_unit(cohort: Cohort, unit: str) -> Cohort:
+    variables = tuple(
+        v.model_copy(update={"unit": unit}) if v.name == "ALT" else v
+        for v in cohort.schema.variables
+    )
+    return cohort.with_schema(cohort.schema.replace(variables=variables))
+
+
+def test_units_and_sources_are_never_mixed_up():
+    cohort = small_cohort()
+    other = Cohort.build(
+        cohort.schema,
+        cohort.subjects.assign(study_id="OTHER"),
+        sources=cohort.sources.assign(sha256="1"),  # the same id, another file
+    )
+    with pytest.raises(InputError, match="source id lb"):
+        Cohort.concat([cohort, other])
+    with pytest.raises(InputError, match="ALT is continuous in U/L"):
+        cohort.merge(_with_alt_unit(cohort, "ukat/L"))
+    with pytest.raises(InputError, match="ALT is continuous in U/L"):
+        Cohort.concat([cohort, _with_alt_unit(other, "ukat/L")])
+
+
+def test_a_seed_may_come_out_of_numpy():
+    cohort = small_cohort()
+    assert (cohort.folds(4, np.int64(3)) == cohort.folds(4, 3)).all()
