@@ -67,8 +67,14 @@ class BaselineColumns:
     copies: dict[str, str]
 
     @classmethod
-    def fit(cls, schema: CohortSchema, arrays: TrialArrays, day_zero: list[int]) -> BaselineColumns:
-        """Learn tokens; numeric bins get edges where a number decides a category."""
+    def fit(
+        cls, schema: CohortSchema, arrays: TrialArrays, day_zero: tuple[int, ...], joint: bool
+    ) -> BaselineColumns:
+        """Learn tokens; numeric bins get edges where a number decides a category.
+
+        Values of the `day_zero` visits are columns too when `joint`; those that repeat a
+        baseline variable are copies in any case.
+        """
         raw: dict[str, Values] = dict(arrays.baseline)
         visit_of: dict[str, tuple[str, int]] = {}
         copies: dict[str, str] = {}
@@ -79,12 +85,13 @@ class BaselineColumns:
                 values = arrays.values[variable.name][:, k]
                 if np.mean(_present(values)) < 0.05:
                     continue
-                visit_of[name] = (variable.name, k)
                 twin = _repeated(values, arrays.baseline) if variable.numeric else None
                 if twin is not None:
                     copies[name] = twin
-                else:
+                elif joint:
                     raw[name], variables[name] = values, variable
+                if twin is not None or joint:
+                    visit_of[name] = (variable.name, k)
         bins = default_bins(len(arrays))
         codecs: dict[str, Codec] = {
             name: fit_variable(v, raw[name], bins) for name, v in variables.items() if not v.numeric

@@ -64,7 +64,9 @@ class Hazard:
             late = self.knots[-1] + beyond / self.tail if self.tail > 0 else np.inf
         return np.where(beyond > 0, late, day)
 
-    def draw(self, features: FloatArray, uniform: FloatArray, after: float = 0.0) -> FloatArray:
+    def draw(
+        self, features: FloatArray, uniform: FloatArray, after: FloatArray | float = 0.0
+    ) -> FloatArray:
         """Event days later than `after`, by inverting the survival function."""
         risk = self.risk(features)
         return self.invert(self.integral(after) - np.log(uniform) / risk)

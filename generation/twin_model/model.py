@@ -99,7 +99,7 @@ class TwinModel(Model):
         chosen = parse_options(TwinOptions, cls.engine, options)
         schema, arrays = cohort.schema, to_arrays(cohort)
         schedule = read_schedule(schema, arrays)
-        columns = BaselineColumns.fit(schema, arrays, list(schedule.day_zero))
+        columns = BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint)
         encoded = columns.encode(arrays)
         network, metrics = None, {}
         if len(columns) > 1:
@@ -190,7 +190,7 @@ class TwinModel(Model):
         labels = _arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
         arrays = self._empty(drawn.encoded, labels)
         self._day_zero(arrays, drawn.encoded, request)
-        self._simulate(arrays, drawn.encoded, request, 0.0, {})
+        self._simulate(arrays, drawn.encoded, request, None, {})
         report = SamplingReport(
             n, self.card.n_train, drawn.region_probability, drawn.effective_share,
             "renormalised bins, resampled" if bounds else "unconditional",
@@ -233,18 +233,18 @@ class TwinModel(Model):
         arrays: TrialArrays,
         encoded: Encoded,
         request: Request,
-        after: float,
+        after: float | None,
         known: dict[str, tuple[float, int]],
     ) -> None:
         """Draw what follows a day: visits, leaving, events, and close follow-up."""
         columns, stream, patients = self.sampler.columns, request.stream, request.patients
         dummies = arm_features(arrays.arm, self.card.arms)
         rich = np.concatenate([columns.features(encoded, True), dummies], axis=1)
-        n = len(arrays)
+        n, since = len(arrays), after or 0.0
         leaving = np.full(n, np.nan)
         driven = self.visits is not None and self.visits.drives
         if not driven and np.isfinite(self.outcome.end):
-            leaving = self.outcome.draw_follow_up(rich, stream, patients, after, request.dropout)
+            leaving = self.outcome.draw_follow_up(rich, stream, patients, since, request.dropout)
         if self.visits is not None:
             arrays.follow_up = leaving
             end = self.visits.run(
@@ -252,15 +252,18 @@ class TwinModel(Model):
                 request.dropout,
             )
             leaving = end if driven else leaving
-        events = self.outcome.draw_events(rich, stream, patients, after)
-        for name, (day, status) in known.items():
-            events[name] = (np.full(n, day), np.full(n, status, dtype=np.int64))
+        past = {
+            name: (np.full(n, day), np.full(n, status, dtype=np.int64))
+            for name, (day, status) in known.items()
+        }
+        events = self.outcome.draw_events(rich, stream, patients, since, past)
         closed = self.outcome.close(leaving, events)
         ended = closed < leaving
         arrays.events, arrays.follow_up = events, closed
         phase = _phase(self.outcome, self.visits, closed, ended)
         place = stream.uniform(patient=patients, decision=decision_id("reason"))
         arrays.end_reason = self.reasons.draw(arrays.arm, phase, place)
+        events |= self.outcome.reflect(self.schema, closed, arrays.end_reason)
         settle(arrays, request.until_day, self.outcome.at_end)
 
     def _continue(

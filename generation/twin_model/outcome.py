@@ -1,20 +1,23 @@
 """Endpoints and the end of follow-up, drawn from hazards.
 
-Each cause of each endpoint has its own hazard given baseline and arm (endpoints are
-independent given these); censoring is shared when every patient without an event is
-censored at the end of observation, else it has a hazard of its own. Day and status come
-out of the smallest latent day, so impossible pairs cannot occur.
+Each cause of each endpoint has its own hazard given baseline and arm, and endpoints are
+independent given these, with two exceptions that the data show: an endpoint whose events
+all follow another's (death after "AIDS or death") is drawn after it, and one that repeats
+why observation ended (discontinuation) is read off the end of observation. Censoring is
+shared when every patient without an event is censored at the end of observation, else it
+has a hazard of its own. Day and status come out of the smallest latent day, so impossible
+pairs cannot occur.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from extraction.records import CohortSchema
+from extraction.records import CohortSchema, Endpoint
 from generation.assembly import (
     CENSORED,
     NO_RECORD,
@@ -33,6 +36,8 @@ from generation.tokenizer import (
 )
 from generation.twin_model.hazards import Hazard, calibrate, fit_hazard
 
+Event = tuple[FloatArray, IntArray]
+
 
 @dataclass(frozen=True)
 class EndpointModel:
@@ -41,7 +46,7 @@ class EndpointModel:
     Attributes
     ----------
     causes
-        One hazard a cause.
+        One hazard a cause; of days since the parent's event where there is a parent.
     censor
         Own censoring hazard; None when the end of observation censors.
     terminal
@@ -50,6 +55,10 @@ class EndpointModel:
         Share of patients without a record of the endpoint.
     step
         Grid of its days.
+    parent
+        Endpoint whose event every event of this one follows (death after "AIDS or death").
+    at_once
+        Share of the parent's events that are events of this one too, by cause.
     """
 
     name: str
@@ -58,38 +67,65 @@ class EndpointModel:
     terminal: bool
     no_record: float
     step: float
+    parent: str | None
+    at_once: FloatArray
 
     def draw(
-        self, features: FloatArray, stream: Stream, patients: IntArray, after: float
+        self,
+        features: FloatArray,
+        stream: Stream,
+        patients: IntArray,
+        after: float,
+        parent: tuple[FloatArray, IntArray] | None,
     ) -> tuple[FloatArray, IntArray]:
         """Latent first day and its status (0 when censored by its own hazard)."""
-        hazards = [*([self.censor] if self.censor else []), *self.causes]
-        labels = [f"{self.name}:{k}" for k in range(1 - len(hazards) + len(self.causes),
-                                                    len(self.causes) + 1)]
+        start = np.zeros(len(patients))
+        if parent is not None:
+            start = np.where(parent[1] > CENSORED, parent[0], np.inf)
+        since = np.maximum(after - start, 0.0)
+        hazards = [(k, hazard) for k, hazard in enumerate(self.causes, 1)]
+        hazards += [(0, self.censor)] if self.censor else []
         days = np.column_stack([
-            hazard.draw(
-                features, stream.uniform(patient=patients, decision=decision_id(label)), after
-            )
-            for hazard, label in zip(hazards, labels, strict=True)
+            hazard.draw(features, self._uniform(stream, patients, str(k)), since)
+            for k, hazard in hazards
         ])
-        first = days.argmin(axis=1)
-        status = first if self.censor else first + 1
-        day = days.min(axis=1)
-        day = np.maximum(np.where(np.isfinite(day), to_grid(day, self.step), np.inf), after)
-        day = np.maximum(day, after + self.step)
-        lost = stream.uniform(patient=patients, decision=decision_id(f"{self.name}:record"))
-        status = np.where(lost < self.no_record, NO_RECORD, status)
-        return np.where(status == NO_RECORD, np.nan, day), status.astype(np.int64)
+        status = np.array([k for k, _ in hazards])[days.argmin(axis=1)]
+        day = start + days.min(axis=1)
+        finite = np.isfinite(day)
+        day = np.where(finite, to_grid(np.where(finite, day, 0.0), self.step), np.inf)
+        day = np.maximum(day, np.maximum(start, after + self.step))
+        if parent is not None:
+            place = self._uniform(stream, patients, "at once")
+            which = np.searchsorted(np.cumsum(self.at_once), place, side="right")
+            once = (which < len(self.causes)) & (start > after) & np.isfinite(start)
+            day, status = np.where(once, start, day), np.where(once, which + 1, status)
+        lost = self._uniform(stream, patients, "record") < self.no_record
+        return np.where(lost, np.nan, day), np.where(lost, NO_RECORD, status).astype(np.int64)
 
-    def log_prob(self, features: FloatArray, day: FloatArray, status: IntArray) -> FloatArray:
+    def _uniform(self, stream: Stream, patients: IntArray, what: str) -> FloatArray:
+        return stream.uniform(patient=patients, decision=decision_id(f"{self.name}:{what}"))
+
+    def log_prob(
+        self,
+        features: FloatArray,
+        day: FloatArray,
+        status: IntArray,
+        parent: tuple[FloatArray, IntArray] | None,
+    ) -> FloatArray:
         """Log-likelihood of each day and status; 0 without a record."""
         seen = status != NO_RECORD
         at = np.where(seen, day, 0.0)
         total = np.zeros(len(day))
+        if parent is not None:
+            seen &= parent[1] > CENSORED
+            at = np.where(seen, np.maximum(at - parent[0], 0.0), 0.0)
+            together = seen & (status > CENSORED) & (at < 0.5)
+            share = np.append(1 - self.at_once.sum(), self.at_once)
+            total += np.log(np.maximum(share[np.where(together, status, 0)], 1e-9))
+            at, status = np.where(together, 0.0, at), np.where(together, NO_RECORD, status)
         for k, hazard in [*enumerate(self.causes, 1), *([(0, self.censor)] if self.censor else [])]:
-            happened = seen & (status == k)
             total += hazard.log_survival(features, at)
-            total += np.where(happened, hazard.log_rate(features, at), 0.0)
+            total += np.where(status == k, hazard.log_rate(features, at), 0.0)
         return np.where(seen, total, 0.0)
 
 
@@ -99,18 +135,44 @@ class OutcomeModel:
 
     ``follow_up`` is the hazard of leaving (None when visits drive it or nobody leaves);
     ``end`` the last day of observation: the mean of the five longest, NaN if unknown.
+    ``mirrors`` are endpoints that say that, and why, observation ended.
     """
 
     endpoints: tuple[EndpointModel, ...]
     follow_up: Hazard | None
     end: float
     step: float
+    mirrors: tuple[str, ...]
 
     def draw_events(
-        self, features: FloatArray, stream: Stream, patients: IntArray, after: float = 0.0
-    ) -> dict[str, tuple[FloatArray, IntArray]]:
-        """Latent days and status of every endpoint, before observation ends."""
-        return {e.name: e.draw(features, stream, patients, after) for e in self.endpoints}
+        self,
+        features: FloatArray,
+        stream: Stream,
+        patients: IntArray,
+        after: float = 0.0,
+        known: dict[str, Event] | None = None,
+    ) -> dict[str, Event]:
+        """Latent days and status of every endpoint, before observation ends.
+
+        `known` are endpoints that have already happened.
+        """
+        events: dict[str, Event] = {}
+        for e in self.endpoints:
+            parent = events[e.parent] if e.parent else None
+            drawn = e.draw(features, stream, patients, after, parent)
+            events[e.name] = (known or {}).get(e.name, drawn)
+        return events
+
+    def reflect(
+        self,
+        schema: CohortSchema,
+        follow_up: FloatArray,
+        reason: npt.NDArray[np.object_],
+    ) -> dict[str, Event]:
+        """Endpoints that mirror the end of observation: its day, its reason as cause."""
+        return {
+            name: (follow_up.copy(), _reason_status(schema, name, reason)) for name in self.mirrors
+        }
 
     def draw_follow_up(
         self, features: FloatArray, stream: Stream, patients: IntArray, after: float, dropout: bool
@@ -123,9 +185,7 @@ class OutcomeModel:
         left = np.minimum(self.follow_up.draw(features, place, after), end)
         return np.maximum(np.minimum(to_grid(left, self.step), end), after)
 
-    def close(
-        self, follow_up: FloatArray, events: dict[str, tuple[FloatArray, IntArray]]
-    ) -> FloatArray:
+    def close(self, follow_up: FloatArray, events: dict[str, Event]) -> FloatArray:
         """End of observation once terminal events have their say."""
         for endpoint in self.endpoints:
             day, status = events[endpoint.name]
@@ -143,14 +203,16 @@ class OutcomeModel:
     @property
     def at_end(self) -> frozenset[str]:
         """Endpoints that are censored when observation ends."""
-        return frozenset(e.name for e in self.endpoints if e.censor is None)
+        own = frozenset(e.name for e in self.endpoints if e.censor is None)
+        return own | frozenset(self.mirrors)
 
     def log_prob(self, features: FloatArray, arrays: TrialArrays) -> FloatArray:
         """Log-likelihood of events and, where a hazard drives it, of leaving."""
         total, ended = np.zeros(len(arrays)), self.ended(arrays)
         for endpoint in self.endpoints:
             day, status = arrays.events[endpoint.name]
-            total += endpoint.log_prob(features, day, status)
+            parent = arrays.events[endpoint.parent] if endpoint.parent else None
+            total += endpoint.log_prob(features, day, status, parent)
         if self.follow_up is None:
             return total
         until = observed_until(arrays)
@@ -175,6 +237,7 @@ class OutcomeModel:
             "follow_up": self.follow_up.state() if self.follow_up else None,
             "end": self.end,
             "step": self.step,
+            "mirrors": list(self.mirrors),
         }
 
     @classmethod
@@ -189,7 +252,9 @@ class OutcomeModel:
             for inner in state["endpoints"]
         )
         follow_up = Hazard(**state["follow_up"]) if state["follow_up"] else None
-        return cls(endpoints, follow_up, state["end"], state["step"])
+        return cls(
+            endpoints, follow_up, state["end"], state["step"], tuple(state["mirrors"])
+        )
 
 
 def observed_until(arrays: TrialArrays) -> FloatArray:
@@ -225,38 +290,105 @@ def fit_outcome(
     """
     until = observed_until(arrays)
     seen = np.isfinite(until)
-
-    def hazard(rows: np.ndarray, day: FloatArray, event: np.ndarray, name: str) -> Hazard:
-        x, t, d = features[rows], np.maximum(day[rows], 1e-6), event[rows]
-        beta, centre = fit_hazard(x, arms, t, d, integer_seed(seed, f"hazard {name}"))
-        return calibrate(beta, centre, population, x, t, d)
-
-    endpoints = []
-    for endpoint in schema.endpoints:
-        day, status = arrays.events[endpoint.name]
-        rows = status != NO_RECORD
-        if not rows.any():
-            continue
-        causes = tuple(
-            hazard(rows, day, status == k, f"{endpoint.name} {k}")
-            for k in range(1, len(endpoint.causes) + 1)
-        )
-        shared = censored_at_end(arrays, endpoint.name) or not (status == CENSORED).any()
-        shared |= not np.isfinite(arrays.follow_up).any() and len(schema.endpoints) == 1
-        censor = None if shared else hazard(rows, day, status == CENSORED, f"{endpoint.name} 0")
-        happened = rows & (status > CENSORED) & seen
-        terminal = bool(happened.any() and np.mean(np.abs(day - until)[happened] < 0.5) >= 0.9)
-        lost = float(np.mean(~rows)) if (~rows).sum() >= MINIMUM_CELL else 0.0
-        endpoints.append(
-            EndpointModel(endpoint.name, causes, censor, terminal, lost, learn_step(day[rows]))
-        )
+    fitter = _Fitter(arrays, features, population, arms, seed, until)
+    mirrors = tuple(e.name for e in schema.endpoints if _mirrors_end(schema, arrays, e.name, until))
+    counts = {e.name: int((arrays.events[e.name][1] > CENSORED).sum()) for e in schema.endpoints}
+    models: list[EndpointModel] = []
+    for endpoint in sorted(schema.endpoints, key=lambda e: -counts[e.name]):
+        if endpoint.name not in mirrors and (arrays.events[endpoint.name][1] != NO_RECORD).any():
+            models.append(fitter.endpoint(endpoint, models))
     if not seen.any():
-        return OutcomeModel(tuple(endpoints), None, float("nan"), 0.0)
+        return OutcomeModel(tuple(models), None, float("nan"), 0.0, mirrors)
     step = learn_step(until[seen])
     end = float(to_grid(np.array([local_mean(np.sort(until[seen]), 1.0)]), step)[0])
-    ended = OutcomeModel(tuple(endpoints), None, end, step).ended(arrays)
-    left = seen & ~ended & (until < end - 1e-6)
-    leaving = None
-    if not visits_drive and left.any():
-        leaving = hazard(seen, until, left, "leaving")
-    return OutcomeModel(tuple(endpoints), leaving, end, step)
+    draft = OutcomeModel(tuple(models), None, end, step, mirrors)
+    left = seen & ~draft.ended(arrays) & (until < end - 1e-6)
+    if visits_drive or not left.any():
+        return draft
+    return replace(draft, follow_up=fitter.hazard(seen, until, left, "leaving"))
+
+
+@dataclass(frozen=True)
+class _Fitter:
+    """What every hazard of a cohort is fitted to."""
+
+    arrays: TrialArrays
+    features: FloatArray
+    population: FloatArray
+    arms: int
+    seed: int
+    until: FloatArray
+
+    def hazard(
+        self, rows: npt.NDArray[np.bool_], day: FloatArray, event: npt.NDArray[np.bool_],
+        name: str, nested: bool = False,
+    ) -> Hazard:
+        """Ridge Cox hazard of an event among some patients."""
+        x, t, d = self.features[rows], np.maximum(day[rows], 1e-6), event[rows]
+        beta, centre = fit_hazard(x, self.arms, t, d, integer_seed(self.seed, f"hazard {name}"))
+        return calibrate(beta, centre, x if nested else self.population, x, t, d)
+
+    def endpoint(self, endpoint: Endpoint, fitted: list[EndpointModel]) -> EndpointModel:
+        """Hazards of one endpoint."""
+        arrays, name = self.arrays, endpoint.name
+        day, status = arrays.events[name]
+        rows = status != NO_RECORD
+        lost = float(np.mean(~rows)) if (~rows).sum() >= MINIMUM_CELL else 0.0
+        step = learn_step(day[rows])
+        happened = rows & (status > CENSORED)
+        parent = _parent(arrays, name, [model.name for model in fitted])
+        ends = happened & np.isfinite(self.until)
+        terminal = bool(ends.any() and np.mean(np.abs(day - self.until)[ends] < 0.5) >= 0.9)
+        at_once = np.zeros(len(endpoint.causes))
+        if parent is not None:
+            first, started = arrays.events[parent]
+            rows = rows & (started > CENSORED)
+            day = np.where(rows, day - first, np.nan)
+            together = rows & happened & (day < 0.5)
+            at_once = np.array([
+                np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)
+            ]) / max(rows.sum(), 1)
+            rows = rows & ~together
+        causes = tuple(
+            self.hazard(rows, day, status == k, f"{name} {k}", parent is not None)
+            for k in range(1, len(endpoint.causes) + 1)
+        )
+        shared = parent is not None or censored_at_end(arrays, name)
+        shared |= not (status == CENSORED).any()
+        shared |= not np.isfinite(arrays.follow_up).any() and len(arrays.events) == 1
+        censor = None if shared else self.hazard(rows, day, status == CENSORED, f"{name} 0")
+        return EndpointModel(name, causes, censor, terminal, lost, step, parent, at_once)
+
+
+def _parent(arrays: TrialArrays, name: str, others: list[str]) -> str | None:
+    """Endpoint without whose event this one never happens, beyond chance (1 in 100)."""
+    day, status = arrays.events[name]
+    happened = status > CENSORED
+    if happened.sum() < MINIMUM_CELL:
+        return None
+    for other in reversed(others):
+        first, started = arrays.events[other]
+        before = (started > CENSORED) & (first <= day + 0.5)
+        chance = float(np.mean(before)) ** int(happened.sum())
+        if before[happened].all() and chance < 0.01:
+            return other
+    return None
+
+
+def _reason_status(
+    schema: CohortSchema, name: str, reason: npt.NDArray[np.object_]
+) -> IntArray:
+    """Cause that each reason names, 0 where it names none."""
+    index = {cause: k for k, cause in enumerate(schema.endpoint(name).causes, 1)}
+    return np.array([index.get(r, CENSORED) for r in reason], dtype=np.int64)
+
+
+def _mirrors_end(schema: CohortSchema, arrays: TrialArrays, name: str, until: FloatArray) -> bool:
+    """Whether an endpoint only repeats when and why observation ended."""
+    day, status = arrays.events[name]
+    happened = status > CENSORED
+    if happened.sum() < MINIMUM_CELL:
+        return False
+    told = _reason_status(schema, name, arrays.end_reason)
+    same_day = np.abs(day - until) < 0.5
+    return bool(np.mean((told == np.maximum(status, 0)) & (same_day | ~happened)) >= 0.95)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from generation.assembly import TrialArrays
 from generation.cart import pick
-from generation.tokenizer import CategoricalCodec, FloatArray, IntArray, fit_categorical
+from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 
 LEFT, COMPLETED, TERMINAL = 0, 1, 2
 _PRIOR_PATIENTS = 5.0
@@ -50,11 +50,9 @@ class EndReasons:
 
 def fit_reasons(arrays: TrialArrays, arms: tuple[str, ...], phase: IntArray) -> EndReasons:
     """Count reasons by phase and arm; the last arm column is all arms together."""
-    codec: CategoricalCodec = fit_categorical("end_reason", arrays.end_reason, None)
-    codes = codec.encode(arrays.end_reason)
-    codes = np.where((codes < 0) | (codes >= codec.bins), codec.bins, codes)
-    tokens = np.eye(codec.bins + 1)[codes]
-    share = np.zeros((3, len(arms) + 1, codec.bins + 1))
+    reasons, codes = _codes(arrays.end_reason, phase)
+    tokens = np.eye(len(reasons) + 1)[codes]
+    share = np.zeros((3, len(arms) + 1, len(reasons) + 1))
     overall = tokens.mean(axis=0)
     for p in (LEFT, COMPLETED, TERMINAL):
         counts = tokens[phase == p].sum(axis=0)
@@ -63,4 +61,17 @@ def fit_reasons(arrays: TrialArrays, arms: tuple[str, ...], phase: IntArray) -> 
         for k, arm in enumerate(arms):
             own = tokens[(phase == p) & (arrays.arm == arm)].sum(axis=0)
             share[p, k] = (own + _PRIOR_PATIENTS * pooled) / (own.sum() + _PRIOR_PATIENTS)
-    return EndReasons(list(codec.categories), list(arms), share)
+    return EndReasons(reasons, list(arms), share)
+
+
+def _codes(given: npt.NDArray[np.object_], phase: IntArray) -> tuple[list[str], IntArray]:
+    """Reasons of five patients or more; a rarer one joins the commonest of its phase."""
+    named = [str(r) for r in given if r is not None]
+    kept = sorted({r for r in named if named.count(r) >= MINIMUM_CELL})
+    index = {r: k for k, r in enumerate(kept)}
+    codes = np.array([index.get(r, -1) if r is not None else len(kept) for r in given], np.int64)
+    for p in (LEFT, COMPLETED, TERMINAL):
+        rare = (phase == p) & (codes < 0)
+        known = codes[(phase == p) & (codes >= 0)]
+        codes[rare] = np.bincount(known).argmax() if len(known) else len(kept)
+    return kept, codes

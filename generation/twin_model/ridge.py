@@ -10,7 +10,6 @@ import numpy as np
 from generation.tokenizer import FloatArray
 
 _GRID = np.logspace(-2, 4, 13)
-_FREE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -46,18 +45,38 @@ def fit_ridge(x: FloatArray, y: FloatArray, free: np.ndarray) -> Ridge:
     scale = np.where(scale > 1e-9, scale, np.inf)
     z = (x - centre) / scale
     mean = float(y.mean())
-    best, best_error = np.zeros(x.shape[1]), np.inf
-    gram, right = z.T @ z, z.T @ (y - mean)
-    for strength in _GRID:
-        penalty = np.where(free, _FREE * len(y), strength) + 1e-9
-        inverse = np.linalg.inv(gram + np.diag(penalty))
-        weights = inverse @ right
-        leverage = np.einsum("ij,jk,ik->i", z, inverse, z) + 1 / len(y)
-        error = np.mean(((y - mean - z @ weights) / np.maximum(1 - leverage, 0.05)) ** 2)
+    basis = _orthonormal(z[:, free])
+    rest = z[:, ~free] - basis @ (basis.T @ z[:, ~free])
+    target = y - mean - basis @ (basis.T @ (y - mean))
+    fixed = 1 / len(y) + (basis**2).sum(axis=1)
+    left, singular, right = _decompose(rest)
+    along = left.T @ target
+    best, best_error = np.zeros(len(singular)), np.inf
+    for strength in _GRID if len(singular) else ():
+        shrink = singular**2 / (singular**2 + strength)
+        leverage = np.clip(fixed + left**2 @ shrink, 0.0, 0.95)
+        error = float(np.mean(((target - left @ (shrink * along)) / (1 - leverage)) ** 2))
         if error < best_error - 1e-12:
-            best, best_error = weights, float(error)
-    weights = best / scale
+            best, best_error = along * singular / (singular**2 + strength), error
+    weights = np.zeros(x.shape[1])
+    weights[~free] = right.T @ best
+    remainder = y - mean - z[:, ~free] @ weights[~free]
+    weights[free] = np.linalg.lstsq(z[:, free], remainder, rcond=1e-8)[0]
+    weights = weights / scale
     return Ridge(weights, np.asarray(mean - centre @ weights))
+
+
+def _orthonormal(x: FloatArray) -> FloatArray:
+    """Orthonormal basis of the columns of x."""
+    return _decompose(x)[0]
+
+
+def _decompose(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Thin singular value decomposition through the Gram matrix, null directions dropped."""
+    values, vectors = np.linalg.eigh(x.T @ x)
+    kept = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-12)
+    singular = np.sqrt(values[kept])
+    return x @ vectors[:, kept] / singular, singular, vectors[:, kept].T
 
 
 def fit_logistic(x: FloatArray, codes: np.ndarray, classes: int, penalty: float = 1.0) -> Ridge:

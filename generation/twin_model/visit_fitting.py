@@ -33,6 +33,7 @@ from generation.twin_model.visits import (
 
 _LEAVING_PENALTY = 3.0
 _TAIL_DAYS = 60.0
+_MOST_LAST_VALUES = 12
 
 
 def visits_drive(schedule: Schedule, arrays: TrialArrays) -> bool:
@@ -71,23 +72,25 @@ def fit_visits(
     -------
     None when there is no visit after baseline to learn from.
     """
+    modelled = list(schedule.modelled)
     if not schedule.later:
         return None
     numbers: dict[str, FloatArray] = {}
     codecs: dict[str, CategoricalCodec | None] = {}
     for variable in schema.longitudinal:
-        numbers[variable.name], codecs[variable.name] = numbers_of(
-            variable, arrays.values[variable.name]
-        )
+        found, codec = numbers_of(variable, arrays.values[variable.name])
+        if np.isfinite(found[:, modelled]).sum() >= 2 * MINIMUM_CELL:
+            numbers[variable.name], codecs[variable.name] = found, codec
+    if not numbers:
+        return None
     centres = {
-        name: float(np.nanmedian(v))
-        for name, v in numbers.items()
-        if codecs[name] is None and np.isfinite(v).any()
+        name: float(np.nanmedian(v)) for name, v in numbers.items() if codecs[name] is None
     }
+    centres = centres if len(centres) <= _MOST_LAST_VALUES else {}
     before = _memories(numbers, len(schedule.names))
+    variables = tuple(schema.variable(name) for name in numbers)
     values = _fit_values(
-        schema.longitudinal, numbers, codecs, centres, before, schedule, arrays, static, arm,
-        progress,
+        variables, numbers, codecs, centres, before, schedule, arrays, static, arm, progress
     )
     if not values:
         return None
@@ -148,7 +151,7 @@ def _fit_values(
     progress: Progress | None,
 ) -> list[ValueModel]:
     """Value models in turn; each sees the scaled residuals of those before it."""
-    rows = {k: np.flatnonzero(np.isfinite(arrays.visit_day[:, k])) for k in schedule.later}
+    rows = {k: np.flatnonzero(np.isfinite(arrays.visit_day[:, k])) for k in schedule.modelled}
     rows = {k: r for k, r in rows.items() if len(r)}
     if not rows:
         return []

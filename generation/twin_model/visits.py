@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from extraction.records import CohortSchema
 from generation.assembly import TrialArrays
@@ -25,6 +26,7 @@ from generation.twin_model.visit_values import (
 )
 
 KNOTS = 9
+_MOST_JOINT = 12
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Schedule:
         Target day and first day of the window; empty if unplanned.
     day_zero
         Numbers of the visits that belong to the baseline.
+    joint
+        Whether their values are columns of the baseline net; with many variables they
+        are drawn by the visit regressions instead.
     horizon
         Day that counts as 1 on the time axis of the regressions.
     """
@@ -47,6 +52,7 @@ class Schedule:
     targets: FloatArray
     lows: FloatArray
     day_zero: tuple[int, ...]
+    joint: bool
     horizon: float
 
     @property
@@ -59,22 +65,28 @@ class Schedule:
         """Numbers of the visits after baseline."""
         return tuple(k for k in range(len(self.names)) if k not in self.day_zero)
 
+    @property
+    def modelled(self) -> tuple[int, ...]:
+        """Numbers of the visits whose values come from regressions."""
+        return self.later if self.joint else tuple(range(len(self.names)))
+
 
 def read_schedule(schema: CohortSchema, arrays: TrialArrays) -> Schedule:
     """Schedule of a cohort; visits at or before day 0 belong to the baseline."""
     if not arrays.visits:
-        return Schedule((), np.zeros(0), np.zeros(0), (), 1.0)
+        return Schedule((), np.zeros(0), np.zeros(0), (), True, 1.0)
     days = arrays.visit_day
     last = float(np.nanmax(days)) if np.isfinite(days).any() else 1.0
     if arrays.visits[0] is None:
         first = days[:, 0][np.isfinite(days[:, 0])]
         day_zero = (0,) if len(first) and np.mean(first <= 0.5) > 0.5 else ()
-        return Schedule(arrays.visits, np.zeros(0), np.zeros(0), day_zero, max(last, 1.0))
+        return Schedule(arrays.visits, np.zeros(0), np.zeros(0), day_zero, True, max(last, 1.0))
     windows = sorted(schema.visits, key=lambda w: w.day)
     targets = np.array([w.day for w in windows])
     day_zero = tuple(int(k) for k in np.flatnonzero(targets <= 0.5))
     lows = np.array([w.low for w in windows])
-    return Schedule(arrays.visits, targets, lows, day_zero, max(float(targets[-1]), 1.0))
+    joint = len(schema.longitudinal) <= _MOST_JOINT
+    return Schedule(arrays.visits, targets, lows, day_zero, joint, max(float(targets[-1]), 1.0))
 
 
 @dataclass
@@ -153,7 +165,7 @@ class VisitProcess:
         arm: FloatArray,
         stream: Stream,
         patients: IntArray,
-        after: float,
+        after: float | None,
         dropout: bool,
     ) -> FloatArray:
         """Fill the arrays with the visits after a day; return when patients leave.
@@ -166,7 +178,7 @@ class VisitProcess:
         static, arm
             Regression features of baseline and arm.
         after
-            Last day that is already known.
+            Last day that is already known; None simulates from the start.
         dropout
             Whether patients may leave.
 
@@ -175,11 +187,16 @@ class VisitProcess:
         The end of observation by the visit process, infinite where it sets none.
         """
         state = self.start(arrays)
-        state.day = np.maximum(state.day, max(after, 0.0))
-        opened = max(after, 0.0)
+        opened = max(after or 0.0, 0.0)
+        state.day = np.maximum(state.day, opened)
+        for k in () if self.schedule.joint or after is not None else self.schedule.day_zero:
+            day = self.day_zero(stream, patients, k)
+            present = np.zeros(len(day), dtype=bool)
+            self._measure(arrays, state, static, arm, stream, patients, k, day, present)
         for k in self.schedule.later:
             done = np.isfinite(arrays.visit_day[:, k])
-            if self.schedule.planned and (self.schedule.targets[k] <= after or done.all()):
+            past = after is not None and self.schedule.planned and self.schedule.targets[k] <= after
+            if past or (self.schedule.planned and done.all()):
                 continue
             if self.drives and dropout:
                 self._leave(state, static, arm, stream, patients, k, opened)
@@ -250,6 +267,9 @@ class VisitProcess:
         pending = {}
         for model in self.values:
             name = model.variable.name
+            if self._written(arrays, name, k):
+                residuals = np.column_stack([residuals, np.zeros(len(day))])
+                continue
             others = np.concatenate(
                 [other_values(self.centres, name, state.memory), residuals], axis=1
             )
@@ -262,12 +282,15 @@ class VisitProcess:
             residuals = np.column_stack([residuals, np.where(taken, residual, 0.0)])
         for model in self.values:
             name = model.variable.name
+            if name not in pending:
+                continue
             labels = model.labels(pending[name])
             rows = np.isfinite(pending[name])
             arrays.values[name][rows, k] = labels[rows]
             state.memory[name] = state.memory[name].see(pending[name])
         arrays.visit_day[:, k] = np.where(attends, day, arrays.visit_day[:, k])
-        state.day = np.where(attends | (not self.schedule.planned), day, state.day)
+        moved = attends | (not self.schedule.planned)
+        state.day = np.where(moved, np.maximum(day, 0.0), state.day)
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the process, the schema apart."""
@@ -292,6 +315,10 @@ class VisitProcess:
             "leaving": Ridge(**state["leaving"]) if state["leaving"] else None,
             "gap": Ridge(**state["gap"]) if state["gap"] else None,
         })
+
+    def _written(self, arrays: TrialArrays, name: str, k: int) -> bool:
+        """Whether a baseline visit's values were copied from a baseline variable."""
+        return k in self.schedule.day_zero and not pd.isna(arrays.values[name][:, k]).all()
 
     def _end(
         self, state: VisitState, stream: Stream, patients: IntArray, opened: float
