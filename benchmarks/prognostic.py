@@ -117,7 +117,7 @@ def report_pilot(replicates: int) -> None:
 
 def print_plan(r: float, trial: TrialData) -> None:
     """Saving that the next trial may plan on: from the lower limit of the partial correlation."""
-    interval = correlation(r, trial.y.size - trial.shared.shape[1] - 2)
+    interval = correlation(r, trial.y.size - trial.shared.shape[1] - 1)
     plan = plan_saving(interval, 2.0, 5.2)
     print(f"    planning a difference of 2 points, SD 5.2: r {interval.estimate:.2f} "
           f"({interval.low:.2f} to {interval.high:.2f}), planned with {plan.rho_planned:.2f}: "
@@ -181,9 +181,10 @@ def report_hiv() -> None:
           + (f"; inside CD4 strata {inside.estimate:.3f} ({inside.low:.3f} to {inside.high:.3f})"
              if inside else "") + f"; z of the score inside CD4 strata {worth.score_z:.2f}")
     print(f"  in fifths of CD4 instead: z of the score {z_in_fifths(new, locked):.2f}")
-    for label, line, z in (("without", worth.without, worth.z_without),
-                           ("with", worth.adjusted, worth.z_with)):
-        print(f"  treatment inside CD4 strata, {label} score: HR {line.estimate:.4f} "
+    for label, line, z in (("without the score", worth.without, worth.z_without),
+                           ("with the score as covariate", worth.adjusted, worth.z_with),
+                           ("with its thirds as strata", worth.stratified, worth.z_stratified)):
+        print(f"  treatment inside CD4 strata, {label}: HR {line.estimate:.4f} "
               f"({line.low:.4f} to {line.high:.4f}), SE of log HR {line.se:.4f}, z {z:.3f}")
     verdict = judge_borrowing(new, old)
     print("  borrowing ACTG175's controls: " + ("accepted" if verdict.accepted else "REFUSED")

@@ -27,9 +27,10 @@ class SurvivalScore:
         Harrell's C over all pairs, and over pairs inside strata.
     score_z
         Wald z of the score as the only covariate inside strata.
-    without, adjusted
-        Treatment hazard ratios (both inside strata): without the score, and with it as covariate.
-    z_without, z_with
+    without, adjusted, stratified
+        Treatment hazard ratios (all inside strata): without the score, with it as covariate, and
+        with its thirds as further strata.
+    z_without, z_with, z_stratified
         Their Wald z.
     """
 
@@ -38,8 +39,10 @@ class SurvivalScore:
     score_z: float
     without: Estimate
     adjusted: Estimate
+    stratified: Estimate
     z_without: float
     z_with: float
+    z_stratified: float
 
 
 def assess_survival_score(score: ArrayLike, time: ArrayLike, event: ArrayLike, treated: ArrayLike,
@@ -67,7 +70,12 @@ def assess_survival_score(score: ArrayLike, time: ArrayLike, event: ArrayLike, t
     plain = cox(time, event, {"treated": treated}, strata)
     both = cox(time, event, columns, strata)
     alone = cox(time, event, {"score": values}, strata)
+    third = np.searchsorted(np.quantile(values, [1 / 3, 2 / 3]), values)
+    groups = np.unique(np.zeros(values.size) if strata is None else np.asarray(strata),
+                       return_inverse=True)[1]
+    split = cox(time, event, {"treated": treated}, 3 * groups + third)
     within = concordance(values, time, event, strata=strata) if strata is not None else None
     return SurvivalScore(concordance(values, time, event), within, float(alone.z[0]),
                          plain.hazard_ratio("treated"), both.hazard_ratio("treated"),
-                         float(plain.z[0]), float(both.z[0]))
+                         split.hazard_ratio("treated"), float(plain.z[0]), float(both.z[0]),
+                         float(split.z[0]))
