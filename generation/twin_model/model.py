@@ -263,7 +263,9 @@ class TwinModel(Model):
         phase = _phase(self.outcome, self.visits, closed, ended)
         place = stream.uniform(patient=patients, decision=decision_id("reason"))
         arrays.end_reason = self.reasons.draw(arrays.arm, phase, place)
-        events |= self.outcome.reflect(self.schema, closed, arrays.end_reason)
+        lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
+        events |= self.outcome.reflect(self.schema, closed, arrays.end_reason, lag, since)
+        events |= past
         settle(arrays, request.until_day, self.outcome.at_end)
 
     def _continue(

@@ -32,11 +32,13 @@ from generation.tokenizer import (
     FloatArray,
     learn_step,
     local_mean,
+    smooth_quantiles,
     to_grid,
 )
 from generation.twin_model.hazards import Hazard, calibrate, fit_hazard
 
 Event = tuple[FloatArray, IntArray]
+_MIRROR_DAYS = 14.0
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,15 @@ class OutcomeModel:
 
     ``follow_up`` is the hazard of leaving (None when visits drive it or nobody leaves);
     ``end`` the last day of observation: the mean of the five longest, NaN if unknown.
-    ``mirrors`` are endpoints that say that, and why, observation ended.
+    ``mirrors`` are endpoints that say that, and why, observation ended, with the quantiles
+    of the days by which they precede the end.
     """
 
     endpoints: tuple[EndpointModel, ...]
     follow_up: Hazard | None
     end: float
     step: float
-    mirrors: tuple[str, ...]
+    mirrors: dict[str, FloatArray]
 
     def draw_events(
         self,
@@ -168,11 +171,18 @@ class OutcomeModel:
         schema: CohortSchema,
         follow_up: FloatArray,
         reason: npt.NDArray[np.object_],
+        place: FloatArray,
+        after: float,
     ) -> dict[str, Event]:
-        """Endpoints that mirror the end of observation: its day, its reason as cause."""
-        return {
-            name: (follow_up.copy(), _reason_status(schema, name, reason)) for name in self.mirrors
-        }
+        """Endpoints that mirror the end of observation: shortly before it, its reason as cause."""
+        events: dict[str, Event] = {}
+        for name, lags in self.mirrors.items():
+            status = _reason_status(schema, name, reason)
+            lag = np.interp(place, np.linspace(0, 1, len(lags)), lags)
+            day = np.maximum(to_grid(follow_up - lag, self.step), after + self.step)
+            day = np.where(status > CENSORED, np.minimum(day, follow_up), follow_up)
+            events[name] = (day, status)
+        return events
 
     def draw_follow_up(
         self, features: FloatArray, stream: Stream, patients: IntArray, after: float, dropout: bool
@@ -237,7 +247,7 @@ class OutcomeModel:
             "follow_up": self.follow_up.state() if self.follow_up else None,
             "end": self.end,
             "step": self.step,
-            "mirrors": list(self.mirrors),
+            "mirrors": dict(self.mirrors),
         }
 
     @classmethod
@@ -253,7 +263,7 @@ class OutcomeModel:
         )
         follow_up = Hazard(**state["follow_up"]) if state["follow_up"] else None
         return cls(
-            endpoints, follow_up, state["end"], state["step"], tuple(state["mirrors"])
+            endpoints, follow_up, state["end"], state["step"], state["mirrors"]
         )
 
 
@@ -291,7 +301,8 @@ def fit_outcome(
     until = observed_until(arrays)
     seen = np.isfinite(until)
     fitter = _Fitter(arrays, features, population, arms, seed, until)
-    mirrors = tuple(e.name for e in schema.endpoints if _mirrors_end(schema, arrays, e.name, until))
+    found = {e.name: _mirrored(schema, arrays, e.name, until) for e in schema.endpoints}
+    mirrors = {name: lags for name, lags in found.items() if lags is not None}
     counts = {e.name: int((arrays.events[e.name][1] > CENSORED).sum()) for e in schema.endpoints}
     models: list[EndpointModel] = []
     for endpoint in sorted(schema.endpoints, key=lambda e: -counts[e.name]):
@@ -383,12 +394,21 @@ def _reason_status(
     return np.array([index.get(r, CENSORED) for r in reason], dtype=np.int64)
 
 
-def _mirrors_end(schema: CohortSchema, arrays: TrialArrays, name: str, until: FloatArray) -> bool:
-    """Whether an endpoint only repeats when and why observation ended."""
+def _mirrored(
+    schema: CohortSchema, arrays: TrialArrays, name: str, until: FloatArray
+) -> FloatArray | None:
+    """Days by which an endpoint precedes the end of observation whose reason it repeats.
+
+    None when it says something else: under 95 % agreement with the reasons, or half of the
+    events more than a fortnight before the end.
+    """
     day, status = arrays.events[name]
     happened = status > CENSORED
     if happened.sum() < MINIMUM_CELL:
-        return False
+        return None
     told = _reason_status(schema, name, arrays.end_reason)
-    same_day = np.abs(day - until) < 0.5
-    return bool(np.mean((told == np.maximum(status, 0)) & (same_day | ~happened)) >= 0.95)
+    lag = (until - day)[happened]
+    agrees = np.mean(told == np.maximum(status, 0)) >= 0.95
+    if not agrees or not (lag >= -0.5).all() or np.median(lag) > _MIRROR_DAYS:
+        return None
+    return smooth_quantiles(np.maximum(lag, 0.0), 9)
