@@ -13,6 +13,8 @@ from .schema import CohortSchema, Endpoint, Variable
 from .tables import KEYS, as_numbers
 
 _YES = frozenset({"1", "true", "yes", "y", "event"})
+CENSORED_WORDS = ("0", "false", "no", "n", "censored", "alive", "none")
+_PLAIN = _YES.union(CENSORED_WORDS)
 
 
 def to_table(cohort: Cohort, visits: bool = True) -> pd.DataFrame:
@@ -141,7 +143,8 @@ def _events(
     with faults.catch():
         as_numbers(frame[time], f"column {time}")
     days = pd.to_numeric(frame[time], errors="coerce").to_numpy(dtype=np.float64)
-    cause = _causes(frame, endpoint, event)
+    known = np.isfinite(days)
+    cause = _causes(frame, endpoint, event, known, faults)
     rows = pd.DataFrame(
         {
             "study_id": subjects["study_id"],
@@ -152,16 +155,41 @@ def _events(
             "cause": cause,
         }
     )
-    timed: pd.DataFrame = rows[np.isfinite(days)]
+    untimed = int((rows["observed"] & ~known).sum())
+    if untimed:
+        faults.add(f"column {event}: {untimed} row(s) have an event without a time in {time}")
+    timed: pd.DataFrame = rows[known]
     return timed
 
 
-def _causes(frame: pd.DataFrame, endpoint: Endpoint, event: str) -> list[str | None]:
-    """Return the cause of each row's event, None where the row is censored."""
+def _causes(
+    frame: pd.DataFrame, endpoint: Endpoint, event: str, timed: np.ndarray, faults: Faults
+) -> list[str | None]:
+    """Return the cause of each row's event, None where the row is censored.
+
+    One cause alone may be coded as a plain indicator (1, yes, true).
+    """
+    words, known = categories(frame[event]), set(endpoint.causes)
+    blank = int((timed & np.array([w is None for w in words], dtype=bool)).sum())
+    if blank:
+        faults.add(f"column {event}: {blank} row(s) have a time but no word on the event")
     named = f"{endpoint.name}_cause"
-    words = categories(frame[named if named in frame else event])
-    known = set(endpoint.causes)
-    if len(known) == 1 and not known & set(words):
+    if named in frame:
+        cause = categories(frame[named])
+        found = [c if c in known else None for c in cause]
+        happened = [w is not None and w.casefold() in _YES for w in words]
+        lost = sum(h and c is None for h, c in zip(happened, found, strict=True))
+        if lost:
+            faults.add(f"column {named}: {lost} row(s) with an event hold no known cause")
+        return found
+    # A code as cause ("2" of R's 1 and 2) stands for itself, even where nobody had the event.
+    if len(known) == 1 and not known & set(words) and not endpoint.causes[0].isdigit():
+        strange = [w for w in words if w is not None and w.casefold() not in _PLAIN]
+        if strange:
+            faults.add(
+                f"column {event}: {len(strange)} row(s) say neither event nor censored; "
+                f"write 1 and 0, or name the cause in the schema"
+            )
         return [endpoint.causes[0] if str(w).casefold() in _YES else None for w in words]
     return [w if w in known else None for w in words]
 

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from .errors import InputError, nearest
-from .flat import as_category
+from .flat import CENSORED_WORDS, as_category
 from .schema import CohortSchema, Endpoint, Kind, Variable
 
 _CONTROL_WORDS = ("placebo", "control", "observation", "standard", "obs", "0", "no", "none")
-_CENSORED_WORDS = ("0", "false", "no", "n", "censored", "alive", "none")
 _MOST_LEVELS = 10  # whole numbers with at most so many levels are read as an ordered scale
 _MOST_CATEGORIES = 50
 
@@ -27,8 +26,9 @@ def guess_schema(
     """Propose kinds, categories, arms and an endpoint; see `CohortSchema.guess`.
 
     Two values make a binary variable, few whole numbers (also as text) an ordinal one, many a
-    count, other numbers a continuous one, few words a categorical one. Columns with a
-    different text in most rows are taken for identifiers and left out of modelling.
+    count, other numbers a continuous one, few words a categorical one. Columns of many words
+    are left out; where `subject` is not named, the first one that tells all rows apart is taken
+    for the subjects' identifier.
     """
     named = {"arm": arm, "time": time, "event": event, "subject": subject}
     columns = [str(c) for c in frame.columns]
@@ -44,7 +44,11 @@ def guess_schema(
     if faults:
         raise InputError(faults)
     special = {name for name in named.values() if name is not None}
-    variables = [_variable(frame[c]) for c in frame.columns if c not in special]
+    guessed = [(c, _variable(frame[c])) for c in frame.columns if c not in special]
+    variables = [v for _, v in guessed if v.role != "identifier"]
+    if subject is None:
+        apart = (c for c, v in guessed if v.role == "identifier" and _tells_apart(frame[c]))
+        subject = next(apart, None)
     if subject is not None:
         variables.insert(0, Variable(name=str(subject), kind="categorical", role="identifier"))
     arms: tuple[str, ...] = ()
@@ -55,6 +59,10 @@ def guess_schema(
     return CohortSchema(
         variables=tuple(variables), arms=arms, control_arm=_control(arms), endpoints=endpoints
     )
+
+
+def _tells_apart(values: pd.Series) -> bool:
+    return bool(values.notna().all() and values.is_unique)
 
 
 def _levels(values: pd.Series) -> tuple[str, ...]:
@@ -82,7 +90,7 @@ def _endpoint(values: pd.Series, time: str) -> Endpoint:
     """Name the causes; two bare codes 1 and 2 mean censored and event, as R's survival has it."""
     levels = _levels(values)
     coded = levels == ("1", "2")
-    causes = ("2",) if coded else tuple(v for v in levels if v.casefold() not in _CENSORED_WORDS)
+    causes = ("2",) if coded else tuple(v for v in levels if v.casefold() not in CENSORED_WORDS)
     plain = not causes or causes in (("1",), ("true",), ("yes",), ("event",))
     return Endpoint(
         name=str(values.name),

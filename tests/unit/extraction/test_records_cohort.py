@@ -290,3 +290,46 @@ def test_units_and_sources_are_never_mixed_up():
 def test_a_seed_may_come_out_of_numpy():
     cohort = small_cohort()
     assert (cohort.folds(4, np.int64(3)) == cohort.folds(4, 3)).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "fault"),
+    [
+        ({"time": [1.0, 2.0], "event": [1.0, np.nan]}, "time but no word on the event"),
+        ({"time": [1.0, np.nan], "event": [0, 1]}, "event without a time"),
+        ({"time": [1.0, 2.0], "event": [0, 7]}, "neither event nor censored"),
+    ],
+)
+def test_a_doubtful_event_is_never_read_as_censored(columns, fault):
+    schema = CohortSchema(endpoints=(Endpoint(name="e", time_column="time", event_column="event"),))
+    with pytest.raises(InputError, match=fault):
+        Cohort.from_table(pd.DataFrame(columns), schema)
+
+
+def test_an_event_of_unknown_cause_is_told():
+    schema = CohortSchema(endpoints=(Endpoint(name="e", causes=("cancer", "other")),))
+    frame = pd.DataFrame({"e_time": [1.0, 2.0], "e_event": [1.0, 0.0], "e_cause": [None, None]})
+    with pytest.raises(InputError, match="hold no known cause"):
+        Cohort.from_table(frame, schema)
+
+
+def test_a_code_keeps_its_meaning_where_nobody_had_the_event():
+    schema = CohortSchema.guess(pd.DataFrame({"t": [1, 2], "s": [1, 2]}), time="t", event="s")
+    cohort = Cohort.from_table(pd.DataFrame({"t": [3, 4], "s": [1, 1]}), schema)
+    assert not cohort.endpoint("s")["observed"].any()
+
+
+def test_remarks_are_not_taken_for_subjects():
+    frame = pd.DataFrame(
+        {
+            "remark": [f"seen by {i % 20}" for i in range(40)],
+            "nothing": [None] * 40,
+            "patient": [f"p{i}" for i in range(40)],
+            "x": np.linspace(0, 1, 40),
+        }
+    )
+    cohort = Cohort.from_table(frame, CohortSchema.guess(frame))
+    assert sorted(cohort.subject_ids) == sorted(frame["patient"])
+    assert [v.name for v in cohort.schema.variables] == ["patient", "x"]
+    numbered = frame.drop(columns="patient")
+    assert len(Cohort.from_table(numbered, CohortSchema.guess(numbered))) == 40
