@@ -167,7 +167,13 @@ class _Table:
             self._check_constant(table[name], name)
         if not mapping.observed_until and mapping.endpoints:
             table["observed_until"] = self._last_time()
-        return table[self.first]
+        return self._one_row_each(table)
+
+    def _one_row_each(self, table: pd.DataFrame) -> pd.DataFrame:
+        """One row a subject: what is known of each column, in whichever row it stands."""
+        if self.mapping.layout == "wide":
+            return table[self.first]
+        return table.groupby(self.ids, sort=False).transform("first")[self.first]
 
     def _arm(self) -> pd.Series[Any]:
         arm = self.mapping.arm
@@ -229,7 +235,7 @@ class _Table:
 
     def events(self) -> pd.DataFrame | None:
         """One row a subject and endpoint with a known time."""
-        parts = [self._events_of(spec)[self.first] for spec in self.mapping.endpoints]
+        parts = [self._events_of(spec) for spec in self.mapping.endpoints]
         return pd.concat(parts).dropna(subset=["day"]) if parts else None
 
     def _events_of(self, spec: EndpointMapping) -> pd.DataFrame:
@@ -241,15 +247,13 @@ class _Table:
         half = int((days.isna() != cause.isna()).sum())
         if half:
             self.faults.add(f"{place}: {half} row(s) have a time or an event without the other")
-        observed = cause.notna() & (cause != "")
-        return pd.DataFrame(
-            {
-                "subject_id": self.ids,
-                "endpoint": spec.name,
-                "day": days,
-                "observed": observed,
-                "cause": cause.where(observed, None),
-            }
+        table = pd.DataFrame({"subject_id": self.ids, "day": days, "cause": cause})
+        self._check_constant(days, f"column {spec.time}")
+        self._check_constant(cause, place)
+        rows = self._one_row_each(table)
+        observed = rows["cause"].notna() & (rows["cause"] != "")
+        return rows.assign(
+            endpoint=spec.name, observed=observed, cause=rows["cause"].where(observed, None)
         )
 
     def observations(self) -> pd.DataFrame | None:

@@ -89,6 +89,37 @@ def test_a_row_a_visit(tmp_path: Path, cohort: Cohort) -> None:
     assert read.observations["day"].tolist() == [0.0, 27.0, 0.0]
 
 
+_BY_VISIT = {
+    "study_id": "VISITS",
+    "layout": "visits",
+    "subject": "id",
+    "day": "day",
+    "variables": [
+        {"name": "age", "kind": "continuous", "unit": "a"},
+        {"name": "crp", "kind": "continuous", "unit": "mg/L", "role": "longitudinal"},
+    ],
+    "endpoints": [{"name": "death", "time": "t", "event": "died"}],
+}
+
+
+def test_what_stands_in_one_row_of_a_subject_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    path.write_text("id,age,day,crp,t,died\n1,,0,4,,\n1,61,28,3,90,1\n2,55,0,2,80,0\n2,,28,2,,\n")
+    read = read_source("table", path, mapping=_BY_VISIT)
+    assert read.subjects["age"].tolist() == [61.0, 55.0]
+    assert read.subjects["observed_until"].tolist() == [90.0, 80.0]
+    assert read.endpoint("death")["observed"].tolist() == [True, False]
+
+
+def test_an_endpoint_that_changes_from_row_to_row_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "intervals.csv"
+    path.write_text("id,age,day,crp,t,died\n1,61,0,4,28,0\n1,61,28,3,90,1\n")
+    with pytest.raises(InputError) as caught:
+        read_source("table", path, mapping=_BY_VISIT)
+    told = "\n".join(caught.value.faults)
+    assert "column t: 1 subject(s)" in told and "column died: 1 subject(s)" in told
+
+
 def test_a_row_a_value_with_units(tmp_path: Path) -> None:
     mapping = {
         "study_id": "LONG",
