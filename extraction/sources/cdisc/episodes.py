@@ -23,7 +23,7 @@ KINDS: dict[str, str] = {
     "pr": "procedure",
     "ex": "exposure",
 }
-_OPEN_ENDED = ("ONGOING", "AFTER", "DURING/AFTER", "COINCIDENT")
+_OPEN_ENDED = ("ONGOING", "AFTER", "DURING/AFTER")
 _SEVERITY = {"LIFE THREATENING": "life_threatening", "LIFE-THREATENING": "life_threatening"}
 
 
@@ -89,10 +89,10 @@ def _ongoing(records: Records, prefix: str, ended: np.ndarray[Any, Any]) -> np.n
     for column in (f"{prefix}ENRF", f"{prefix}ENRTPT"):
         said |= records.text(column).str.upper().isin(_OPEN_ENDED).to_numpy()
     unresolved = records.text(f"{prefix}OUT").str.upper().str.startswith("NOT RECOVERED", na=False)
-    said |= unresolved.to_numpy(bool) & ~ended
+    said |= unresolved.to_numpy(bool)
     out = np.full(len(records), None, dtype=object)
-    out[ended] = False
     out[said] = True
+    out[ended] = False  # a date says more than "after the reference period"
     return out
 
 

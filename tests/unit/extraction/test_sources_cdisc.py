@@ -257,3 +257,17 @@ def test_transport_files_of_version_8_and_of_windows(study: Study, tmp_path: Pat
     path.write_bytes(content[:-80])
     with pytest.raises(InputError, match="is cut"):
         read_frame(path)
+
+
+def test_an_end_date_says_more_than_an_end_after_the_reference_period(
+    study: Study, tmp_path: Path
+) -> None:
+    events = study["ae"].assign(AEENRF=None, AEENRTPT=None, AEOUT=None)
+    ended = events["AEENDTC"].replace("", None).notna()
+    events.loc[ended, "AEENRF"] = "AFTER"
+    events.loc[~ended, "AEENRTPT"] = "COINCIDENT"  # it ended at the time point: not ongoing
+    assert ended.any() and (~ended).any()
+    read = read_source("cdisc", write_study({**study, "ae": events}, tmp_path / "study"))
+    rows = read.episodes[read.episodes["kind"] == "adverse_event"]
+    assert set(rows.loc[rows["stop_high"].notna(), "ongoing"]) == {False}
+    assert set(rows.loc[rows["stop_high"].isna(), "ongoing"]) == {None}
