@@ -30,6 +30,7 @@ from generation.randomness import generator, integer_seed
 
 _DRAWS = 10
 _CAUGHT = 0.8
+_MOST_COLUMNS = 60  # the worst of thousands of pairs is chance
 _LARGE = 1.96
 Plant = Callable[[Table, np.random.Generator], Table]
 
@@ -72,13 +73,16 @@ def _specs(reference: Reference) -> list[_Spec]:
                   "half of the missing values filled in")
         )  # fmt: skip
     if len(layout.names) > 1:
-        specs += [
+        specs.append(
             _Spec("pairs", "associations of pairs of columns (mean)",
                   partial(pairs, strong=strong_pairs(reference.pool)), True, _unrelated,
-                  "all columns made independent", _pair_details),
+                  "all columns made independent", _pair_details)
+        )  # fmt: skip
+    if 1 < len(layout.names) <= _MOST_COLUMNS:
+        specs.append(
             _Spec("worst_pair", "association furthest off", worst_pair, True,
-                  controls.one_pair_broken, broken),
-        ]  # fmt: skip
+                  controls.one_pair_broken, broken)
+        )  # fmt: skip
     if lag_one_correlations(reference.holdout):
         specs.append(
             _Spec("lag_one", "correlation of a patient's successive values", lag_one_distance,

@@ -204,7 +204,7 @@ def _by_pair(cells: Floats, table: Table) -> Floats:
 def _joint(table: Table) -> Floats:
     """Shares of every (binned numeric or categorical level, categorical level)."""
     p, sizes = table.numbers.shape[1], _sizes(table)
-    binned = np.column_stack([_bins(table.numbers[:, j]) for j in range(p)]) if p else None
+    binned = _bins(table.numbers) if p else None
     categorical = _one_hot(table.codes + 1, sizes)
     if binned is None:
         rows = categorical
@@ -213,10 +213,17 @@ def _joint(table: Table) -> Floats:
     return np.asarray(rows.T @ categorical) / len(table)
 
 
-def _bins(values: Floats) -> Codes:
-    """Ten bins of equal width over the sample's own range; the maximum and NaN are an eleventh."""
-    edges = np.histogram_bin_edges(values[~np.isnan(values)])
-    return np.asarray(np.digitize(values, edges) - 1, dtype=np.int64)
+def _bins(numbers: Floats) -> Codes:
+    """Ten bins of equal width over each column's own range; maximum and NaN are an eleventh."""
+    missing = np.isnan(numbers)
+    low = np.where(missing, np.inf, numbers).min(axis=0)
+    high = np.where(missing, -np.inf, numbers).max(axis=0)
+    empty = low > high
+    low, high = np.where(empty, 0.0, low), np.where(empty, 1.0, high)
+    flat = low == high
+    edges = np.linspace(low - 0.5 * flat, high + 0.5 * flat, _BINS + 1)
+    place = (numbers[None] >= edges[:, None]).sum(axis=0) - 1
+    return np.asarray(np.where(missing, _BINS, place), dtype=np.int64)
 
 
 def _one_hot(codes: Codes, sizes: npt.NDArray[np.int64]) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from extraction.records.errors import InputError
+from generation.evaluation.visits import flat_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +171,7 @@ def align(schema: CohortSchema, frames: Sequence[pd.DataFrame], real: Sequence[i
 
 def tables(cohorts: Sequence[Cohort], real: Sequence[int]) -> list[Table]:
     """Turn cohorts into aligned tables; `real` as in `align`."""
-    return align(cohorts[real[0]].schema, [c.to_table() for c in cohorts], real)
+    return align(cohorts[real[0]].schema, [flat_table(c) for c in cohorts], real)
 
 
 def _kinds(schema: CohortSchema, real: Sequence[pd.DataFrame]) -> dict[str, bool]:

@@ -61,9 +61,9 @@ class Performance:
 
 
 def targets(table: Table) -> list[Target]:
-    """Outcomes worth predicting: every endpoint, and the last visit of up to six variables.
+    """Outcomes worth predicting: every endpoint, and the last visit of every variable.
 
-    Predictors are the arm, the baseline columns and, for a visit, each variable's first visit.
+    Predictors are the arm, the baseline columns and, for a visit, the variable's first visit.
     A last visit counts when at least 30 % of the patients have it.
     """
     layout = table.layout
@@ -79,29 +79,39 @@ def targets(table: Table) -> list[Target]:
 
 def _visit_targets(table: Table, layout: Layout, categorical: tuple[int, ...]) -> list[Target]:
     found: list[Target] = []
-    first = tuple(s.columns[0] for s in layout.series if s.numeric)
     for series in layout.series:
         data = table.numbers if series.numeric else np.where(table.codes < 0, np.nan, table.codes)
         seen = [c for c in series.columns[1:] if np.mean(~np.isnan(data[:, c])) >= _OBSERVED]
         if not seen or (not series.numeric and len(layout.levels[seen[-1]]) != 2):
             continue
-        own = () if series.numeric else (series.columns[0],)
+        first = (series.columns[0],)
         names = layout.numeric if series.numeric else layout.categorical
         found.append(
             Target(
                 names[seen[-1]],
                 "continuous" if series.numeric else "binary",
                 seen[-1],
-                (*layout.baseline_numeric, *first),
-                (*categorical, *own),
+                (*layout.baseline_numeric, *(first if series.numeric else ())),
+                (*categorical, *(() if series.numeric else first)),
             )
         )
-    return found[:_MOST_SERIES]
+    return found
 
 
 def utility(reference: Reference, synthetic: Sequence[Table]) -> list[Metric]:
     """One metric a target: synthetic-trained beside real-trained performance."""
-    return [_measure(target, reference, synthetic) for target in targets(reference.pool)]
+    chosen = reference.cached("targets", lambda: _chosen(reference))
+    return [_measure(target, reference, synthetic) for target in chosen]
+
+
+def _chosen(reference: Reference) -> list[Target]:
+    """Every endpoint, and the six visit targets that real patients predict best."""
+    found = targets(reference.pool)
+    endpoints = [t for t in found if t.kind == "time_to_event"]
+    visits = [t for t in found if t.kind != "time_to_event"]
+    value = [performance(t, reference, reference.train).value - t.chance for t in visits]
+    best = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")[:_MOST_SERIES]
+    return endpoints + [visits[i] for i in sorted(best)]
 
 
 def _measure(target: Target, reference: Reference, synthetic: Sequence[Table]) -> Metric:

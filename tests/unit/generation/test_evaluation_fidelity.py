@@ -13,7 +13,8 @@ from extraction.records import InputError
 from generation.evaluation import fidelity
 from generation.evaluation.longitudinal import lag_one_correlations, lag_one_distance
 from generation.evaluation.tables import Layout, Series, Table, align
-from tests.support.evaluation_support import frame, schema
+from generation.evaluation.visits import flat_table
+from tests.support.evaluation_support import cohort, frame, schema
 
 RNG = np.random.default_rng
 
@@ -127,6 +128,12 @@ def test_a_visit_without_synthetic_values_is_an_empty_column():
     real = frame(60, RNG(3))
     table, _ = align(schema(), [real.drop(columns="SCORE@Week 24"), real], real=[1])
     assert np.isnan(table.numbers[:, table.layout.numeric.index("SCORE@Week 24")]).all()
+
+
+def test_visit_columns_are_those_of_the_flat_table():
+    data = cohort(50, 5)
+    expected = data.to_table()
+    pd.testing.assert_frame_equal(flat_table(data)[expected.columns], expected)
 
 
 def test_missing_columns_are_named_together():
