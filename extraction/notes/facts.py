@@ -53,6 +53,8 @@ class Fact:
         Of an adverse event or symptom.
     cue
         Span of the word that decided the assertion, where one did.
+    comparator, flag
+        What stood beside a number: ``<``, ``>``, ``<=``, ``>=``; ``H`` or ``L``.
     """
 
     type: FactType
@@ -69,3 +71,5 @@ class Fact:
     frequency: str | None = None
     severity: str | None = None
     cue: tuple[int, int] | None = None
+    comparator: str | None = None
+    flag: str | None = None

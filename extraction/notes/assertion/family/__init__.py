@@ -1,0 +1,1 @@
+"""Family: what is about a relative; cue terms, logic and spaCy factory."""

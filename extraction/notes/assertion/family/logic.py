@@ -1,0 +1,133 @@
+"""Which facts are about a relative."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ...draft import Draft, Mention
+from ...lexicon import Lexicon, read_lines
+from ..cues import Cue, CueList
+from ..scope import backward, mark
+
+CONCEPT = "family"
+GROUPS = ("problem",)
+_HERE = "extraction.notes.assertion.family"
+_LEADING = frozenset(
+    "by per with from to for of and informant caregiver than via lives near near: called".split()
+)
+_POSSESSIVE = frozenset("his her the a an their one two three both maternal paternal".split()) | {
+    "older",
+    "younger",
+    "elder",
+    "another",
+    "first-degree",
+    "first",
+    "degree",
+    "-",
+    "late",
+    "half",
+    "deceased",
+    "identical",
+    "twin",
+    "only",
+    "great",
+    "oldest",
+    "youngest",
+    "eldest",
+}
+_PATIENT = frozenset(
+    "patient pt subject he she himself herself client participant patient's hers".split()
+)
+_ADVERBS = frozenset({"also", "again", "who", "has", "is", "now", "only", "and", "had", "first"})
+
+
+@cache
+def _lists() -> tuple[Lexicon, Lexicon]:
+    kin, reporting = Lexicon(), Lexicon()
+    for lexicon, file in ((kin, "kin.txt"), (reporting, "reporting.txt")):
+        for line in read_lines(file, _HERE):
+            for word in line.split(" | "):
+                lexicon.add(word, True)
+    return kin, reporting
+
+
+def assess(draft: Draft, cues: CueList) -> None:
+    """Mark the problems that a note tells of a relative."""
+    for mention in draft.mentions:
+        if draft.section[mention.start] == "family" and mention.group in GROUPS:
+            titles = [h for h in draft.headers if h < mention.start]
+            patient = any(
+                w in _PATIENT for w in draft.words[draft.opening[mention.start] : mention.start]
+            )
+            if titles and not patient:
+                mention.cues.setdefault(CONCEPT, (max(titles), max(titles) + 1))
+    for cue in cues.find(draft):
+        found = (
+            backward(draft, cue, GROUPS, reach=4)
+            if cue.kind == "after"
+            else _subject(draft, cue.stop, cue.start)
+        )
+        mark(found, CONCEPT, cue)
+    for match in _lists()[0].find(draft.tokens):
+        _relative(draft, Cue(match.start, match.stop, "either", None))
+
+
+def _relative(draft: Draft, cue: Cue) -> None:
+    """Mark what a relative has (`mother had ...`) or where one is named behind (`... in aunt`)."""
+    before = _before(draft, cue.start)
+    if before in ("in", "(", "affected", "affecting", "affects", "by:", "among"):
+        if before == "(" or not _subject_verb(draft, cue):
+            mark(backward(draft, cue, GROUPS, reach=6), CONCEPT, cue)
+            return
+    if _reports(draft, cue) or before in _LEADING and not _has_had(draft, cue):
+        return
+    mark(_subject(draft, cue.stop, cue.start), CONCEPT, cue)
+
+
+def _before(draft: Draft, index: int) -> str:
+    opening = draft.opening[index]
+    index -= 1
+    while index >= opening and draft.words[index] in _POSSESSIVE:
+        index -= 1
+    return draft.words[index] if index >= opening else ""
+
+
+def _reports(draft: Draft, cue: Cue) -> bool:
+    end = draft.sentence[cue.start]
+    index = cue.stop
+    while index < end and draft.words[index] in _ADVERBS and index < cue.stop + 2:
+        if _lists()[1].at(draft.tokens, index) is not None:
+            return True
+        index += 1
+    return index < end and _lists()[1].at(draft.tokens, index) is not None
+
+
+def _has_had(draft: Draft, cue: Cue) -> bool:
+    following = draft.words[cue.stop : cue.stop + 1]
+    return following in (["has"], ["had"], ["with"], ["w"], ["died"], ["diagnosed"], ["who"])
+
+
+def _subject_verb(draft: Draft, cue: Cue) -> bool:
+    return _has_had(draft, cue) and draft.words[cue.stop] in ("has", "had", "with", "w")
+
+
+def _subject(draft: Draft, start: int, cue_start: int) -> list[Mention]:
+    """Return the problems up to where the sentence turns to the patient."""
+    found: list[Mention] = []
+    end = draft.sentence[cue_start]
+    for index in range(start, end):
+        word = draft.words[index]
+        if word in _PATIENT or word == ";" and not _kin_follows(draft, index, end):
+            break
+        mention = draft.by_start.get(index)
+        if mention is not None and mention.group in GROUPS:
+            found.append(mention)
+        elif mention is not None and mention.group == "measure":
+            break
+    return found
+
+
+def _kin_follows(draft: Draft, index: int, end: int) -> bool:
+    kin = _lists()[0]
+    return any(kin.at(draft.tokens, i) is not None for i in range(index + 1, min(end, index + 4)))
+

@@ -1,0 +1,1 @@
+"""History: what is over; cue terms, logic and spaCy factory."""

@@ -1,0 +1,185 @@
+"""Which facts a note tells of the past."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ...draft import Draft, Mention
+from ...lexicon import is_year, read_lines
+from ..cues import Cue, CueList
+from ..scope import backward, closed_list, continues_list, either, forward, mark, segment
+
+CONCEPT = "history"
+GROUPS = ("problem", "drug", "measure")
+PAST_SECTIONS = frozenset(
+    {"past_problems", "past_adverse", "past_medications", "past_labs", "past_vitals"}
+)
+# A drug of the past was given for a reason of the past.
+_ACROSS = (("drug", "problem"),)
+_VOID = frozenset(
+    "since started began starting onset developed diagnosed dx dx'd worsening worse beginning "
+    "noticed initiated increased added increasing ongoing until commenced gradually first "
+    "persistent begun noted found".split()
+)
+_NOW = frozenset("now today currently tonight".split())
+_REASONS = (("due", "to"), ("for",), ("because", "of"), ("after",), ("secondary", "to"))
+
+
+@cache
+def _lasting() -> frozenset[str]:
+    lines = read_lines("lasting.txt", "extraction.notes.assertion.history")
+    return frozenset(name for line in lines for name in line.split(" | "))
+
+
+def assess(draft: Draft, cues: CueList) -> None:
+    """Mark the mentions that are over, resolved, stopped or of an earlier time."""
+    for cue in cues.find(draft):
+        mark(_targets(draft, cue, cues), CONCEPT, cue)
+    for mention in draft.mentions:
+        _bare_year(draft, mention)
+        if draft.section[mention.start] in PAST_SECTIONS and mention.group in GROUPS:
+            if mention.start and not _today(draft, mention):
+                title = max(h for h in draft.headers if h < mention.start)
+                mention.cues.setdefault(CONCEPT, (title, title + 1))
+
+
+def _today(draft: Draft, mention: Mention) -> bool:
+    first, last = segment(draft, mention.start)
+    return any(w in _NOW for w in draft.words[first:last])
+
+
+def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    word = draft.words[cue.start]
+    groups = GROUPS if cue.only is None else (cue.only,)
+    if cue.kind == "near":
+        return _near(draft, cue)
+    if cue.kind == "either" or word in ("resolved", "closed") and cue.stop - cue.start == 1:
+        return _turning(draft, cue, cues, groups)
+    if cue.kind == "weak":
+        return _weak(draft, cue, cues)
+    if cue.kind == "after":
+        return _behind(draft, cue, cues, groups)
+    inside = _inside_measure(draft, cue)
+    if inside is not None:
+        return [inside]
+    commas = closed_list if word in ("s", "status") else _listing
+    ahead = forward(draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS)
+    if cue.only is not None and ahead and ahead[0].group != cue.only:
+        return []
+    mark(ahead, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
+    return ahead
+
+
+def _ahead_groups(cue: Cue) -> tuple[str, ...]:
+    return {"drug": ("drug", "problem"), "measure": ("measure",)}.get(cue.only or "", GROUPS)
+
+
+def _listing(draft: Draft, comma: int) -> bool:
+    """Lists go on behind a comma; so do measurements, each with its name."""
+    if continues_list(draft, comma):
+        return True
+    index = comma + 1
+    end = draft.sentence[comma]
+    if any(w in _NOW for w in draft.words[index : min(end, index + 3)]):
+        return False
+    return any(m.group == "measure" and m.first <= index + 1 for m in draft.within(index, end))
+
+
+def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
+    inside = _inside_measure(draft, cue)
+    if inside is not None:
+        return [inside] if inside.group in groups else []
+    found = backward(draft, cue, groups, reach=14)
+    if not found and "measure" in groups:
+        return _near(draft, cue)
+    if found and "drug" in groups:
+        found = [*found, *_reason(draft, cue, cues)]
+        mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
+    return found
+
+
+def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
+    if draft.words[cue.start] == "resolved" or draft.words[cue.start] == "closed":
+        return _weak(draft, cue, cues)
+    found = either(draft, cue, cues, groups)
+    if found:
+        found = [*found, *_reason(draft, cue, cues)]
+        mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
+    return found
+
+
+def _reason(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    """`stopped for anemia`: the reason is of the same past."""
+    for reason in _REASONS:
+        stop = cue.stop + len(reason)
+        if tuple(draft.words[cue.stop : stop]) == reason:
+            behind = Cue(cue.start, stop, "before", None)
+            return forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
+    return []
+
+
+def _weak(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    """`resolved` alone: beside its fact, or in front; an outcome in a list of an event is none."""
+    groups = ("problem",)
+    beside = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
+    if beside:
+        return beside
+    ahead = forward(draft, cue, cues, groups, reach=3, commas=closed_list)
+    word = draft.words[cue.start]
+    if ahead and word in ("resolved", "closed", "treated", "healed", "recovered"):
+        return ahead
+    found = backward(draft, cue, groups, reach=12)
+    return [m for m in found if m.type != "adverse_event"]
+
+
+def _inside_measure(draft: Draft, cue: Cue) -> Mention | None:
+    """A time between the name and the number of a measurement belongs to it."""
+    for mention in draft.within(cue.stop, min(len(draft.words), cue.stop + 12)):
+        if mention.group == "measure" and mention.first <= cue.start:
+            return mention
+    return None
+
+
+def _near(draft: Draft, cue: Cue) -> list[Mention]:
+    """Return what a time adverbial is about: its part of the sentence, or the part before."""
+    inside = _inside_measure(draft, cue)
+    if inside is not None:
+        partner = draft.by_start.get(inside.stop + 1)
+        paired = partner is not None and partner.first == inside.first
+        return [inside, partner] if paired and partner is not None else [inside]
+    first, last = segment(draft, cue.start)
+    if any(w in _VOID for w in draft.words[max(first, cue.start - 6) : cue.start]):
+        return []
+    here = _at(draft, cue, first, last)
+    if here:
+        return here
+    before = backward(draft, cue, GROUPS, reach=14)
+    if before:
+        return before
+    end = draft.sentence[cue.start]
+    if last < end and draft.words[last] == ",":
+        ahead = draft.within(last + 1, segment(draft, min(last + 1, end - 1))[1])
+        return [m for m in ahead if m.group in GROUPS]
+    return []
+
+
+def _at(draft: Draft, cue: Cue, first: int, last: int) -> list[Mention]:
+    here = [m for m in draft.within(first, last) if m.group in GROUPS]
+    measures = [m for m in here if m.group == "measure"]
+    if not measures:
+        return here
+    behind = [m for m in measures if m.stop <= cue.start]
+    if behind and cue.start - behind[-1].stop <= 7:
+        return [m for m in behind if m.first == behind[-1].first]
+    return [m for m in measures if m.start >= cue.stop]
+
+
+def _bare_year(draft: Draft, mention: Mention) -> None:
+    """`hip fracture 2009` is over; `hypertension 2009` was found then."""
+    if mention.group != "problem" or mention.name in _lasting():
+        return
+    index = mention.stop
+    if index < len(draft.words) and draft.words[index] in ("(", ",", "in", "~"):
+        index += 1
+    if index < draft.sentence[mention.start] and is_year(draft.words[index]):
+        mention.cues.setdefault(CONCEPT, (index, index + 1))

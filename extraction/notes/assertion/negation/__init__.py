@@ -1,0 +1,1 @@
+"""Negation: what a note denies; cue terms, logic and spaCy factory."""

@@ -1,0 +1,65 @@
+"""Which facts a note denies."""
+
+from __future__ import annotations
+
+from ...draft import Draft, Mention
+from ..cues import Cue, CueList
+from ..scope import backward, either, forward, mark
+
+CONCEPT = "negation"
+GROUPS = ("problem", "drug")
+_NEAR = frozenset({"not", "never", "neither"})
+_NEAR_REACH = 5
+
+
+def assess(draft: Draft, cues: CueList) -> None:
+    """Mark the mentions that are denied, excluded, not taken or never given."""
+    found = cues.find(draft)
+    for cue in found:
+        mark(_targets(draft, cue, cues), CONCEPT, cue)
+
+
+def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    if cue.kind == "after" or _ends_clause(draft, cue):
+        return _behind(draft, cue, cues)
+    if cue.kind == "either":
+        return either(draft, cue, cues, GROUPS)
+    lone = draft.words[cue.stop - 1] in _NEAR and cue.stop - cue.start == 1
+    ahead = forward(draft, cue, cues, GROUPS, _NEAR_REACH if lone else 8)
+    return [m for m in ahead if not _affirmed(draft, m)]
+
+
+def _ends_clause(draft: Draft, cue: Cue) -> bool:
+    """Whether nothing follows the cue: `diabetes: no.`; `fever: denied, chills: denied`."""
+    end = draft.sentence[cue.start]
+    return cue.stop >= end or draft.words[cue.stop] in (".", ",", ";", ")")
+
+
+def _behind(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    """A cue behind its fact; when a fact follows it at once and none precedes, it leads."""
+    word = draft.words[cue.start]
+    if word in ("-", "–") and cue.stop - cue.start == 1 and _is_hyphen(draft, cue):
+        return []
+    following = draft.by_start.get(cue.stop)
+    signed = word in (":", "-", "(", "=")
+    if following is not None and not signed and draft.by_stop.get(cue.start) is None:
+        return forward(draft, cue, cues, GROUPS)
+    return backward(draft, cue, GROUPS, reach=6, adjacent=True, commas=False)
+
+
+def _is_hyphen(draft: Draft, cue: Cue) -> bool:
+    """Whether a dash joins or separates words and is no minus sign at the end of a list item."""
+    end = draft.sentence[cue.start]
+    if cue.stop >= end:
+        return False
+    return draft.words[cue.stop] not in (",", ";", ".", "/")
+
+
+def _affirmed(draft: Draft, mention: Mention) -> bool:
+    """Whether a word behind the fact says that it is there: `no fever, cough present`."""
+    after = draft.words[mention.stop : mention.stop + 3]
+    listed = mention.start and draft.words[mention.start - 1] == ","
+    return bool(listed) and (
+        after[:1] in (["present"], ["persists"], ["+"], ["continues"])
+        or after[:2] in (["is", "present"], [":", "yes"], ["is", "noted"])
+    )

@@ -1,0 +1,1 @@
+"""Possibility: what a note suspects or considers; cue terms, logic and spaCy factory."""

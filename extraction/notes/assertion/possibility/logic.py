@@ -1,0 +1,50 @@
+"""Which facts a note only suspects, queries or considers."""
+
+from __future__ import annotations
+
+from ...draft import Draft, Mention
+from ..cues import Cue, CueList
+from ..scope import backward, closed_list, continues_list, either, forward, mark
+
+CONCEPT = "possibility"
+GROUPS = ("problem", "drug")
+_LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
+_VERSUS = frozenset({"vs", "versus"})
+
+
+def assess(draft: Draft, cues: CueList) -> None:
+    """Mark the mentions that are suspected, queried or considered."""
+    for cue in cues.find(draft):
+        mark(_targets(draft, cue, cues), CONCEPT, cue)
+    for index, word in enumerate(draft.words):
+        if word in _VERSUS:
+            _alternatives(draft, index)
+
+
+def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    words = set(draft.words[cue.start : cue.stop])
+    commas = continues_list if words & _LISTING else closed_list
+    if draft.words[cue.start] == "?" and cue.stop - cue.start == 1:
+        return _question(draft, cue, cues)
+    if cue.kind == "after":
+        return backward(draft, cue, GROUPS, reach=5, adjacent=True, commas=False)
+    if cue.kind == "either":
+        return either(draft, cue, cues, GROUPS, commas)
+    return forward(draft, cue, cues, GROUPS, commas=commas)
+
+
+def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    """`?stroke` and `AE?: stroke` lead; `stroke?` follows."""
+    attached = draft.by_stop.get(cue.start)
+    spaced = bool(draft.tokens.gap(cue.start))
+    if attached is not None and not spaced and attached.group in GROUPS:
+        return [attached]
+    return forward(draft, cue, cues, GROUPS, reach=4, commas=closed_list)
+
+
+def _alternatives(draft: Draft, index: int) -> None:
+    """Both sides of `pneumonia vs heart failure` are only considered."""
+    before, after = draft.by_stop.get(index), draft.by_start.get(index + 1)
+    after = after or draft.by_start.get(index + 2)
+    if before is not None and after is not None and before.group == after.group == "problem":
+        mark([before, after], CONCEPT, Cue(index, index + 1, "either", None))

@@ -1,0 +1,234 @@
+"""How far a cue reaches: clauses, lists, and what stands on either side of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ..draft import Draft, Mention
+from .cues import Cue, CueList
+
+REACH = 8  # words from a cue, or from one listed fact to the next
+_CONJUNCTIONS = frozenset({"and", "or", "nor", "/", "&", "vs", "versus"})
+_LISTED = _CONJUNCTIONS | frozenset(
+    "any other new recent acute significant further prior other active no severe mild moderate "
+    "left right bilateral chronic frequent associated the a an current known previous overt such "
+    "as like even recurrent of either history h/o hx obvious overt clear additional neither nor "
+    "new-onset early late possible worsening".split()
+)
+_AUXILIARY = frozenset(
+    "is are was were has have had been being be ( - – : the a an also both all currently again "
+    "as , since now completely fully then".split()
+)
+_BREAKS = frozenset({";", "but", "however", "although", "though", "except"})
+ARTICLES = frozenset("the a an any some his her new underlying early of : - ( ongoing".split())
+
+
+def forward(
+    draft: Draft,
+    cue: Cue,
+    cues: CueList,
+    groups: Collection[str],
+    reach: int = REACH,
+    commas: Callable[[Draft, int], bool] | None = None,
+    across: Collection[tuple[str, str]] = (),
+) -> list[Mention]:
+    """Return the mentions a cue reaches to its right.
+
+    Parameters
+    ----------
+    groups
+        Groups the concept can be about.
+    commas
+        Says whether a scope goes on behind the comma at a word; by default as a list does.
+    across
+        Changes of group (from, to) that do not end the scope.
+    """
+    goes_on = commas or continues_list
+    index, end = cue.stop, draft.sentence[cue.start]
+    limit = cue.stop + reach
+    found: list[Mention] = []
+    while index < end and index <= limit:
+        mention = draft.by_start.get(index)
+        if mention is not None:
+            if not _joins(mention, found, groups, across):
+                break
+            found.append(mention)
+            index, limit = mention.stop, mention.stop + reach
+            continue
+        word = draft.words[index]
+        if word in "–-" and draft.tokens.gap(index) and _spaced(draft, index):
+            break
+        if _stops(draft, cues, index, cue) or (word == "," and not goes_on(draft, index)):
+            break
+        index += 1
+    return found
+
+
+def _joins(
+    mention: Mention,
+    found: list[Mention],
+    groups: Collection[str],
+    across: Collection[tuple[str, str]],
+) -> bool:
+    if mention.group not in groups:
+        return False
+    return (
+        not found
+        or mention.group == found[0].group
+        or (found[-1].group, mention.group) in across
+    )
+
+
+def _stops(draft: Draft, cues: CueList, index: int, cue: Cue) -> bool:
+    match = cues.stops.at(draft.tokens, index)
+    return match is not None and match.start not in draft.covered
+
+
+def _spaced(draft: Draft, index: int) -> bool:
+    return index + 1 < len(draft.words) and bool(draft.tokens.gap(index + 1))
+
+
+def continues_list(draft: Draft, comma: int) -> bool:
+    """Whether a further listed fact follows the comma at this word."""
+    index, end = comma + 1, draft.sentence[comma]
+    for _ in range(4):
+        if index >= end:
+            return False
+        if index in draft.by_start:
+            return True
+        if draft.words[index] not in _LISTED:
+            # One unknown adjective may stand before a listed term.
+            return index + 1 in draft.by_start and draft.words[index].isalpha() and (
+                draft.words[index] not in _VERBS
+            )
+        index += 1
+    return index in draft.by_start
+
+
+_VERBS = frozenset(
+    "has had have is was are were takes took taking with reports denies on now but for started "
+    "developed positive feels felt shows likely probably possible possibly suspected continue "
+    "continues treated stable resolved present severe without likely r/o also includes "
+    "presumed probable questionable may might suspect".split()
+)
+
+
+def closed_list(draft: Draft, comma: int) -> bool:
+    """Whether the comma stands in a list that ends with `and`, `or` or `vs`."""
+    if not continues_list(draft, comma):
+        return False
+    index, end = comma + 1, draft.sentence[comma]
+    seen = False
+    while index < end:
+        mention = draft.by_start.get(index)
+        if mention is not None:
+            if seen:
+                return True
+            index = mention.stop
+            continue
+        word = draft.words[index]
+        if word in _CONJUNCTIONS:
+            seen = True
+        elif word != "," and word not in _LISTED:
+            return False
+        index += 1
+    return False
+
+
+def backward(
+    draft: Draft,
+    cue: Cue,
+    groups: Collection[str],
+    reach: int = REACH,
+    adjacent: bool = False,
+    commas: bool = True,
+) -> list[Mention]:
+    """Return the mention a cue reaches to its left, with those listed together with it.
+
+    Parameters
+    ----------
+    adjacent
+        Only when nothing but an auxiliary verb or a sign stands between.
+    """
+    opening = draft.opening[cue.start]
+    index = cue.start
+    while index > opening and cue.start - index <= reach:
+        mention = draft.by_stop.get(index)
+        if mention is not None:
+            if mention.group not in groups:
+                if mention.group == "person":
+                    return []
+                index = mention.start
+                continue
+            return [mention, *listed_before(draft, mention, opening)]
+        word = draft.words[index - 1]
+        if word in _BREAKS or (word == "," and not commas):
+            return []
+        if adjacent and (word not in _AUXILIARY or (word == "," and not commas)):
+            return []
+        index -= 1
+    return []
+
+
+def listed_before(draft: Draft, mention: Mention, opening: int) -> list[Mention]:
+    """Return the mentions joined to this one by `and`, `or`, and commas before those."""
+    found: list[Mention] = []
+    index, joined = mention.start, False
+    while index > opening:
+        word = draft.words[index - 1]
+        other = draft.by_stop.get(index)
+        if other is not None:
+            if not joined or other.group != mention.group:
+                break
+            found.append(other)
+            index = other.start
+            continue
+        if word in _CONJUNCTIONS:
+            joined = True
+        elif word != "," and word not in _LISTED:
+            break
+        index -= 1
+    return found
+
+
+def either(
+    draft: Draft,
+    cue: Cue,
+    cues: CueList,
+    groups: Collection[str],
+    commas: Callable[[Draft, int], bool] | None = None,
+    across: Collection[tuple[str, str]] = (),
+    reach: int = REACH,
+) -> list[Mention]:
+    """Return what a cue of undecided direction is about: its neighbour first."""
+    ahead = cue.stop
+    end = draft.sentence[cue.start]
+    while ahead < end and draft.words[ahead] in ARTICLES and ahead not in draft.by_start:
+        ahead += 1
+    mention = draft.by_start.get(ahead)
+    before = draft.by_stop.get(cue.start)
+    touches = mention is not None and mention.group in groups and before is None
+    if not touches:
+        found = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
+        if found:
+            return found
+    found = forward(draft, cue, cues, groups, reach, commas, across)
+    return found or backward(draft, cue, groups)
+
+
+def segment(draft: Draft, index: int) -> tuple[int, int]:
+    """Return the part of a sentence around a word, between commas and semicolons."""
+    start, end = draft.opening[index], draft.sentence[index]
+    first, last = index, index
+    while first > start and draft.words[first - 1] not in (",", ";"):
+        first -= 1
+    while last < end and draft.words[last] not in (",", ";"):
+        last += 1
+    return first, last
+
+
+def mark(mentions: list[Mention], concept: str, cue: Cue) -> None:
+    """Note on each mention that this cue of a concept touches it; the first cue stays."""
+    for mention in mentions:
+        if cue.only is None or mention.group == cue.only:
+            mention.cues.setdefault(concept, (cue.start, cue.stop))

@@ -1,0 +1,144 @@
+"""The spaCy components; between them a draft travels in `doc.user_data`, facts after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import astuple
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+
+from .adverse import drop_causes, grade, type_adverse_events
+from .assertion.cues import CueList, cue_list
+from .demographics import add_demographics
+from .draft import Draft
+from .entities import add_terms, find_terms
+from .facts import Fact
+from .measurements import add_measurements
+from .medications import link_attributes
+from .sections import mark_sections
+from .tokens import tokenize
+
+DRAFT = "trialtwin_draft"
+FACTS = "trialtwin_facts"
+SPANS = "facts"
+
+
+def draft_of(doc: Doc) -> Draft:
+    """Return the draft of a document; the first component of the pipeline makes it."""
+    draft = doc.user_data.get(DRAFT)
+    if draft is None:
+        draft = Draft(tokenize(doc.text))
+        mark_sections(draft)
+        doc.user_data[DRAFT] = draft
+    return draft  # type: ignore[no-any-return]
+
+
+@Language.component("trialtwin_sections")
+def sections(doc: Doc) -> Doc:
+    """Find sentences and sections."""
+    draft_of(doc)
+    return doc
+
+
+@Language.component("trialtwin_entities")
+def entities(doc: Doc) -> Doc:
+    """Find ages, sexes, measurements, problems and drugs, and link their attributes."""
+    draft = draft_of(doc)
+    terms = find_terms(draft)
+    add_demographics(draft)
+    add_measurements(draft, terms)
+    add_terms(draft, terms)
+    link_attributes(draft)
+    return doc
+
+
+@Language.component("trialtwin_adverse_events")
+def adverse_events(doc: Doc) -> Doc:
+    """Tell adverse events from other problems, and how severe they are."""
+    draft = draft_of(doc)
+    drop_causes(draft)
+    type_adverse_events(draft)
+    grade(draft)
+    return doc
+
+
+@Language.factory("trialtwin_facts", default_config={"spans": True})
+def create_facts(nlp: Language, name: str, spans: bool) -> FactsComponent:
+    """Return the last component; `spans` also fills the span group `facts`."""
+    return FactsComponent(spans)
+
+
+class FactsComponent:
+    """Turns the draft into plain tuples, which travel between processes with the document.
+
+    Parameters
+    ----------
+    spans
+        Whether the span group `facts` is filled too, labelled by type.
+    """
+
+    def __init__(self, spans: bool = True) -> None:
+        self.spans = spans
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Finish one document."""
+        facts = draft_of(doc).facts()
+        doc.user_data.pop(DRAFT, None)
+        doc.user_data[FACTS] = [astuple(fact) for fact in facts]
+        if self.spans:
+            doc.spans[SPANS] = list(_spans(doc, facts))
+        return doc
+
+
+class AssertionComponent:
+    """Asks one concept (negation, ...) about every mention of a draft.
+
+    Parameters
+    ----------
+    concept
+        Name of the concept, which is the folder of its cue list.
+    assess
+        Its logic: marks the mentions of a draft by the cues it is given.
+    path
+        A cue list to use in place of the own one.
+    """
+
+    def __init__(
+        self, concept: str, assess: Callable[[Draft, CueList], None], path: str | None = None
+    ) -> None:
+        self.assess = assess
+        self.cues = cue_list(concept) if path is None else read_cues(Path(path))
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Mark one document's mentions."""
+        self.assess(draft_of(doc), self.cues)
+        return doc
+
+
+def read_cues(path: Path) -> CueList:
+    """Read a user's cue list; the form is that of the package's `terms.txt`."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return CueList.parse(s.strip() for s in lines if s.strip() and not s.startswith("#"))
+
+
+def facts_of(doc: Doc) -> tuple[Fact, ...]:
+    """Return the facts of a document, in the order of the text; empty before the pipeline ran."""
+    return tuple(_fact(values) for values in doc.user_data.get(FACTS, ()))
+
+
+def _fact(values: Iterable[object]) -> Fact:
+    plain = [tuple(v) if isinstance(v, list) else v for v in values]
+    return Fact(*plain)  # type: ignore[arg-type]
+
+
+def _spans(doc: Doc, facts: Iterable[Fact]) -> Iterable[Span]:
+    for fact in facts:
+        span = doc.char_span(fact.start, fact.stop, label=fact.type, alignment_mode="expand")
+        if span is not None:
+            yield span
+
+
+if not Doc.has_extension("facts"):
+    Doc.set_extension("facts", getter=facts_of)

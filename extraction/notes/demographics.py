@@ -1,0 +1,221 @@
+"""Age and sex of the patient; those of relatives and of past events are left out."""
+
+from __future__ import annotations
+
+from .draft import Draft, Mention
+from .tokens import number
+
+_FEMALE = frozenset("woman female lady girl widow mrs ms miss".split())
+_MALE = frozenset("man male gentleman boy widower mr".split())
+_TITLES = frozenset("mr mrs ms miss".split())
+_LETTERS = {"f": "female", "m": "male"}
+_YEARS = frozenset("year years yr yrs y yo".split())
+_KIN = frozenset(
+    "son daughter mother father brother sister wife husband uncle aunt cousin grandmother "
+    "grandfather niece nephew spouse partner child children sibling grandson granddaughter "
+    "parent grandchild relative relatives siblings caregiver caretaker partners".split()
+)
+_PAST = frozenset({"at", "since", "from", "until", "by", "before"})
+_PATIENT = frozenset("he she patient pt subject himself herself who client".split())
+_MOST = 120.0
+
+
+def add_demographics(draft: Draft) -> None:
+    """Add the ages and sexes that a note states of its patient."""
+    index = 0
+    while index < len(draft.words):
+        mention = _age(draft, index)
+        if mention is not None and not _of_another(draft, mention):
+            draft.add(mention)
+            _letter_after(draft, mention)
+            index = mention.stop
+            continue
+        index = mention.stop if mention is not None else index + 1
+    for index, word in enumerate(draft.words):
+        _sex(draft, index, word)
+
+
+def _age(draft: Draft, index: int) -> Mention | None:
+    words, n = draft.words, len(draft.words)
+    word = words[index]
+    if word in ("age", "aged"):
+        return _labelled(draft, index)
+    value = number(word)
+    if value is None or not 0 < value <= _MOST or (index and words[index - 1] == "/"):
+        return None
+    stop = _expression(draft, index)
+    if stop is None and index + 1 < n and not draft.tokens.gap(index + 1):
+        if words[index + 1] in _LETTERS and value >= 10 and _stands_alone(draft, index):
+            stop = index + 2
+    if stop is None and _apposition(draft, index):
+        stop = index + 1
+    return None if stop is None else _made(draft, index, stop, value)
+
+
+def _made(draft: Draft, start: int, stop: int, value: float) -> Mention:
+    mention = draft.mention("age", "age", start, stop)
+    mention.value, mention.unit = value, "a"
+    return mention
+
+
+def _stands_alone(draft: Draft, index: int) -> bool:
+    """Whether `84F` is an age and no temperature: no unit of measurement before it."""
+    before = draft.words[max(0, index - 3) : index]
+    text = draft.tokens.text[draft.tokens.starts[index + 1] : draft.tokens.stops[index + 1]]
+    measured = {"temp", "temperature", "t", "tmax", "to", "was", "max", "of"}
+    return text.isupper() and not measured & set(before)
+
+
+def _labelled(draft: Draft, index: int) -> Mention | None:
+    """Read `Age: 69`, `aged 66`, `age 77`."""
+    words, n = draft.words, len(draft.words)
+    if index and words[index - 1] in ("at", "the", "of", "from", "school", "since", "by"):
+        return None
+    place = index + 1
+    while place < n and words[place] in (":", "=", "is", "of", "-", "(", "at", "years", ")"):
+        if words[place] == "at":
+            return None
+        place += 1
+    value = number(words[place]) if place < n else None
+    if value is None or not 0 < value <= _MOST:
+        return None
+    stop = _expression(draft, place) or place + 1
+    if stop == place + 1 and stop < n and words[stop] in _YEARS:
+        stop += 1
+    title = draft.tokens.text[draft.tokens.starts[index]].isupper() or place > index + 1
+    return _made(draft, place if title else index, stop, value)
+
+
+def _expression(draft: Draft, index: int) -> int | None:
+    """Return the word after `72-year-old`, `67 y/o`, `55 y.o.`, `65yoM`, `77 y, F`."""
+    words, n = draft.words, len(draft.words)
+    place = index + 1
+    if place < n and words[place] == "-":
+        place += 1
+    if place >= n:
+        return None
+    word = words[place]
+    for joined in ("yo", "yof", "yom", "yrold", "yearold"):
+        if word == joined:
+            return place + 1
+    if word in ("y", "yr", "yrs"):
+        return _short_years(draft, place)
+    if word in ("year", "years"):
+        return _long_years(words, place)
+    return None
+
+
+def _long_years(words: list[str], place: int) -> int | None:
+    after = words[place + 1 : place + 4]
+    if after[:2] == ["-", "old"]:
+        return place + 3
+    if after[:1] == ["old"]:
+        return place + 2
+    if after[:2] == ["of", "age"]:
+        return place + 3
+    return None
+
+
+def _short_years(draft: Draft, place: int) -> int | None:
+    words = draft.words
+    after = words[place + 1 : place + 4]
+    if after[:2] == ["/", "o"]:
+        return place + 3
+    if after[:2] == [".", "o"]:
+        return place + 4 if after[2:] == ["."] else place + 3
+    if after[:2] == [".", "old"] or after[:2] == ["-", "old"]:
+        return place + 3
+    if after[:1] in (["old"], ["o"]):
+        return place + 2
+    tail = [w for w in after if w not in ",./"]
+    if words[place] == "y" and tail[:1] and tail[0] in {"f", "m", "male", "female"}:
+        return place + 1
+    return None
+
+
+def _apposition(draft: Draft, index: int) -> bool:
+    """Whether a bare number is an age: `Mr. Alvarez, 86, was`, `the patient is 73`."""
+    words = draft.words
+    opening, end = draft.opening[index], draft.sentence[index]
+    after = words[index + 1] if index + 1 < end else "."
+    if after not in (",", ".", "and", ")", ";", "who", "-"):
+        return False
+    if index + 2 < end and after in ".-" and number(words[index + 2]) is not None:
+        return False
+    before = words[opening:index]
+    if before[-1:] in ([","], ["("]) and number(words[index]):
+        return any(w in _TITLES for w in before[:3]) and len(before) <= 6
+    known = before[-1:] in (["is"], ["turned"], ["was"], ["now"])
+    return known and any(w in _PATIENT for w in before[-4:-1])
+
+
+def _of_another(draft: Draft, mention: Mention) -> bool:
+    """Whether the age is a relative's or that of a past event."""
+    words = draft.words
+    opening, end = draft.opening[mention.start], draft.sentence[mention.start]
+    before = words[max(opening, mention.start - 5) : mention.start]
+    if before[-1:] and before[-1] in _PAST:
+        return True
+    clause = []
+    for word in words[mention.stop : end]:
+        if word in (",", ";", "with", "who", "and", "has", "lives", "presents", "here", "is"):
+            break
+        clause.append(word)
+    if clause[:1] == [] and words[mention.stop : mention.stop + 4] == ["is", "the", "age", "of"]:
+        return any(w in _KIN for w in words[mention.stop : mention.stop + 7])
+    if any(w in _KIN for w in clause[:3]):
+        return True
+    return any(w in _KIN for w in before) and not any(w in _PATIENT for w in before)
+
+
+def _letter_after(draft: Draft, age: Mention) -> None:
+    """Add the sex of `81 yo F` and `77 y, F`."""
+    index = age.stop
+    while index < len(draft.words) and draft.words[index] in (",", "/", "-", "old", "("):
+        index += 1
+    races = {"white", "black", "asian", "hispanic", "caucasian", "aa", "african", "american", "w"}
+    while index < len(draft.words) and draft.words[index] in races:
+        index += 1
+    if index >= draft.sentence[age.start] or index == age.stop and not draft.tokens.gap(index):
+        return
+    _letter(draft, index)
+
+
+def _letter(draft: Draft, index: int) -> None:
+    text = draft.tokens.text[draft.tokens.starts[index] : draft.tokens.stops[index]]
+    if draft.words[index] in _LETTERS and text.isupper():
+        draft.add(draft.mention("sex", _LETTERS[draft.words[index]], index, index + 1))
+
+
+def _sex(draft: Draft, index: int, word: str) -> None:
+    words = draft.words
+    if word in ("sex", "gender"):
+        place = index + 1
+        while place < len(words) and words[place] in (":", "=", "is", "-"):
+            place += 1
+        if place < len(words):
+            _letter(draft, place)
+        return
+    if word not in _FEMALE and word not in _MALE:
+        return
+    following = words[index + 1] if index + 1 < len(words) else ""
+    if following in _KIN or following in ("pattern", "genitalia", "condom", "partner", "partners"):
+        return
+    if word in _TITLES:
+        _title(draft, index, word)
+        return
+    if index and words[index - 1] in ("first-degree", "other", "another"):
+        return
+    draft.add(draft.mention("sex", "female" if word in _FEMALE else "male", index, index + 1))
+
+
+def _title(draft: Draft, index: int, word: str) -> None:
+    text, starts = draft.tokens.text, draft.tokens.starts
+    stop = index + 1
+    spelled = text[starts[index] : draft.tokens.stops[index]]
+    if not spelled[0].isupper() or spelled in ("MS", "MR"):
+        return
+    if stop < len(draft.words) and draft.words[stop] == "." and not draft.tokens.gap(stop):
+        stop += 1
+    if stop < len(draft.words) and text[starts[stop]].isupper():
+        draft.add(draft.mention("sex", "male" if word == "mr" else "female", index, stop))

@@ -1,0 +1,65 @@
+"""Conditions, symptoms, adverse events and drug names, by their term lists."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from .draft import Draft
+from .facts import FactType
+from .lexicon import Lexicon, Match, plural, read_terms
+
+_FILES: tuple[tuple[str, FactType], ...] = (
+    ("conditions.txt", "condition"),
+    ("symptoms.txt", "symptom"),
+    ("adverse_events.txt", "adverse_event"),
+    ("drugs.txt", "medication"),
+)
+# Said as a complaint these are symptoms; as a diagnosis in a list of problems, conditions.
+_EITHER = frozenset({"insomnia", "anxiety", "vertigo", "claudication", "angina"})
+
+
+@cache
+def terms() -> Lexicon:
+    """Return the lexicon of all terms; the payload is (type, name)."""
+    lexicon = Lexicon()
+    for file, type_ in _FILES:
+        for name, spellings in read_terms(file):
+            for spelling in spellings:
+                lexicon.add(spelling, (type_, name.lower()))
+                several = None if type_ == "medication" else plural(spelling)
+                if several:
+                    lexicon.add(several, (type_, name.lower()))
+    for name, _ in read_terms("drug_classes.txt"):
+        lexicon.add(name, ("medication", None))
+    for name, spellings in read_terms("probable.txt"):
+        for spelling in spellings:
+            lexicon.add(spelling, ("probable", name.lower()))
+    return lexicon
+
+
+def find_terms(draft: Draft) -> list[Match]:
+    """Return the term matches of a note, longest first wins, section titles left out."""
+    return [m for m in terms().find(draft.tokens) if m.start not in draft.headers]
+
+
+def add_terms(draft: Draft, matches: list[Match]) -> None:
+    """Add the matches whose words no measurement has taken."""
+    for match in matches:
+        type_, name = match.payload
+        start, stop = match.start, match.stop
+        if draft.words[start] == "infection" and start in draft.by_stop:
+            continue  # `hepatitis A infection` is one fact
+        probable = type_ == "probable"
+        if probable:
+            type_ = "condition"
+        mention = draft.mention(type_, name or _written(draft, start, stop), start, stop)
+        if probable:
+            mention.cues["possibility"] = (start, start + 1)
+        if name in _EITHER and draft.section[start] == "problems":
+            mention.type = "condition"
+        draft.add(mention)
+
+
+def _written(draft: Draft, start: int, stop: int) -> str:
+    text = draft.tokens.text[draft.tokens.starts[start] : draft.tokens.stops[stop - 1]]
+    return " ".join(text.lower().split())

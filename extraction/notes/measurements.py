@@ -1,0 +1,414 @@
+"""Vitals, rating scales and laboratory values: a name, then its number, then its unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from .draft import Draft, Mention
+from .lexicon import NUMBER_WORDS, Lexicon, Match, is_year, keyed, read_lines
+from .tokens import number
+
+_FURTHEST = 14  # words between a name and its number
+MONTHS = frozenset(
+    "january february march april may june july august september october november december jan "
+    "feb mar apr jun jul aug sep sept oct nov dec".split()
+)
+_TIME_UNITS = frozenset(
+    "day days week weeks month months year years hour hours hr hrs minute minutes min mins wk wks "
+    "yr yrs mo h d pm am".split()
+)
+_DOSE_UNITS = frozenset("mg mcg ug µg μg g gm units unit iu tablet tablets tab tabs".split())
+_COUNTED = frozenset("day days week visit cycle month year hospital on# pod session stage".split())
+# Words that may stand between the name of a measurement and its number.
+_GLUE = frozenset(
+    "of was is were are : = , - at on the a an in last previous prior visit baseline admission "
+    "discharge today yesterday night morning afternoon evening week weeks month months year years "
+    "day days hour hours ago now currently this home clinic level levels count score total value "
+    "result reading readings measured recorded noted ~ < > ≤ ≥ approximately about around remains "
+    "remained stable high low elevated normal slightly mildly markedly up down to fell rose "
+    "dropped increased decreased improved risen fallen worsened came back as serum plasma blood "
+    "sitting seated standing supine resting fasting random oral tympanic axillary left right arm "
+    "mean repeat repeated arrival screening randomization lying rest then found and with had "
+    "been has his her patient's taken today's ( ) initially before first again recent latest "
+    "current ambulatory room air at monday tuesday wednesday thursday friday saturday sunday "
+    "summer winter spring fall autumn earlier under hospital ed er triage checked showed shows "
+    "scored only out just one stood read reads reported went + end weekend start cycle enrolment "
+    "enrollment follow entry examination check time calculated estimated adjusted corrected; "
+    "performance test testing mmol score: study".split()
+) | MONTHS | frozenset(NUMBER_WORDS)
+_DEFINITE = frozenset("last previous prior this that same past".split())
+_GOALS = frozenset("goal target ideal desired normal reference ref range targets goals".split())
+_NOW = frozenset("now today currently tonight present presently".split())
+_TURNS = _NOW | frozenset(
+    "previously was prior last before yesterday then from baseline earlier versus vs compared this "
+    "initially up down formerly repeat repeated".split()
+)
+_COMPARATORS = frozenset("<>≤≥")
+_SCORES = frozenset({"mmse_total", "adas_cog_total"})
+_DEFAULT_UNITS = {
+    "systolic_blood_pressure": "mm[Hg]",
+    "diastolic_blood_pressure": "mm[Hg]",
+    "pulse": "/min",
+    "respiratory_rate": "/min",
+    "oxygen_saturation": "%",
+    "bmi": "kg/m2",
+    "mmse_total": "{score}",
+    "adas_cog_total": "{score}",
+}
+# Short or common spellings of a unit count only beside these names.
+_ONLY_FOR = {
+    "Cel": {"temperature"},
+    "[degF]": {"temperature"},
+    "m": {"height"},
+    "[in_i]": {"height"},
+    "[ft_i]": {"height"},
+    "cm": {"height"},
+    "[lb_av]": {"weight"},
+    "[oz_av]": {"weight"},
+    "kg": {"weight"},
+    "{score}": _SCORES,
+    "s": set[str](),
+    "pg": {"mean_corpuscular_haemoglobin"},
+    "fL": {"mean_corpuscular_volume"},
+}
+_PLAUSIBLE = {
+    "temperature": ((30, 43), (86, 110)),
+    "pulse": ((25, 250),),
+    "respiratory_rate": ((5, 70),),
+    "potassium": ((1, 10),),
+    "chloride": ((50, 160),),
+    "calcium": ((0.5, 20),),
+    "magnesium": ((0.1, 10),),
+    "sodium": ((90, 200),),
+    "weight": ((20, 400),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a spelling of a measurement's name stands for."""
+
+    type: str
+    name: str
+
+
+@cache
+def names() -> Lexicon:
+    """Return the lexicon of names of measurements."""
+    lexicon = Lexicon()
+    for head, spellings in keyed(read_lines("measurements.txt")):
+        kind, name = head.split(" ")
+        for spelling in spellings:
+            lexicon.add(spelling, Name(kind, name))
+    return lexicon
+
+
+@cache
+def units() -> Lexicon:
+    """Return the lexicon of units as written; the payload is the UCUM code."""
+    lexicon = Lexicon()
+    for code, spellings in keyed(read_lines("units.txt")):
+        for spelling in spellings:
+            lexicon.add(spelling, code)
+    return lexicon
+
+
+def add_measurements(draft: Draft, terms: list[Match]) -> None:
+    """Add the vitals and laboratory values of a note.
+
+    Parameters
+    ----------
+    terms
+        Matches of the term lists; a longer term (weight loss) keeps its words from a name.
+    """
+    length_at = {m.start: m.stop - m.start for m in terms}
+    drugs = {m.start for m in terms if m.payload[0] == "medication"}
+    found = names().find(draft.tokens)
+    for match in found:
+        name: Name = match.payload
+        longer = length_at.get(match.start, 0) > match.stop - match.start
+        if longer or name.type == "other" or match.start in draft.covered:
+            continue
+        if match.start and draft.words[match.start - 1] in _GOALS:
+            continue
+        _Reader(draft, match.start in drugs).read(match)
+    _bare_pressures(draft)
+
+
+class _Reader:
+    """Reads the numbers that belong to one name."""
+
+    def __init__(self, draft: Draft, drug: bool) -> None:
+        self.draft = draft
+        self.words = draft.words
+        self.drug = drug
+
+    def read(self, match: Match) -> None:
+        name: Name = match.payload
+        end = self.draft.sentence[match.start]
+        if name.name == "blood_pressure":
+            self._pressure(match, end)
+            return
+        chain = self._chain(match)
+        if len(chain) > 1 and self._joined(chain, end):
+            return
+        place = self._place(match.stop, end, direct=name.type == "direct")
+        if place is None or not self._credible(match, place, end):
+            return
+        mention = self._mention(name, match.start, place, end)
+        self.draft.covered.update(range(match.start, match.stop))
+        self._more(name, mention, end)
+
+    def _credible(self, match: Match, place: int, end: int) -> bool:
+        name: Name = match.payload
+        value = number(self.words[place])
+        after = self.words[place + 1] if place + 1 < end else ""
+        dosed = self.drug and (
+            after in _DOSE_UNITS or (after == "meq" and self.words[place + 2 : place + 3] != ["/"])
+        )
+        if value is None or (dosed and self.words[place + 2 : place + 3] != ["/"]):
+            return False
+        if name.type != "direct":
+            return True
+        ranges = _PLAUSIBLE.get(name.name, ())
+        apart = self.draft.tokens.gap(match.stop) != "" or self.words[match.stop] in ":="
+        return apart and any(low <= value <= high for low, high in ranges)
+
+    def _place(self, start: int, end: int, direct: bool = False) -> int | None:
+        """Return the word that is the number which follows a name, or None."""
+        index = start
+        last = min(end, start + (2 if direct else _FURTHEST))
+        while index < last:
+            word = self.words[index]
+            if word == "(" and _in_range_note(self.words, index, end):
+                index = _closing(self.words, index, end)
+            elif number(word) is not None:
+                skipped = self._no_value(index, end)
+                if skipped is None:
+                    return None if _is_interval(self.words, index, end) else index
+                index = skipped
+                continue
+            elif word not in _GLUE and not (word == "day" or word in _TIME_UNITS):
+                return None
+            index += 1
+        return None
+
+    def _no_value(self, index: int, end: int) -> int | None:
+        """Return where to go on if this number is a date, a visit or a span of time."""
+        words = self.words
+        before = words[index - 1]
+        after = words[index + 1] if index + 1 < end else ""
+        date = after in "/-" and words[index + 3 : index + 4] == [after] and after != ""
+        if date and index + 4 < end and number(words[index + 2]) and number(words[index + 4]):
+            return index + 5
+        year = is_year(words[index]) and before in MONTHS | {"in", "since", "of", "on", "from"}
+        counted = before in MONTHS or (
+            before in _COUNTED and words[index - 2] not in _DEFINITE and words[index - 1] != "last"
+        )
+        if year or counted or after in _TIME_UNITS or after in MONTHS:
+            return index + 1
+        return None
+
+    def _chain(self, match: Match) -> list[Match]:
+        """Return names joined by slashes (`ALT/AST`), this one first."""
+        chain = [match]
+        stop = match.stop
+        while stop + 1 < len(self.words) and self.words[stop] == "/":
+            following = names().at(self.draft.tokens, stop + 1)
+            if following is None or following.payload.type == "other":
+                break
+            chain.append(following)
+            stop = following.stop
+        return chain
+
+    def _joined(self, chain: list[Match], end: int) -> bool:
+        """Read `ALT/AST 22/25`: as many numbers as names, joined by slashes."""
+        place = self._place(chain[-1].stop, end)
+        if place is None:
+            return False
+        places = [place + 2 * i for i in range(len(chain))]
+        fits = places[-1] < end and all(number(self.words[p]) is not None for p in places)
+        if not fits or any(self.words[p - 1] != "/" for p in places[1:]):
+            return False
+        for match, where in zip(chain, places, strict=True):
+            mention = self._mention(match.payload, chain[0].start, where, end)
+            unit, _ = _unit(self.draft, places[-1] + 1, end, match.payload.name)
+            mention.unit = mention.unit or unit
+        self.draft.covered.update(range(chain[0].start, chain[-1].stop))
+        return True
+
+    def _mention(self, name: Name, first: int, place: int, end: int) -> Mention:
+        type_ = "vital" if name.name in _VITALS else "laboratory"
+        mention = self.draft.mention(type_, name.name, place, place + 1)  # type: ignore[arg-type]
+        mention.first = first
+        mention.value = number(self.words[place])
+        unit, stop = _unit(self.draft, place + 1, end, name.name)
+        mention.unit = unit or _DEFAULT_UNITS.get(name.name)
+        before = self.words[place - 1]
+        mention.comparator = before if before in _COMPARATORS else None
+        mention.flag = _flag(self.draft, place + 1, stop, end)
+        self.draft.add(mention)
+        return mention
+
+    def _more(self, name: Name, mention: Mention, end: int) -> None:
+        """Read further numbers of the same name: `18.4, today 12.1`; `86% ..., 96% now`."""
+        index = mention.stop
+        for _ in range(3):
+            place = self._turn(index, end, name.name)
+            if place is None:
+                return
+            first = place
+            while self.words[first - 1] not in ",;(" and first > index + 1:
+                first -= 1
+            self._mention(name, first, place, end)
+            index = place + 1
+
+    def _turn(self, start: int, end: int, name: str) -> int | None:
+        """Return the number after a comma and a word of time, or before `now`."""
+        _, index = _unit(self.draft, start, end, name)
+        last = min(end, index + 10)
+        while index < last and self.words[index] not in ",;(":
+            word = self.words[index]
+            if word not in _GLUE and number(word) is None and word not in "/hl)" and word != "and":
+                return None
+            index += 1
+        turned = False
+        for place in range(index + 1, min(end, index + 6)):
+            word = self.words[place]
+            if number(word) is not None:
+                after = self.words[place + 1] if place + 1 < end else ""
+                if after in _TIME_UNITS or after in _DOSE_UNITS:
+                    turned = turned or after in _TIME_UNITS
+                    continue
+                if is_year(word) or _is_interval(self.words, place, end):
+                    continue
+                _, stop = _unit(self.draft, place + 1, end, name)
+                late = any(w in _NOW for w in self.words[stop : min(end, stop + 2)])
+                return place if turned or late else None
+            if word not in _GLUE and word not in _TURNS and word not in _TIME_UNITS:
+                return None
+            turned = turned or word in _TURNS
+        return None
+
+    def _pressure(self, match: Match, end: int) -> None:
+        place = self._place(match.stop, end)
+        pair = None if place is None else _pair(self.draft, place, end)
+        if place is None or pair is None:
+            return
+        self.draft.covered.update(range(match.start, match.stop))
+        first = match.start
+        while pair is not None:
+            self._pair(first, place, pair, end)
+            first, place, pair = self._next_pair(pair + 1, end)
+
+    def _pair(self, first: int, upper: int, lower: int, end: int) -> None:
+        for where, name in ((upper, "systolic"), (lower, "diastolic")):
+            mention = self._mention(Name("vital", f"{name}_blood_pressure"), first, where, end)
+            mention.unit = "mm[Hg]"
+
+    def _next_pair(self, start: int, end: int) -> tuple[int, int, int | None]:
+        """Return first word, systolic and diastolic place of a further reading."""
+        for index in range(start, min(end, start + 9)):
+            if number(self.words[index]) is not None:
+                pair = _pair(self.draft, index, end)
+                if pair is not None:
+                    first = index
+                    while first > start and self.words[first - 1] not in (",", ";", "and"):
+                        first -= 1
+                    return first, index, pair
+            elif names().at(self.draft.tokens, index) is not None:
+                break
+        return start, start, None
+
+
+def _bare_pressures(draft: Draft) -> None:
+    """Add pairs that are pressures by their unit alone (`142/88 mmHg`)."""
+    words = draft.words
+    reader = _Reader(draft, False)
+    for index in range(1, len(words) - 1):
+        if words[index] != "/" or index - 1 in draft.covered or number(words[index - 1]) is None:
+            continue
+        end = draft.sentence[index]
+        pair = _pair(draft, index - 1, end)
+        if pair is not None and _unit(draft, pair + 1, end, "blood_pressure")[0] == "mm[Hg]":
+            reader._pair(index - 1, index - 1, pair, end)
+
+
+def _pair(draft: Draft, place: int, end: int) -> int | None:
+    """Return the place of the diastolic number if a pressure starts here."""
+    words = draft.words
+    if place + 2 >= end or words[place + 1] not in ("/", "over", "\\"):
+        return None
+    upper, lower = number(words[place]), number(words[place + 2])
+    if upper is None or lower is None or not (50 <= upper <= 300 and 20 <= lower <= 200):
+        return None
+    longer = place + 3 < end and words[place + 3] == "/" and place + 4 < end
+    if longer and number(words[place + 4]) is not None:
+        return None
+    return place + 2
+
+
+def _unit(draft: Draft, index: int, end: int, name: str) -> tuple[str | None, int]:
+    """Return the UCUM unit written at this word, and the word after it."""
+    words = draft.words
+    if name in _SCORES and index + 1 < end and words[index] in ("/", "of", "out"):
+        step = 2 if words[index] != "out" else 3
+        return None, min(end, index + step)
+    if index < end and words[index] in ("h", "l", "*"):
+        index += 1
+    if index >= end:
+        return None, index
+    match = units().at(draft.tokens, index)
+    if match is None or match.stop > end:
+        return None, index
+    code = str(match.payload)
+    if code in _ONLY_FOR and name not in _ONLY_FOR[code]:
+        return None, index
+    if code == "[in_i]" and words[index] == "in" and match.stop < end:
+        following = words[match.stop]
+        if following in MONTHS or is_year(following) or following in ("the", "clinic"):
+            return None, index
+    return code, match.stop
+
+
+def _flag(draft: Draft, place: int, stop: int, end: int) -> str | None:
+    text, starts, stops = draft.tokens.text, draft.tokens.starts, draft.tokens.stops
+    for index in (place, stop, stop + 1):
+        if index < end and text[starts[index] : stops[index]] in ("H", "L"):
+            return text[starts[index] : stops[index]]
+    return None
+
+
+def _is_interval(words: list[str], index: int, end: int) -> bool:
+    """Whether the number is one side of a range such as 3.5-5.1."""
+    after = index + 2 < end and words[index + 1] in ("-", "–") and number(words[index + 2])
+    before = index >= 2 and words[index - 1] in ("-", "–") and number(words[index - 2])
+    return bool(after or before)
+
+
+def _in_range_note(words: list[str], index: int, end: int) -> bool:
+    return any(w in _GOALS or w in ("n", "nl", "uln", "lln") for w in words[index + 1 : index + 3])
+
+
+def _closing(words: list[str], index: int, end: int) -> int:
+    while index < end - 1 and words[index] != ")":
+        index += 1
+    return index
+
+
+_VITALS = frozenset(
+    {
+        "systolic_blood_pressure",
+        "diastolic_blood_pressure",
+        "pulse",
+        "temperature",
+        "respiratory_rate",
+        "weight",
+        "height",
+        "bmi",
+        "oxygen_saturation",
+        "mmse_total",
+        "adas_cog_total",
+    }
+)

@@ -1,0 +1,123 @@
+"""Each drug with its own dose, unit, route and frequency."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from .draft import Draft, Mention
+from .lexicon import Lexicon, keyed, read_lines
+from .tokens import number
+
+_BEFORE = frozenset("of oral a the dose doses tablet tablets tab tabs capsule capsules".split())
+_LEFT_EDGE = frozenset({",", ";", ".", "and", "then", "plus", ":", "with", "(", "+", "&"})
+_SOLUTIONS = frozenset({"dl", "l", "ml"})
+_FURTHEST = 25  # words after a drug in which its attributes stand
+# A frequency found later replaces one of these when it says more.
+_VAGUE = {"as_needed": 2, "daily": 1}
+
+
+@cache
+def attributes() -> tuple[Lexicon, Lexicon]:
+    """Return the lexicon of routes and frequencies, and the one of dose units."""
+    words, units = Lexicon(), Lexicon()
+    for head, spellings in keyed(read_lines("medication_attributes.txt")):
+        kind, value = head.split(" ", 1)
+        for spelling in spellings:
+            if kind == "unit":
+                units.add(spelling, value)
+            else:
+                words.add(spelling, (kind, None if value == "-" else value))
+    return words, units
+
+
+def link_attributes(draft: Draft) -> None:
+    """Give every medication of a note the attributes that stand beside it."""
+    drugs = sorted((m for m in draft.mentions if m.type == "medication"), key=lambda m: m.start)
+    left_stops = [0] * len(drugs)
+    edges = [m.start for m in drugs]
+    for i, drug in enumerate(drugs):
+        left_stops[i] = drugs[i - 1].stop if i else 0
+        edges[i] = _read_before(draft, drug, max(left_stops[i], draft.opening[drug.start]))
+    for i, drug in enumerate(drugs):
+        end = _right_edge(draft, drug)
+        if i + 1 < len(drugs):
+            end = min(end, edges[i + 1])
+        _read_after(draft, drug, end)
+
+
+def _right_edge(draft: Draft, drug: Mention) -> int:
+    end = min(draft.sentence[drug.start], drug.stop + _FURTHEST)
+    for index in range(drug.stop, end):
+        mention = draft.by_start.get(index)
+        measured = mention is not None and mention.group == "measure"
+        if draft.words[index] == ";" or measured:
+            return index
+    return end
+
+
+def _read_before(draft: Draft, drug: Mention, left: int) -> int:
+    """Read `20 mg IV furosemide`; return where the drug's own words begin."""
+    words_, units = attributes()
+    edge = drug.start
+    index = drug.start - 1
+    while index >= left and draft.words[index] not in _LEFT_EDGE and drug.start - index <= 6:
+        found = words_.at(draft.tokens, index)
+        if found is not None and found.stop == edge:
+            kind, value = found.payload
+            if getattr(drug, kind) is None:
+                setattr(drug, kind, value)
+            edge = index
+        unit = units.at(draft.tokens, index + 1)
+        if unit is not None and unit.stop == edge and _is_dose(draft, index):
+            if index > left or left == draft.opening[drug.start]:
+                drug.dose, drug.dose_unit = number(draft.words[index]), str(unit.payload)
+                return index
+            return drug.start
+        if draft.words[index] in _BEFORE and edge == index + 1:
+            edge = index
+        index -= 1
+    return drug.start
+
+
+def _is_dose(draft: Draft, index: int) -> bool:
+    before = draft.words[index - 1] if index else ""
+    return number(draft.words[index]) is not None and before != "/"
+
+
+def _read_after(draft: Draft, drug: Mention, end: int) -> None:
+    words_, units = attributes()
+    index = drug.stop
+    own = drug.dose is not None
+    while index < end:
+        if number(draft.words[index]) is not None and index + 1 < end:
+            unit = units.at(draft.tokens, index + 1)
+            if unit is not None and unit.stop <= end and _is_dose(draft, index):
+                if not _is_concentration(draft, unit.stop):
+                    raised = draft.words[index - 1] == "to"
+                    if drug.dose is None or (raised and not own):
+                        drug.dose = number(draft.words[index])
+                        drug.dose_unit = str(unit.payload)
+                index = unit.stop
+                continue
+        found = words_.at(draft.tokens, index)
+        if found is not None and found.stop <= end:
+            _take(drug, *found.payload)
+            index = found.stop
+            continue
+        index += 1
+
+
+def _is_concentration(draft: Draft, stop: int) -> bool:
+    following = draft.words[stop : stop + 2]
+    return len(following) == 2 and following[0] == "/" and following[1] in _SOLUTIONS
+
+
+def _take(drug: Mention, kind: str, value: str | None) -> None:
+    if value is None:
+        return
+    current = getattr(drug, kind)
+    if current is None:
+        setattr(drug, kind, value)
+    elif kind == "frequency" and _VAGUE.get(current, 0) > _VAGUE.get(value, 0):
+        if current == "as_needed" or value == "at_bedtime":
+            drug.frequency = value

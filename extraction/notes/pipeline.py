@@ -1,0 +1,84 @@
+"""The presets: a spaCy pipeline by name, and facts out of many notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..records import InputError
+from .facts import Fact
+from .note import Note
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+PRESETS: dict[str, tuple[str, ...]] = {
+    "fast": (
+        "trialtwin_sections",
+        "trialtwin_entities",
+        "trialtwin_adverse_events",
+        "trialtwin_negation",
+        "trialtwin_possibility",
+        "trialtwin_history",
+        "trialtwin_family",
+        "trialtwin_facts",
+    ),
+}
+LONGEST_NOTE = 5_000_000  # characters
+_FACTORIES = (
+    ".components",
+    *(f".assertion.{c}.factory" for c in ("negation", "possibility", "history", "family")),
+)
+
+
+def load_pipeline(preset: str = "fast") -> Language:
+    """Return a spaCy pipeline that finds clinical facts: `nlp(text)._.facts`.
+
+    Parameters
+    ----------
+    preset
+        `fast`: term lists and rules on a blank English pipeline; needs no model and no network.
+
+    Raises
+    ------
+    InputError
+        When there is no such preset.
+
+    Examples
+    --------
+    >>> nlp = load_pipeline("fast")
+    >>> [(f.name, f.assertion) for f in nlp("Denies chest pain; on Aricept 10 mg daily.")._.facts]
+    [('chest pain', 'absent'), ('donepezil', 'present')]
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preset {preset!r} is not known; allowed: {', '.join(PRESETS)}")
+    import spacy
+
+    for module in _FACTORIES:  # each registers its components with spaCy
+        import_module(module, __package__)
+    nlp = spacy.blank("en")
+    nlp.max_length = LONGEST_NOTE
+    for name in PRESETS[preset]:
+        nlp.add_pipe(name)
+    return nlp
+
+
+def extract(
+    notes: Iterable[Note], preset: str = "fast", processes: int = 1
+) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
+    """Yield every note with the facts found in it, in the order given.
+
+    Parameters
+    ----------
+    notes
+        Any number; they are read as they are needed.
+    preset
+        Of `load_pipeline`.
+    processes
+        Processes that share the work; the facts are the same for any number.
+    """
+    nlp = load_pipeline(preset)
+    pairs = ((note.text, note) for note in notes)
+    for doc, note in nlp.pipe(pairs, as_tuples=True, n_process=processes, batch_size=64):
+        yield note, doc._.facts

@@ -1,0 +1,103 @@
+"""Sentences and sections: where scopes end, and under which title a word stands."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from .draft import Draft
+from .lexicon import Lexicon, keyed, read_lines
+from .tokens import Tokens
+
+# A full stop after these does not end a sentence.
+_ABBREVIATIONS = frozenset(
+    "mr mrs ms dr vs approx st gr temp resp wt ht alk phos prof resp tot sp spec ca no fig pt "
+    "hx dx rx max min avg prev est dob".split()
+)
+_BULLETS = frozenset("-*•·‣–—")
+_LONGEST_TITLE = 6  # words
+
+
+@cache
+def titles() -> Lexicon:
+    """Return the lexicon of section titles; the payload is the kind of section."""
+    lexicon = Lexicon()
+    for kind, spellings in keyed(read_lines("sections.txt")):
+        for spelling in spellings:
+            lexicon.add(spelling, kind)
+    return lexicon
+
+
+def mark_sections(draft: Draft) -> None:
+    """Fill in sentences, sections and headers of a draft."""
+    tokens = draft.tokens
+    ends = _sentence_ends(tokens)
+    n = len(tokens.words)
+    draft.sentence, draft.opening, draft.section = [0] * n, [0] * n, ["other"] * n
+    start, kind = 0, "other"
+    for end in ends:
+        kind = _sentence_section(draft, start, end, kind)
+        for index in range(start, end):
+            draft.sentence[index], draft.opening[index] = end, start
+            draft.section[index] = kind
+        start = end
+
+
+def _sentence_section(draft: Draft, start: int, end: int, kind: str) -> str:
+    gap = draft.tokens.gap(start)
+    line_start = start == 0 or "\n" in gap
+    if gap.count("\n") > 1 and not (start and start - 1 in draft.headers):
+        kind = "other"
+    title = start
+    while title < end and draft.words[title] in _BULLETS:
+        title += 1
+    if title >= end:
+        return kind
+    found = titles().at(draft.tokens, title)
+    if found is not None and _is_title(draft, found.stop, end, line_start):
+        draft.headers.update(range(title, found.stop))
+        if found.stop < end:
+            draft.headers.add(found.stop)
+        return str(found.payload)
+    if line_start and ":" in draft.words[title : min(end, title + _LONGEST_TITLE)]:
+        return "other" if kind != "family" else kind
+    return kind
+
+
+def _is_title(draft: Draft, stop: int, end: int, line_start: bool) -> bool:
+    if stop >= end:
+        return line_start
+    return draft.words[stop] == ":"
+
+
+def _sentence_ends(tokens: Tokens) -> list[int]:
+    n = len(tokens.words)
+    ends = [i + 1 for i in range(n - 1) if _ends_after(tokens, i)]
+    return [*ends, n] if n else []
+
+
+def _ends_after(tokens: Tokens, index: int) -> bool:
+    """Whether a sentence ends between this word and the next."""
+    gap = tokens.gap(index + 1)
+    word = tokens.words[index]
+    if "\n" in gap or "\r" in gap:
+        following = tokens.text[tokens.starts[index + 1]]
+        return "\n\n" in gap or word in ".:" or not following.islower()
+    if word == ".":
+        return bool(gap) and _is_full_stop(tokens, index)
+    if word in "!?" and gap:
+        opening = index == 0 or tokens.words[index - 1] in ".,;:(" or bool(tokens.gap(index))
+        return not opening and tokens.text[tokens.starts[index + 1]].isupper()
+    return False
+
+
+def _is_full_stop(tokens: Tokens, index: int) -> bool:
+    if index == 0 or tokens.gap(index):
+        return True
+    before = tokens.words[index - 1]
+    following = tokens.text[tokens.starts[index + 1]]
+    if before in _ABBREVIATIONS:
+        return following.isupper() and before not in ("mr", "mrs", "ms", "dr", "prof", "st", "vs")
+    inside_initials = len(before) == 1 and before.isalpha()
+    if inside_initials and index >= 2 and tokens.words[index - 2] == ".":
+        return following.isupper()
+    return True

@@ -1,0 +1,1 @@
+"""Term lists of the notes pipeline, as package data."""

@@ -1,0 +1,111 @@
+"""Words of a note with their places, in the one form that all term lists are compared in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+_TOKEN = re.compile(
+    r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|\.\d+|[^\w\s]|_", re.UNICODE
+)
+# British spellings become American ones, in the text and in the term lists alike.
+_RESPELL = (
+    ("haem", "hem"),
+    ("aemi", "emi"),
+    ("oedem", "edem"),
+    ("rrhoea", "rrhea"),
+    ("pnoea", "pnea"),
+    ("oesoph", "esoph"),
+    ("oestr", "estr"),
+    ("tumour", "tumor"),
+    ("colour", "color"),
+    ("odour", "odor"),
+    ("faec", "fec"),
+    ("paed", "ped"),
+    ("foet", "fet"),
+    ("ischaem", "ischem"),
+    ("aesthe", "esthe"),
+    ("caecal", "cecal"),
+    ("leucoc", "leukoc"),
+    ("leucop", "leukop"),
+    ("gynaec", "gynec"),
+    ("behaviour", "behavior"),
+    ("coeliac", "celiac"),
+    ("goitre", "goiter"),
+    ("litre", "liter"),
+    ("hospitalis", "hospitaliz"),
+    ("sulph", "sulf"),
+    ("fibre", "fiber"),
+    ("anaes", "anes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Words in normal form with character places.
+
+    Parameters
+    ----------
+    text
+        The text they were cut from.
+    words
+        Lower case, American spelling, straight apostrophes; numbers and signs as written.
+    starts, stops
+        Character places, half open.
+    """
+
+    text: str
+    words: list[str]
+    starts: list[int]
+    stops: list[int]
+
+    def gap(self, index: int) -> str:
+        """Return what stands between this word and the one before."""
+        before = self.stops[index - 1] if index else 0
+        return self.text[before : self.starts[index]]
+
+
+def tokenize(text: str) -> Tokens:
+    """Cut a text into words, numbers and single signs; blanks are left out.
+
+    Examples
+    --------
+    >>> tokenize("Anaemia, Hgb 9.9 g/dL").words
+    ['anemia', ',', 'hgb', '9.9', 'g', '/', 'dl']
+    """
+    words: list[str] = []
+    starts: list[int] = []
+    stops: list[int] = []
+    for match in _TOKEN.finditer(text):
+        words.append(normal(match.group()))
+        starts.append(match.start())
+        stops.append(match.end())
+    return Tokens(text, words, starts, stops)
+
+
+@lru_cache(maxsize=65536)
+def normal(word: str) -> str:
+    """Return a word's normal form: lower case, straight apostrophes, American spelling."""
+    word = word.lower().replace("’", "'")
+    if len(word) > 4:
+        for british, american in _RESPELL:
+            if british in word:
+                word = word.replace(british, american)
+    return word
+
+
+def number(word: str) -> float | None:
+    """Return the number a word writes, or None.
+
+    Examples
+    --------
+    >>> number("12,000"), number("q")
+    (12000.0, None)
+    """
+    if not word or not (word[0].isdigit() or (word[0] == "." and len(word) > 1)):
+        return None
+    try:
+        return float(word.replace(",", ""))
+    except ValueError:
+        return None
