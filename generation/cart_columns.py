@@ -29,9 +29,8 @@ from generation.tokenizer import (
     NumericCodec,
     Region,
     codec_from_state,
-    fit_categorical,
-    fit_numeric,
 )
+from generation.tokenizer_fitting import fit_categorical, fit_numeric
 
 ARM = "arm"
 FOLLOW_UP = "follow-up"

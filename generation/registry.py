@@ -15,6 +15,7 @@ from generation.engine import Model, Progress, check_trainable
 ENGINES: dict[str, str] = {
     "twin": "generation.twin_model.model:TwinModel",
     "cart": "generation.cart:CartModel",
+    "sdv-gaussian-copula": "generation.sdv_engines:GaussianCopulaModel",
 }
 """Built-in engines: name to ``module:Class``. The first is the default."""
 

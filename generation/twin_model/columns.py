@@ -20,11 +20,9 @@ from generation.tokenizer import (
     FloatArray,
     IntArray,
     NumericCodec,
-    category_cuts,
     codec_from_state,
-    default_bins,
-    fit_categorical,
 )
+from generation.tokenizer_fitting import category_cuts, default_bins, fit_categorical
 
 ARM = "arm"
 _DEGREE = 4

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from generation.randomness import generator
-from generation.tokenizer import MINIMUM_CELL, FloatArray, smooth_quantiles
+from generation.tokenizer import MINIMUM_CELL, FloatArray
+from generation.tokenizer_fitting import smooth_quantiles
 
 _KNOTS = 40
 _AT_RISK_SHARE = 0.03

@@ -21,9 +21,9 @@ from pydantic import Field
 
 from extraction.records import Cohort, InputError, Timeline, conditions
 from generation.artifact import read_artifact, write_artifact
-from generation.assembly import TrialArrays, align, settle, to_arrays, to_cohort
+from generation.assembly import TrialArrays, Values, align, settle, to_arrays, to_cohort
 from generation.cart import pick
-from generation.cart_columns import allowed_arms, design_arms, region_of
+from generation.cart_columns import allowed_arms, region_of
 from generation.engine import (
     Capability,
     Model,
@@ -33,18 +33,12 @@ from generation.engine import (
     SamplingReport,
     arm_fault,
     parse_options,
-    present_arms,
     report_progress,
 )
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
-from generation.twin_model.columns import ARM, BaselineColumns, Encoded
-from generation.twin_model.decoding import BaselineSampler, token_places
-from generation.twin_model.network import Network
-from generation.twin_model.outcome import OutcomeModel, fit_outcome, observed_until
-from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
-from generation.twin_model.visit_fitting import fit_visits, visits_drive
-from generation.twin_model.visits import VisitProcess, read_schedule
+from generation.twin_model.columns import ARM, Encoded
+from generation.twin_model.parts import TwinParts, arm_features, arm_labels, fit_parts, phase_of
 
 _POPULATION = 3000
 _HISTORY_CANDIDATES = 8
@@ -78,18 +72,10 @@ class TwinModel(Model):
         {"static", "events", "visits", "conditions", "timeline", "log_prob", "dropout"}
     )
 
-    def __init__(
-        self,
-        card: ModelCard,
-        sampler: BaselineSampler,
-        outcome: OutcomeModel,
-        visits: VisitProcess | None,
-        reasons: EndReasons,
-        visit_names: tuple[str | None, ...],
-    ) -> None:
+    def __init__(self, card: ModelCard, parts: TwinParts) -> None:
         super().__init__(card)
-        self.sampler, self.outcome, self.visits, self.reasons = sampler, outcome, visits, reasons
-        self.visit_names = visit_names
+        self.sampler, self.outcome, self.visits = parts.sampler, parts.outcome, parts.visits
+        self.parts, self.visit_names = parts, parts.visit_names
 
     @classmethod
     def fit(
@@ -97,43 +83,13 @@ class TwinModel(Model):
     ) -> Self:
         """Fit baseline, outcome and visits in turn."""
         chosen = parse_options(TwinOptions, cls.engine, options)
-        schema, arrays = cohort.schema, to_arrays(cohort)
-        schedule = read_schedule(schema, arrays)
-        columns = BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint)
-        encoded = columns.encode(arrays)
-        network, metrics = None, {}
-        if len(columns) > 1:
-            from generation.twin_model.training import train_network
-
-            network, metrics = train_network(
-                columns, encoded, seed, chosen.members, chosen.epochs, progress
-            )
-        sampler = BaselineSampler(schema, columns, network, token_places(columns))
-        arms = present_arms(cohort)
-        people, stream = np.arange(_POPULATION), Stream(seed, "calibration")
-        drawn = sampler.draw(people, stream).encoded
-        ratio = {a: float((schema.allocation or {}).get(a, 1.0)) for a in arms}
-        labels = _arm_labels(columns, drawn, ratio, people, stream)
-        report_progress(progress, "outcome", 0.0)
-        dummies = arm_features(arrays.arm, arms)
-        outcome = fit_outcome(
-            schema, arrays,
-            np.concatenate([columns.features(encoded, True), dummies], axis=1),
-            np.concatenate([columns.features(drawn, True), arm_features(labels, arms)], axis=1),
-            dummies.shape[1], seed, visits_drive(schedule, arrays),
-        )
-        until, ended = observed_until(arrays), outcome.ended(arrays)
-        visits = fit_visits(
-            schema, arrays, schedule, columns.features(encoded, False), dummies, until, ended,
-            progress,
-        )
+        parts, metrics = fit_parts(cohort, seed, chosen.members, chosen.epochs, progress)
         card = ModelCard.describe(
             cohort, cls.engine, cls.engine_version, seed, chosen.model_dump(),
             ("numpy", "scipy", "scikit-learn", "torch", "pytorch-lightning"), metrics,
         )
-        reasons = fit_reasons(arrays, arms, _phase(outcome, visits, until, ended))
         report_progress(progress, "fitted", 1.0)
-        return cls(card, sampler, outcome, visits, reasons, arrays.visits)
+        return cls(card, parts)
 
     def sample_with_report(
         self,
@@ -187,7 +143,7 @@ class TwinModel(Model):
             n, np.arange(n), Stream(seed, "twin"), None, arms, until_day, dropout
         )
         drawn = self.sampler.draw(request.patients, request.stream, bounds)
-        labels = _arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
+        labels = arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
         arrays = self._empty(drawn.encoded, labels)
         self._day_zero(arrays, drawn.encoded, request)
         self._simulate(arrays, drawn.encoded, request, None, {})
@@ -260,9 +216,9 @@ class TwinModel(Model):
         closed = self.outcome.close(leaving, events)
         ended = closed < leaving
         arrays.events, arrays.follow_up = events, closed
-        phase = _phase(self.outcome, self.visits, closed, ended)
+        phase = phase_of(self.outcome, self.visits, closed, ended)
         place = stream.uniform(patient=patients, decision=decision_id("reason"))
-        arrays.end_reason = self.reasons.draw(arrays.arm, phase, place)
+        arrays.end_reason = self.parts.reasons.draw(arrays.arm, phase, place)
         lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
         events |= self.outcome.reflect(self.schema, closed, arrays.end_reason, lag, since)
         events |= past
@@ -289,9 +245,9 @@ class TwinModel(Model):
         encoded, report = self._known_baseline(history, request, after)
         labels = np.full(n, arm, dtype=object)
         arrays = self._empty(encoded, labels)
-        arrays.baseline = {k: np.repeat(v, n) for k, v in history.baseline.items()}
+        arrays.baseline = repeat(history.baseline, n)
         arrays.visit_day = np.repeat(history.visit_day, n, axis=0)
-        arrays.values = {k: np.repeat(v, n, axis=0) for k, v in history.values.items()}
+        arrays.values = repeat(history.values, n)
         seen = np.isfinite(arrays.visit_day)
         known = {
             name: (float(day[0]), int(status[0]))
@@ -370,68 +326,19 @@ class TwinModel(Model):
 
     def save(self, folder: Path | str) -> Path:
         """Write weights, hazards and regressions; nothing is pickled."""
-        network = self.sampler.network
-        state = {
-            "columns": self.sampler.columns.state(),
-            "network": dict(network.weights) if network else None,
-            "outcome": self.outcome.state(),
-            "visits": self.visits.state() if self.visits else None,
-            "reasons": self.reasons.state(),
-            "visit_names": list(self.visit_names),
-        }
-        return write_artifact(folder, self.card.model_dump(mode="json"), state)
+        return write_artifact(folder, self.card.model_dump(mode="json"), self.parts.state())
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
         """Read a saved twin model."""
         document, state = read_artifact(folder)
         card = ModelCard.model_validate(document)
-        columns = BaselineColumns.from_state(state["columns"])
-        network = None
-        if state["network"]:
-            network = Network(state["network"], columns.basis, columns.log_marginal)
-        visits = None
-        if state["visits"]:
-            visits = VisitProcess.from_state(card.schema_, state["visits"])
-        return cls(
-            card,
-            BaselineSampler(card.schema_, columns, network, token_places(columns)),
-            OutcomeModel.from_state(state["outcome"]),
-            visits,
-            EndReasons(**state["reasons"]),
-            tuple(state["visit_names"]),
-        )
+        return cls(card, TwinParts.from_state(card.schema_, state))
 
 
-def arm_features(labels: npt.NDArray[np.object_], arms: tuple[str, ...]) -> FloatArray:
-    """Indicators of all arms but the first, shape (n, arms - 1)."""
-    return np.column_stack([
-        np.zeros((len(labels), 0)), *((labels == arm).astype(np.float64) for arm in arms[1:])
-    ])
-
-
-def _arm_labels(
-    columns: BaselineColumns,
-    encoded: Encoded,
-    arms: dict[str, float],
-    patients: npt.NDArray[np.int64],
-    stream: Stream,
-) -> npt.NDArray[np.object_]:
-    """Arm of each patient: as drawn with the baseline, else by the design ratio."""
-    if ARM in columns.names:
-        return np.asarray(columns.decode(encoded, ARM), dtype=object)
-    return design_arms(arms, stream.uniform(patient=patients, decision=decision_id("arm")))
-
-
-def _phase(
-    outcome: OutcomeModel,
-    visits: VisitProcess | None,
-    until: FloatArray,
-    ended: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.int64]:
-    """Whether patients left, completed or had a terminal event."""
-    last = outcome.end
-    if visits is not None and visits.drives:
-        last = float(visits.schedule.lows[-1])
-    completed = until >= last - 1e-6
-    return np.where(ended, TERMINAL, np.where(completed, COMPLETED, LEFT)).astype(np.int64)
+def repeat(columns: dict[str, Values], n: int) -> dict[str, Values]:
+    """One patient's columns for n futures."""
+    repeated: dict[str, Values] = {}
+    for name, values in columns.items():
+        repeated[name] = values[np.zeros(n, dtype=np.int64)]
+    return repeated

@@ -27,14 +27,8 @@ from generation.assembly import (
     last_endpoint_day,
 )
 from generation.randomness import Stream, decision_id, integer_seed
-from generation.tokenizer import (
-    MINIMUM_CELL,
-    FloatArray,
-    learn_step,
-    local_mean,
-    smooth_quantiles,
-    to_grid,
-)
+from generation.tokenizer import MINIMUM_CELL, FloatArray, to_grid
+from generation.tokenizer_fitting import learn_step, local_mean, smooth_quantiles
 from generation.twin_model.hazards import Hazard, calibrate, fit_hazard
 
 Event = tuple[FloatArray, IntArray]
@@ -188,7 +182,7 @@ class OutcomeModel:
         self, features: FloatArray, stream: Stream, patients: IntArray, after: float, dropout: bool
     ) -> FloatArray:
         """Last day of observation of each patient, terminal events apart."""
-        end = np.full(len(patients), max(self.end, after))
+        end: FloatArray = np.full(len(patients), max(self.end, after))
         if self.follow_up is None or not dropout:
             return end
         place = stream.uniform(patient=patients, decision=decision_id("leaving"))

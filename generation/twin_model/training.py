@@ -216,7 +216,8 @@ def _validation_set(
 
 def _uniform(shape: tuple[int, ...], fan_in: int, init: torch.Generator) -> torch.Tensor:
     bound = fan_in**-0.5
-    return (torch.rand(shape, generator=init) * 2 - 1) * bound
+    drawn: torch.Tensor = (torch.rand(shape, generator=init) * 2 - 1) * bound
+    return drawn
 
 
 @contextmanager

@@ -7,13 +7,8 @@ import numpy as np
 from extraction.records import CohortSchema, Variable
 from generation.assembly import TrialArrays
 from generation.engine import Progress, report_progress
-from generation.tokenizer import (
-    MINIMUM_CELL,
-    CategoricalCodec,
-    FloatArray,
-    learn_step,
-    smooth_quantiles,
-)
+from generation.tokenizer import MINIMUM_CELL, CategoricalCodec, FloatArray
+from generation.tokenizer_fitting import learn_step, smooth_quantiles
 from generation.twin_model.ridge import Ridge, fit_logistic, fit_ridge
 from generation.twin_model.visit_values import (
     Memory,
@@ -135,7 +130,7 @@ def _memories(numbers: dict[str, FloatArray], visits: int) -> list[dict[str, Mem
 def _previous_day(arrays: TrialArrays, k: int) -> FloatArray:
     """Last attended day before visit k, 0 where there is none."""
     earlier = np.where(np.isfinite(arrays.visit_day[:, :k]), arrays.visit_day[:, :k], 0.0)
-    return np.maximum(earlier.max(axis=1, initial=0.0), 0.0)
+    return np.asarray(np.maximum(earlier.max(axis=1, initial=0.0), 0.0))
 
 
 def _fit_values(

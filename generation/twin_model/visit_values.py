@@ -17,12 +17,9 @@ from generation.tokenizer import (
     FloatArray,
     IntArray,
     codec_from_state,
-    fit_categorical,
-    learn_step,
-    local_mean,
-    smooth_quantiles,
     to_grid,
 )
+from generation.tokenizer_fitting import fit_categorical, learn_step, local_mean, smooth_quantiles
 from generation.twin_model.ridge import Ridge, fit_logistic, fit_ridge, softmax
 
 _QUANTILES = 33

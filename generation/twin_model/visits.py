@@ -79,14 +79,15 @@ def read_schedule(schema: CohortSchema, arrays: TrialArrays) -> Schedule:
     last = float(np.nanmax(days)) if np.isfinite(days).any() else 1.0
     if arrays.visits[0] is None:
         first = days[:, 0][np.isfinite(days[:, 0])]
-        day_zero = (0,) if len(first) and np.mean(first <= 0.5) > 0.5 else ()
+        zero = bool(len(first)) and float(np.mean(first <= 0.5)) > 0.5
+        day_zero = (0,) if zero else ()
         return Schedule(arrays.visits, np.zeros(0), np.zeros(0), day_zero, True, max(last, 1.0))
     windows = sorted(schema.visits, key=lambda w: w.day)
     targets = np.array([w.day for w in windows])
-    day_zero = tuple(int(k) for k in np.flatnonzero(targets <= 0.5))
+    early = tuple(int(k) for k in np.flatnonzero(targets <= 0.5))
     lows = np.array([w.low for w in windows])
     joint = len(schema.longitudinal) <= _MOST_JOINT
-    return Schedule(arrays.visits, targets, lows, day_zero, joint, max(float(targets[-1]), 1.0))
+    return Schedule(arrays.visits, targets, lows, early, joint, max(float(targets[-1]), 1.0))
 
 
 @dataclass

@@ -1,0 +1,231 @@
+"""Learning the tokens of a column from patients' values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from generation.tokenizer import (
+    KNOTS,
+    MINIMUM_CELL,
+    CategoricalCodec,
+    FloatArray,
+    IntArray,
+    NumericCodec,
+)
+
+_ATOM_SHARE = 0.03
+_CUT_GAIN_BITS = 0.15 / np.log(2.0)
+_STEPS = (100.0, 50.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001)
+
+
+def learn_step(values: FloatArray) -> float:
+    """Largest common grid of the finite values, 0 when there is none."""
+    for step in _STEPS:
+        ratio = values / step
+        if np.all(np.abs(ratio - np.round(ratio)) < 1e-6):
+            return step
+    return 0.0
+
+
+def local_mean(ordered: FloatArray, position: float) -> float:
+    """Mean of the five ordered values around a quantile position (0 to 1)."""
+    n = len(ordered)
+    width = min(MINIMUM_CELL, n)
+    first = int(np.clip(round(position * (n - 1)) - width // 2, 0, n - width))
+    return float(ordered[first : first + width].mean())
+
+
+def spread_ties(ordered: FloatArray, step: float) -> FloatArray:
+    """Spread equal sorted values evenly over their grid cell."""
+    if step == 0:
+        return ordered
+    _, first, count = np.unique(ordered, return_index=True, return_counts=True)
+    within = np.arange(len(ordered)) - np.repeat(first, count)
+    spread = (within + 0.5) / np.repeat(count, count) - 0.5
+    return np.asarray(ordered + step * spread, dtype=np.float64)
+
+
+def smooth_quantiles(values: FloatArray, knots: int) -> FloatArray:
+    """Quantile function at ``knots`` equal steps, each a mean of five neighbours."""
+    ordered = np.sort(values)
+    return np.array([local_mean(ordered, q) for q in np.linspace(0.0, 1.0, knots)])
+
+
+def default_bins(n: int) -> int:
+    """Bins for n patients: one for every ten, between 4 and 16."""
+    return int(np.clip(n // 10, 4, 16))
+
+
+def fit_numeric(
+    name: str, values: FloatArray, bins: int, cuts: Sequence[float] = ()
+) -> NumericCodec:
+    """Learn the tokens of a numeric column.
+
+    Parameters
+    ----------
+    name
+        The variable.
+    values
+        One value per patient, NaN where missing, shape (n,).
+    bins
+        Wanted number of quantile bins.
+    cuts
+        Values on which an edge must lie (see :func:`category_cuts`).
+    """
+    seen = np.sort(values[np.isfinite(values)])
+    lost = len(values) - len(seen)
+    missing = lost >= MINIMUM_CELL or len(seen) < MINIMUM_CELL
+    if len(seen) < MINIMUM_CELL:
+        nothing = np.zeros((0, KNOTS + 1))
+        return NumericCodec(
+            name, np.zeros(1), nothing, np.ones(1), np.zeros(0, bool), True, 0.0, 0.0, 1.0
+        )
+    step = learn_step(seen)
+    edges, atoms = _layout(seen, step, bins, cuts)
+    spread = spread_ties(seen, step)
+    slot = np.searchsorted(edges[1:-1], seen, side="right")
+    counts = np.bincount(slot, minlength=len(edges) - 1).astype(np.float64)
+    knots = np.stack([
+        _bin_knots(spread[slot == b], edges[b], edges[b + 1], atoms.get(b))
+        for b in range(len(edges) - 1)
+    ])
+    atom = np.array([b in atoms for b in range(len(edges) - 1)])
+    mass = np.append(counts, float(lost)) if missing else counts
+    low, centre, high = np.quantile(seen, [0.25, 0.5, 0.75])
+    scale = float(high - low) / 1.349 or float(seen.std()) or 1.0
+    return NumericCodec(
+        name, edges, knots, mass / mass.sum(), atom, missing, step, float(centre), scale
+    )
+
+
+def _layout(
+    seen: FloatArray, step: float, bins: int, cuts: Sequence[float]
+) -> tuple[FloatArray, dict[int, float]]:
+    """Edges of bins and atoms, and the value of each atom by its place."""
+    unique, counts = np.unique(seen, return_counts=True)
+    n = len(seen)
+    stands_out = (counts / n > _ATOM_SHARE) & ((counts / n > 1 / bins) | (len(unique) <= bins))
+    stands_out &= counts >= MINIMUM_CELL
+    values = unique[stands_out]
+    half = step / 2 if step > 0 else 1e-9 * max(float(np.ptp(seen)), abs(float(seen[-1])), 1e-3)
+    pieces: list[tuple[float, float, float | None]] = []
+    left = -np.inf
+    for right in [*values.tolist(), np.inf]:
+        inside = seen[(seen > left) & (seen < right)]
+        if len(inside) >= MINIMUM_CELL:
+            pieces += _segment(inside, step, max(1, round(len(inside) * bins / n)), cuts)
+        if np.isfinite(right):
+            pieces.append((right - half, right + half, float(right)))
+        left = right
+    atoms = {b: value for b, (_, _, value) in enumerate(pieces) if value is not None}
+    inner = [
+        high if value is not None else (low if after is not None else (high + low) / 2)
+        for (_, high, value), (low, _, after) in pairwise(pieces)
+    ]
+    return np.array([pieces[0][0], *inner, pieces[-1][1]]), atoms
+
+
+def _segment(
+    seen: FloatArray, step: float, bins: int, cuts: Sequence[float]
+) -> list[tuple[float, float, float | None]]:
+    """Bins of a run of sorted values without atoms, each of five patients or more."""
+    spread = spread_ties(seen, step)
+    low, high = local_mean(spread, 0.0), local_mean(spread, 1.0)
+    wanted = [local_mean(spread, q) for q in np.arange(1, bins) / bins]
+    if step > 0:
+        low, high = (np.floor(low / step) - 0.5) * step, (np.ceil(high / step) + 0.5) * step
+        low, high = max(low, seen[0] - step / 2), min(high, seen[-1] + step / 2)
+    accepted: list[float] = []
+    apart = {True: MINIMUM_CELL, False: max(MINIMUM_CELL, int(0.5 * len(seen) / bins))}
+    for forced, candidates in ((True, list(cuts)), (False, wanted)):
+        for edge in candidates:
+            snapped = (np.floor(edge / step) + 0.5) * step if step > 0 else float(edge)
+            places = np.searchsorted(seen, [-np.inf, *sorted([*accepted, snapped]), np.inf])
+            if low < snapped < high and np.diff(places).min() >= apart[forced]:
+                accepted.append(float(snapped))
+    ends = [low, *sorted(accepted), high]
+    return [(a, b, None) for a, b in pairwise(ends)]
+
+
+def _bin_knots(inside: FloatArray, low: float, high: float, atom: float | None) -> FloatArray:
+    """Quantile knots of one bin, rising from its lower to its upper edge."""
+    if atom is not None:
+        return np.full(KNOTS + 1, atom)
+    inner = [local_mean(inside, q) for q in np.arange(1, KNOTS) / KNOTS] if len(inside) else []
+    inner = inner or list(np.linspace(low, high, KNOTS + 1)[1:-1])
+    return np.maximum.accumulate(np.clip(np.array([low, *inner, high]), low, high))
+
+
+def fit_categorical(
+    name: str,
+    values: npt.NDArray[np.object_],
+    categories: Sequence[str] | None,
+    ordinal: bool = False,
+) -> CategoricalCodec:
+    """Learn the tokens of a categorical column; categories below five patients are merged.
+
+    A rare ordinal category joins its nearest kept neighbour; a rare nominal one joins
+    a kept category called "other" if there is one, and the most frequent one otherwise.
+    """
+    series = pd.Series(values, dtype=object)
+    counts = series.dropna().astype(str).value_counts()
+    order = [str(c) for c in categories] if categories else sorted(counts.index)
+    kept = [c for c in order if counts.get(c, 0) >= MINIMUM_CELL]
+    lost = int(series.isna().sum())
+    if not kept:
+        return CategoricalCodec(name, (), {}, np.ones(1), True, ordinal)
+    merged = {
+        c: _host(c, order, kept, counts, ordinal)
+        for c in order
+        if 0 < counts.get(c, 0) < MINIMUM_CELL
+    }
+    sizes = {c: float(counts[c]) for c in kept}
+    for rare, host in merged.items():
+        sizes[host] += float(counts[rare])
+    missing = lost >= MINIMUM_CELL
+    mass = np.array([*sizes.values(), *([float(lost)] if missing else [])])
+    return CategoricalCodec(name, tuple(kept), merged, mass / mass.sum(), missing, ordinal)
+
+
+def _host(
+    rare: str, order: list[str], kept: list[str], counts: pd.Series[int], ordinal: bool
+) -> str:
+    """Category that takes in a rare one."""
+    if ordinal:
+        return min(kept, key=lambda c: abs(order.index(c) - order.index(rare)))
+    other = [c for c in kept if c.strip().lower() == "other"]
+    return other[0] if other else max(kept, key=lambda c: int(counts[c]))
+
+
+def category_cuts(values: FloatArray, labels: Sequence[IntArray]) -> list[float]:
+    """Values where a numeric column decides a categorical one (entropy trees).
+
+    Strata such as "CD4 up to 50" are functions of a number: unless a bin edge lies
+    on the cut, generated patients contradict themselves.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    seen = np.isfinite(values)
+    cuts: set[float] = set()
+    for label in labels:
+        rows = seen & (label >= 0)
+        if rows.sum() < 4 * MINIMUM_CELL or len(np.unique(label[rows])) < 2:
+            continue
+        tree = DecisionTreeClassifier(
+            criterion="entropy", max_leaf_nodes=4, min_samples_leaf=2 * MINIMUM_CELL, random_state=0
+        ).fit(values[rows, None], label[rows]).tree_
+        inner = np.flatnonzero(tree.children_left >= 0)
+        for node in inner:
+            left, right = tree.children_left[node], tree.children_right[node]
+            weight = tree.n_node_samples / tree.n_node_samples[0]
+            gain = weight[node] * tree.impurity[node] - (
+                weight[left] * tree.impurity[left] + weight[right] * tree.impurity[right]
+            )
+            if gain > _CUT_GAIN_BITS:
+                cuts.add(float(tree.threshold[node]))
+    return sorted(cuts)

@@ -1,0 +1,143 @@
+"""The fitted parts of a twin model, and how they are fitted in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from extraction.records import Cohort, CohortSchema
+from generation.assembly import to_arrays
+from generation.cart_columns import design_arms
+from generation.engine import Progress, present_arms, report_progress
+from generation.randomness import Stream, decision_id
+from generation.tokenizer import FloatArray
+from generation.twin_model.columns import ARM, BaselineColumns, Encoded
+from generation.twin_model.decoding import BaselineSampler, token_places
+from generation.twin_model.network import Network
+from generation.twin_model.outcome import OutcomeModel, fit_outcome, observed_until
+from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
+from generation.twin_model.visit_fitting import fit_visits, visits_drive
+from generation.twin_model.visits import VisitProcess, read_schedule
+
+_POPULATION = 3000
+
+
+@dataclass(frozen=True)
+class TwinParts:
+    """Baseline sampler, outcome hazards, visit process and end reasons.
+
+    ``visit_names`` are the visits of the training cohort in order.
+    """
+
+    sampler: BaselineSampler
+    outcome: OutcomeModel
+    visits: VisitProcess | None
+    reasons: EndReasons
+    visit_names: tuple[str | None, ...]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything needed to rebuild the parts, the schema apart."""
+        network = self.sampler.network
+        return {
+            "columns": self.sampler.columns.state(),
+            "network": dict(network.weights) if network else None,
+            "outcome": self.outcome.state(),
+            "visits": self.visits.state() if self.visits else None,
+            "reasons": self.reasons.state(),
+            "visit_names": list(self.visit_names),
+        }
+
+    @classmethod
+    def from_state(cls, schema: CohortSchema, state: dict[str, Any]) -> TwinParts:
+        """Rebuild from :meth:`state`."""
+        columns = BaselineColumns.from_state(state["columns"])
+        network = visits = None
+        if state["network"]:
+            network = Network(state["network"], columns.basis, columns.log_marginal)
+        if state["visits"]:
+            visits = VisitProcess.from_state(schema, state["visits"])
+        return cls(
+            BaselineSampler(schema, columns, network, token_places(columns)),
+            OutcomeModel.from_state(state["outcome"]),
+            visits,
+            EndReasons(**state["reasons"]),
+            tuple(state["visit_names"]),
+        )
+
+
+def fit_parts(
+    cohort: Cohort, seed: int, members: int, epochs: int, progress: Progress | None
+) -> tuple[TwinParts, dict[str, float]]:
+    """Fit baseline net, outcome and visits; return them with the net's metrics.
+
+    Survival is calibrated over 3,000 sampled patients, arms by the design.
+    """
+    schema, arrays = cohort.schema, to_arrays(cohort)
+    schedule = read_schedule(schema, arrays)
+    columns = BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint)
+    encoded = columns.encode(arrays)
+    network: Network | None = None
+    metrics: dict[str, float] = {}
+    if len(columns) > 1:
+        from generation.twin_model.training import train_network
+
+        network, metrics = train_network(columns, encoded, seed, members, epochs, progress)
+    sampler = BaselineSampler(schema, columns, network, token_places(columns))
+    arms = present_arms(cohort)
+    people, stream = np.arange(_POPULATION), Stream(seed, "calibration")
+    drawn = sampler.draw(people, stream).encoded
+    ratio = {a: float((schema.allocation or {}).get(a, 1.0)) for a in arms}
+    labels = arm_labels(columns, drawn, ratio, people, stream)
+    report_progress(progress, "outcome", 0.0)
+    dummies = arm_features(arrays.arm, arms)
+    outcome = fit_outcome(
+        schema,
+        arrays,
+        np.concatenate([columns.features(encoded, True), dummies], axis=1),
+        np.concatenate([columns.features(drawn, True), arm_features(labels, arms)], axis=1),
+        dummies.shape[1],
+        seed,
+        visits_drive(schedule, arrays),
+    )
+    until, ended = observed_until(arrays), outcome.ended(arrays)
+    plain = columns.features(encoded, False)
+    visits = fit_visits(schema, arrays, schedule, plain, dummies, until, ended, progress)
+    reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, until, ended))
+    return TwinParts(sampler, outcome, visits, reasons, arrays.visits), metrics
+
+
+def arm_features(labels: npt.NDArray[np.object_], arms: tuple[str, ...]) -> FloatArray:
+    """Indicators of all arms but the first, shape (n, arms - 1)."""
+    return np.column_stack([
+        np.zeros((len(labels), 0)), *((labels == arm).astype(np.float64) for arm in arms[1:])
+    ])
+
+
+def arm_labels(
+    columns: BaselineColumns,
+    encoded: Encoded,
+    arms: dict[str, float],
+    patients: npt.NDArray[np.int64],
+    stream: Stream,
+) -> npt.NDArray[np.object_]:
+    """Arm of each patient: as drawn with the baseline, else by the design ratio."""
+    if ARM in columns.names:
+        return np.asarray(columns.decode(encoded, ARM), dtype=object)
+    return design_arms(arms, stream.uniform(patient=patients, decision=decision_id("arm")))
+
+
+def phase_of(
+    outcome: OutcomeModel,
+    visits: VisitProcess | None,
+    until: FloatArray,
+    ended: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.int64]:
+    """Whether patients left, completed or had a terminal event."""
+    last = outcome.end
+    if visits is not None and visits.drives:
+        last = float(visits.schedule.lows[-1])
+    completed = until >= last - 1e-6
+    return np.where(ended, TERMINAL, np.where(completed, COMPLETED, LEFT)).astype(np.int64)
