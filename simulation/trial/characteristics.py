@@ -34,7 +34,8 @@ class Scenario:
     rejection
         Probability of rejecting: type I error at effect 0, else power.
     expected_n
-        Patients randomised by the stop.
+        Patients whose outcome is due by the stop; those randomised while it was awaited (at a
+        fast enrolment all of them) come on top.
     expected_information
         Information at the stop over that at the last look, had the trial gone on.
     stopping
@@ -107,6 +108,11 @@ class OperatingCharacteristics:
             said.append(
                 f"Monte Carlo errors leave out the uncertainty of the {self.population['rows']} "
                 f"twins and of {behind} patients behind them"
+            )
+        if len(self.design.sizes) > 1:
+            said.append(
+                "a look counts patients whose visit is due: patients randomised while it is "
+                "awaited are not simulated and come on top of the expected number"
             )
         return said
 

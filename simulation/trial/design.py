@@ -194,7 +194,7 @@ class TrialDesign(_Plan):
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """Patients randomised by each look."""
+        """Patients at each look: those whose visit is due, whether they come or have left."""
         return tuple(ceil(rate * self.n - 1e-9) for rate in self.sequential.rates)
 
     @cached_property

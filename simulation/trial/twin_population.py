@@ -15,7 +15,7 @@ from simulation.execution.manifest import write_atomically
 from simulation.trial.population import Floats, Indices, Patients, Population
 
 if TYPE_CHECKING:
-    from extraction.records import Cohort
+    from extraction.records import Cohort, CohortSchema
     from generation.engine import Model
     from simulation.trial.design import TrialDesign
 
@@ -108,7 +108,8 @@ class TwinPopulation(Population):
         Raises
         ------
         InputError
-            If a variable or visit is not in the schema, or too few patients remain.
+            If a variable or visit is not in the schema, a covariate is not known at
+            randomisation, or too few patients remain.
         """
         arms = cohort.subjects["arm"]
         if arms.notna().any():
@@ -117,14 +118,12 @@ class TwinPopulation(Population):
         outcome = cohort.at_visit(endpoint.variable, endpoint.visit)
         if endpoint.change_from:
             outcome = outcome - cohort.at_visit(endpoint.variable, endpoint.change_from)
+        _check_covariates(design.covariates, cohort.schema)
         table = {_OUTCOME: outcome.to_numpy()}
         for name in design.covariates:
             variable, _, visit = name.partition("@")
-            if visit:
-                table[name] = cohort.at_visit(variable, visit).to_numpy()
-            else:
-                cohort.schema.variable(name)
-                table[name] = cohort.subjects[name].to_numpy()
+            known = cohort.at_visit(variable, visit) if visit else cohort.subjects[name]
+            table[name] = known.to_numpy()
         facts = {"cohort_digest": cohort.digest(), **(origin or {})}
         return cls.from_table(pd.DataFrame(table), _OUTCOME, design.covariates, origin=facts)
 
@@ -234,6 +233,21 @@ class TwinPopulation(Population):
             raise InputError("population: its file has changed; run again from the start")
         columns = {name: tuple(held) for name, held in facts["columns"].items()}
         return cls(pd.read_parquet(io.BytesIO(data)), columns, {})
+
+
+def _check_covariates(covariates: Sequence[str], schema: "CohortSchema") -> None:
+    """Refuse what is not known at randomisation: later visits, and flags set in hindsight."""
+    faults = Faults("population")
+    baseline = {v.name for v in schema.baseline}
+    for name in covariates:
+        variable, _, visit = name.partition("@")
+        with faults.catch():
+            schema.variable(variable)
+            if visit and schema.visit(visit).day > 0:
+                faults.add(f"covariate {name!r} is measured after randomisation; leave it out")
+            if not visit and name not in baseline:
+                faults.add(f"covariate {name!r} is no baseline variable; leave it out")
+    faults.raise_if_any()
 
 
 def _pick(uniform: Floats, size: int) -> Indices:

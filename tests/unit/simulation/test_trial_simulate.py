@@ -76,6 +76,7 @@ def test_results_are_plain_json_and_name_the_estimand() -> None:
     assert out["population"]["origin"] == {"n_train": 86}
     assert out["estimand"]["intercurrent_events"] == {"discontinuation": "hypothetical"}
     assert "100 twins and of 86 patients" in out["limits"][1]
+    assert "whose visit is due" in out["limits"][2]  # this design has interim looks
     assert [s["effect"] for s in out["scenarios"]] == [0.0, 0.5]
     null = out["scenarios"][0]
     assert sum(s["value"] for s in null["stopping"]) == pytest.approx(null["rejection"]["value"])
@@ -173,3 +174,13 @@ def test_a_cohort_gives_its_controls_as_twins() -> None:
     result = simulate(design, _cohort(), 50)
     assert result.digest() == simulate(design, population, 50).digest()
     assert 0.7 < result.table["completers"][:, 0].mean() / 60 < 0.9
+
+
+@pytest.mark.parametrize(
+    ("covariate", "fault"),
+    [("ADAS@Week 24", "after randomisation"), ("ADAS", "no baseline variable")],
+)
+def test_only_what_is_known_at_randomisation_is_a_covariate(covariate: str, fault: str) -> None:
+    design = TrialDesign.parse(NEXT_TRIAL | {"covariates": [covariate]})
+    with pytest.raises(InputError, match=fault):
+        TwinPopulation.from_cohort(_cohort(), design)
