@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 
-
 def configure(path: Path, level: str = "info") -> None:
     """Send structlog's events to a file; the file is made with the first event.
 

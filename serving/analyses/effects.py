@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ from simulation.analysis.prognostic import (
 from simulation.analysis.ridge import baseline_features, ridge_learner
 
 FEWEST = 20
+Strategy = Literal["treatment policy", "hypothetical"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,19 @@ class Observed:
     Parameters
     ----------
     subjects
-        Their rows, with ``change`` from baseline.
+        Their rows, with ``change`` from baseline and whether it was taken ``after_stopping``.
     control
         Label of the control arm.
     endpoint
         What was measured.
+    strategy
+        For discontinuation: "treatment policy" (outcomes taken later count) or "hypothetical".
     """
 
     subjects: pd.DataFrame
     control: str
     endpoint: PrimaryEndpoint
+    strategy: Strategy = "treatment policy"
 
     @property
     def change(self) -> FloatArray:
@@ -75,35 +79,44 @@ class Observed:
         return baseline_features(numeric, factors)
 
 
-def observed_outcome(cohort: Cohort, variable: str, visit: str) -> pd.Series:
-    """Each patient's observed value at an analysis visit, NaN where there is none.
+def observed_outcome(cohort: Cohort, variable: str, visit: str) -> pd.DataFrame:
+    """Each patient's observed value at an analysis visit and its day, in subject row order.
 
     The trial's own analysis visit counts where its records name it, else the schema's window.
     """
     rows = cohort.observed(variable)
+    window = cohort.schema.visit(visit)
     named = rows[rows["visit"] == visit]
     if not len(named):
-        return cohort.at_visit(variable, visit)
-    target = cohort.schema.visit(visit).day
-    order = (named["day"] - target).abs().sort_values(kind="stable").index
+        named = rows[rows["day"].between(window.low, window.high)]
+    order = (named["day"] - window.day).abs().sort_values(kind="stable").index
     named = named.loc[order].drop_duplicates(["study_id", "subject_id"])
-    out = np.full(len(cohort), np.nan)
-    out[cohort.positions(named)] = named["value"].to_numpy()
-    return pd.Series(out)
+    out = np.full((len(cohort), 2), np.nan)
+    out[cohort.positions(named)] = named[["value", "day"]].to_numpy(dtype=np.float64)
+    return pd.DataFrame(out, columns=["value", "day"])
 
 
-def observed(cohort: Cohort, endpoint: PrimaryEndpoint) -> Observed:
-    """Patients whose outcome was observed.
+def observed(
+    cohort: Cohort, endpoint: PrimaryEndpoint, strategy: Strategy = "treatment policy"
+) -> Observed:
+    """Patients whose outcome was observed; "hypothetical" leaves out what came after stopping.
 
     Raises
     ------
     InputError
         When an arm has fewer than 20 of them.
     """
-    value = observed_outcome(cohort, endpoint.variable, endpoint.visit)
-    change = value - cohort.subjects[endpoint.baseline]
+    found = observed_outcome(cohort, endpoint.variable, endpoint.visit)
+    change = found["value"] - cohort.subjects[endpoint.baseline]
+    after = np.zeros(len(cohort), dtype=bool)
+    if endpoint.discontinuation:
+        left = cohort.endpoint(endpoint.discontinuation)
+        stopped = left["day"].where(left["observed"].astype(bool))
+        after = (found["day"] > stopped).to_numpy()
     kept = change.notna().to_numpy()
-    rows = cohort.subjects[kept].assign(change=change[kept].to_numpy())
+    if strategy == "hypothetical":
+        kept &= ~after
+    rows = cohort.subjects[kept].assign(change=change[kept].to_numpy(), after_stopping=after[kept])
     counts = rows["arm"].value_counts()
     short = [f"{a}: {int(n)}" for a, n in counts.items() if n < FEWEST]
     if short or len(counts) < 2:
@@ -112,16 +125,18 @@ def observed(cohort: Cohort, endpoint: PrimaryEndpoint) -> Observed:
             f"{', '.join(short) or 'one arm only'}; at least {FEWEST} in each of two arms are "
             "needed; choose an earlier visit or leave the section out"
         )
-    return Observed(rows.reset_index(drop=True), str(cohort.schema.control_arm), endpoint)
+    control = str(cohort.schema.control_arm)
+    return Observed(rows.reset_index(drop=True), control, endpoint, strategy)
 
 
-def estimand(endpoint: PrimaryEndpoint, treatment: str, summary: str) -> Estimand:
-    """The study's question by the five attributes of ICH E9(R1)."""
+def estimand(data: Observed, treatment: str, summary: str) -> Estimand:
+    """The question by the five attributes of ICH E9(R1)."""
+    end = data.endpoint
     return Estimand(
-        population=endpoint.population,
+        population=end.population,
         treatment=treatment,
-        variable=f"change of {endpoint.variable} from baseline to {endpoint.visit}",
-        intercurrent_events=dict(endpoint.intercurrent_events),
+        variable=f"change of {end.variable} from baseline to {end.visit}",
+        intercurrent_events={"discontinuation": data.strategy},
         summary=summary,
     )
 
@@ -136,7 +151,7 @@ def observed_ancova(data: Observed) -> Ancova:
         {end.baseline: rows[end.baseline]},
         {name: rows[name].to_numpy(dtype=str) for name in end.factors},
         control=data.control,
-        estimand=estimand(end, "each active arm against control", "difference in adjusted means"),
+        estimand=estimand(data, "each active arm against control", "difference in adjusted means"),
     )
 
 
@@ -166,9 +181,7 @@ def adjustment(
     """
     trial = as_trial(data)
     scorer = RidgeScorer(features, trial.y, "all_arms")
-    question = estimand(
-        data.endpoint, "each active arm against control", "difference in adjusted means"
-    )
+    question = estimand(data, "each active arm against control", "difference in adjusted means")
     fitted = cross_fitted_adjustment(
         trial,
         scorer,
@@ -179,7 +192,10 @@ def adjustment(
     )
     r = fitted.partial_correlation
     interval = correlation(float(r.mean()), trial.y.size - trial.shared.shape[1] - 2)
+    residual_sd = float(observed_ancova(data).fit.sigma)
     figures: dict[str, Any] = {
+        "residual_sd": residual_sd,
+        "strategy": data.strategy,
         "name": "cross-fitted covariate adjustment",
         "beyond": f"ANCOVA with {', '.join([data.endpoint.baseline, *data.endpoint.factors])}",
         "n": int(trial.y.size),
@@ -187,18 +203,27 @@ def adjustment(
         "folds": settings.folds,
         "repeats": settings.repeats,
         "se2_ratio": {
-            arm: {"mean": float(v.mean()), "low": float(v.min()), "high": float(v.max()),
-                  "values": v.tolist()}
+            arm: {
+                "mean": float(v.mean()),
+                "low": float(v.min()),
+                "high": float(v.max()),
+                "values": v.tolist(),
+            }
             for arm, v in fitted.variance_ratio.items()
         },
         "partial_correlation": {
-            "mean": float(r.mean()), "low": float(r.min()), "high": float(r.max()),
+            "mean": float(r.mean()),
+            "low": float(r.min()),
+            "high": float(r.max()),
             "interval": [interval.low, interval.high],
         },
     }
     if settings.null_trials:
         rates = null_type_one_error(
-            trial, scorer, rng=generator(seed, "effects.nulls"), replicates=settings.null_trials,
+            trial,
+            scorer,
+            rng=generator(seed, "effects.nulls"),
+            replicates=settings.null_trials,
             folds=settings.folds,
         )
         figures["type_one_error"] = {
@@ -238,11 +263,17 @@ def against_synthetic(
         treated = arm == name
         y1, x1 = data.change[treated], features[treated]
         m0, m1 = cross_fitted_controls(x0, y0, x1, ridge_learner, folds)
-        question = estimand(data.endpoint, f"{name} against {data.control}", "difference in means")
+        question = estimand(data, f"{name} against {data.control}", "difference in means")
         robust = doubly_robust_effect(y1, m1, y0, m0, estimand=question)
         check = bootstrap_se(
-            x1, y1, x0, y0, ridge_learner, rng=generator(seed, "effects.bootstrap"),
-            folds=settings.folds, replicates=settings.bootstrap,
+            x1,
+            y1,
+            x0,
+            y0,
+            ridge_learner,
+            rng=generator(seed, "effects.bootstrap"),
+            folds=settings.folds,
+            replicates=settings.bootstrap,
         )
         corrected = synthetic_control_test(y1, synthetic_change, y0.size, estimand=question)
         naive = naive_synthetic_test(y1, synthetic_change, y0.size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from extraction.records import Cohort
 from serving.study.trial import ModelsSection
 
 
 def model_cohort(cohort: Cohort, models: ModelsSection) -> Cohort:
-    """Return a cohort with the named variables and endpoints only; derived rows are left out.
+    """Return a cohort with the named variables and endpoints only.
 
     Parameters
     ----------
@@ -16,19 +18,22 @@ def model_cohort(cohort: Cohort, models: ModelsSection) -> Cohort:
     models
         Which baseline variables, variables over time and endpoints a model is to learn.
     """
-    schema = cohort.schema.keep([*models.baseline, *models.longitudinal])
-    wanted = set(models.endpoints)
+    return narrowed(cohort, (*models.baseline, *models.longitudinal), models.endpoints)
+
+
+def narrowed(cohort: Cohort, variables: Sequence[str], endpoints: Sequence[str]) -> Cohort:
+    """Return a cohort with these variables and endpoints only.
+
+    Raises
+    ------
+    InputError
+        When a name is not in the schema.
+    """
+    for name in endpoints:
+        cohort.schema.endpoint(name)
+    wanted = set(endpoints)
     kept = tuple(e for e in cohort.schema.endpoints if e.name in wanted)
-    narrow = cohort.with_schema(schema.replace(endpoints=kept))
-    return Cohort.build(
-        narrow.schema,
-        narrow.subjects,
-        narrow.observations,
-        None,
-        None,
-        narrow.events,
-        narrow.sources,
-    )
+    return cohort.with_schema(cohort.schema.keep(variables).replace(endpoints=kept))
 
 
 def controls_of(cohort: Cohort) -> Cohort:

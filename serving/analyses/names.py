@@ -30,6 +30,8 @@ def check_trial(study: TrialStudy, schema: CohortSchema) -> None:
     faults += _missing("endpoint.variable", [end.variable], longitudinal, "variable over time")
     faults += _missing("endpoint.baseline", [end.baseline], baseline, "baseline variable")
     faults += _missing("endpoint.factors", end.factors, baseline, "baseline variable")
+    if end.discontinuation:
+        faults += _missing("endpoint.discontinuation", [end.discontinuation], endpoints, "endpoint")
     visits = [v.name for v in schema.visits]
     faults += _missing("endpoint.visit", [end.visit], visits, "visit")
     for name, item in study.cohort.published.items():
@@ -44,7 +46,9 @@ def check_trial(study: TrialStudy, schema: CohortSchema) -> None:
     if study.twins:
         faults += _missing("twins.from_visit", [study.twins.from_visit], visits, "visit")
     if study.effects:
-        faults += _missing("effects.features", study.effects.features, baseline, "baseline variable")
+        faults += _missing(
+            "effects.features", study.effects.features, baseline, "baseline variable"
+        )
     if study.trial:
         faults += _missing("trial.treated_arm", [study.trial.treated_arm], schema.arms, "arm")
         faults += _missing(

@@ -58,9 +58,7 @@ def carried_forward(cohort: Cohort, variable: str, visit: str) -> pd.DataFrame:
     return out
 
 
-def ancova_locf(
-    cohort: Cohort, endpoint: PrimaryEndpoint, item: PublishedAncova
-) -> dict[str, Any]:
+def ancova_locf(cohort: Cohort, endpoint: PrimaryEndpoint, item: PublishedAncova) -> dict[str, Any]:
     """ANCOVA of change from baseline with the last observation carried forward."""
     last = carried_forward(cohort, endpoint.variable, endpoint.visit)
     subjects = cohort.subjects
@@ -83,12 +81,18 @@ def ancova_locf(
     figures: dict[str, float] = {}
     for arm in [a for a in cohort.schema.arms if (rows["arm"] == a).any()]:
         mine = change[rows["arm"] == arm]
-        figures |= {f"n {arm}": float(len(mine)), f"mean {arm}": float(mine.mean()),
-                    f"sd {arm}": float(mine.std()),
-                    f"carried forward {arm}": float(last["carried"][used][rows["arm"] == arm].sum())}
+        figures |= {
+            f"n {arm}": float(len(mine)),
+            f"mean {arm}": float(mine.mean()),
+            f"sd {arm}": float(mine.std()),
+            f"carried forward {arm}": float(last["carried"][used][rows["arm"] == arm].sum()),
+        }
     for arm, effect in fitted.effects.items():
-        figures |= {f"difference {arm}": effect.estimate, f"se {arm}": effect.se,
-                    f"p {arm}": effect.p_value}
+        figures |= {
+            f"difference {arm}": effect.estimate,
+            f"se {arm}": effect.se,
+            f"p {arm}": effect.p_value,
+        }
     if item.dose_by_arm:
         trend = dose_response(change, rows["arm"].map(item.dose_by_arm), columns, factors)
         figures["p dose response"] = trend.p_value
@@ -133,11 +137,19 @@ def time_to_event(cohort: Cohort, item: PublishedTimeToEvent) -> dict[str, Any]:
         fit = cox(day[pair], observed[pair], {"treated": mine[pair].astype(float)})
         ratio = fit.hazard_ratio("treated", estimand=_event_estimand(cohort, item, name))
         estimates.append(ratio.to_dict() | {"arm": name, "control": control})
-        figures |= {f"hazard ratio {name}": ratio.estimate, f"hazard ratio low {name}": ratio.low,
-                    f"hazard ratio high {name}": ratio.high}
+        figures |= {
+            f"hazard ratio {name}": ratio.estimate,
+            f"hazard ratio low {name}": ratio.low,
+            f"hazard ratio high {name}": ratio.high,
+        }
     label = cohort.schema.endpoint(item.endpoint).title
-    return {"title": label, "label": "as published", "control": control, "figures": figures,
-            "estimates": estimates}
+    return {
+        "title": label,
+        "label": "as published",
+        "control": control,
+        "figures": figures,
+        "estimates": estimates,
+    }
 
 
 def _event_estimand(cohort: Cohort, item: PublishedTimeToEvent, arm: str) -> Estimand:
@@ -172,7 +184,7 @@ def checks(
             "figure": name,
             "published": value,
             "obtained": figures[name],
-            "agrees": abs(figures[name] - value) <= 0.5 * 10**-_digits(value, decimals) + 1e-12,
+            "agrees": abs(figures[name] - value) <= 0.5 * 10 ** -_digits(value, decimals) + 1e-12,
         }
         for name, value in expected.items()
     ]

@@ -36,8 +36,10 @@ def table_one(cohort: Cohort, names: Sequence[str] = ()) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = []
     for name in wanted:
         variable = cohort.schema.variable(name)
-        rows += _numeric(cohort, variable, arms) if variable.numeric else _levels(
-            cohort, variable, arms
+        rows += (
+            _numeric(cohort, variable, arms)
+            if variable.numeric
+            else _levels(cohort, variable, arms)
         )
     return rows
 

@@ -68,17 +68,18 @@ _SHOWN = ("two_sample_auc", "pair_trends", "membership_auc", "impossible_rows")
 
 
 def _twins(found: Result) -> list[str]:
-    return [f"Twins, {found['n']} patients forecast by models that never saw them: "
-            f"{found['verdict']}"]
+    return [
+        f"Twins, {found['n']} patients forecast by models that never saw them: {found['verdict']}"
+    ]
 
 
 def _effects(found: Result) -> list[str]:
     lines = []
     for row in found["estimates"]:
-        if row["analysis"] in ("observed outcomes", "cross-fitted score"):
+        if row["analysis"] == found["primary"]:
             lines.append(
-                f"{row['arm']}, {row['analysis']}: {row['estimate']:+.2f} "
-                f"({row['low']:+.2f} to {row['high']:+.2f})."
+                f"{row['arm']}, {row['analysis']} (ANCOVA): {row['estimate']:+.2f} "
+                f"(95 % {row['low']:+.2f} to {row['high']:+.2f})."
             )
     ratios = [r["mean"] for r in found["adjustment"]["se2_ratio"].values()]
     r = found["adjustment"]["partial_correlation"]

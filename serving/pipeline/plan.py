@@ -18,8 +18,13 @@ _TRIAL = (
         "Read the trial; Table 1; reproduce the published analysis",
         f"{_HERE}.cohort:run",
         settings=("cohort", "endpoint", "models", "effects", "trial", "twins"),
-        code=(*_GROUND, "extraction/sources", "simulation/analysis", "serving/analyses",
-              "serving/pipeline/stages/cohort.py"),
+        code=(
+            *_GROUND,
+            "extraction/sources",
+            "simulation/analysis",
+            "serving/analyses",
+            "serving/pipeline/stages/cohort.py",
+        ),
         reads_data=True,
     ),
     Stage(
@@ -36,8 +41,14 @@ _TRIAL = (
         f"{_HERE}.notes:run",
         after=("cohort", "models"),
         settings=("notes", "endpoint", "models"),
-        code=(*_GROUND, "extraction/notes", "generation/narratives", "simulation/analysis",
-              "serving/analyses", "serving/pipeline/stages/notes.py"),
+        code=(
+            *_GROUND,
+            "extraction/notes",
+            "generation/narratives",
+            "simulation/analysis",
+            "serving/analyses",
+            "serving/pipeline/stages/notes.py",
+        ),
     ),
     Stage(
         "evaluation",
@@ -53,8 +64,14 @@ _TRIAL = (
         f"{_HERE}.twins:run",
         after=("cohort",),
         settings=("twins", "models", "endpoint"),
-        code=(*_GROUND, "generation", "simulation/twins", "simulation/analysis",
-              "serving/analyses", "serving/pipeline/stages/twins.py"),
+        code=(
+            *_GROUND,
+            "generation",
+            "simulation/twins",
+            "simulation/analysis",
+            "serving/analyses",
+            "serving/pipeline/stages/twins.py",
+        ),
     ),
     Stage(
         "effects",
@@ -62,8 +79,13 @@ _TRIAL = (
         f"{_HERE}.effects:run",
         after=("cohort", "models"),
         settings=("effects", "endpoint", "models"),
-        code=(*_GROUND, "generation/randomness.py", "simulation/analysis", "serving/analyses",
-              "serving/pipeline/stages/effects.py"),
+        code=(
+            *_GROUND,
+            "generation/randomness.py",
+            "simulation/analysis",
+            "serving/analyses",
+            "serving/pipeline/stages/effects.py",
+        ),
     ),
     Stage(
         "trial",
@@ -80,8 +102,12 @@ _HISTORICAL = (
         "Read the historical trial, and of the new one the baseline only",
         f"{_HERE}.cohorts:run",
         settings=("historical", "target", "score", "borrowing"),
-        code=(*_GROUND, "extraction/sources", "serving/analyses",
-              "serving/pipeline/stages/cohorts.py"),
+        code=(
+            *_GROUND,
+            "extraction/sources",
+            "serving/analyses",
+            "serving/pipeline/stages/cohorts.py",
+        ),
         reads_data=True,
     ),
     Stage(
@@ -90,8 +116,13 @@ _HISTORICAL = (
         f"{_HERE}.score:run",
         after=("cohorts",),
         settings=("historical", "target", "score"),
-        code=(*_GROUND, "extraction/sources", "simulation/analysis", "serving/analyses",
-              "serving/pipeline/stages/score.py"),
+        code=(
+            *_GROUND,
+            "extraction/sources",
+            "simulation/analysis",
+            "serving/analyses",
+            "serving/pipeline/stages/score.py",
+        ),
         reads_data=True,
     ),
     Stage(
@@ -100,8 +131,12 @@ _HISTORICAL = (
         f"{_HERE}.borrowing:run",
         after=("cohorts", "score"),
         settings=("historical", "target", "borrowing"),
-        code=(*_GROUND, "simulation/analysis", "serving/analyses",
-              "serving/pipeline/stages/borrowing.py"),
+        code=(
+            *_GROUND,
+            "simulation/analysis",
+            "serving/analyses",
+            "serving/pipeline/stages/borrowing.py",
+        ),
     ),
 )
 _OPTIONAL = ("notes", "evaluation", "twins", "effects", "trial")

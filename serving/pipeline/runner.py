@@ -144,7 +144,11 @@ def run(
 
 
 def _run(
-    study: AnyStudy, base: Path, folder: Path, reporter: Reporter, execution: str,
+    study: AnyStudy,
+    base: Path,
+    folder: Path,
+    reporter: Reporter,
+    execution: str,
     workers: int | None,
 ) -> Finished:
     manifest = _fresh_manifest(study, read_manifest(folder))
@@ -179,16 +183,27 @@ def _run(
 
 
 def _carry_out(
-    stage: Stage, study: AnyStudy, base: Path, folder: Path, reporter: Reporter, execution: str,
+    stage: Stage,
+    study: AnyStudy,
+    base: Path,
+    folder: Path,
+    reporter: Reporter,
+    execution: str,
     workers: int | None,
 ) -> dict[str, str]:
     """Run one stage in a folder of its own and move it into place when it ended well."""
     scratch = folder / ".scratch" / stage.name
     with _workplace(folder) as place:
         job = Job(
-            study, base, folder, place / "stage", place / "exports", scratch,
+            study,
+            base,
+            folder,
+            place / "stage",
+            place / "exports",
+            scratch,
             lambda what, fraction: reporter.progress(stage.name, what, fraction),
-            execution, workers,
+            execution,
+            workers,
         )
         job.folder.mkdir()
         job.exports.mkdir()

@@ -1,7 +1,7 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate, control arms),
-`judging` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor). Names are
+By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate),
+`controls` (control arms), `judging` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor). Names are
 imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -9,20 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .controls import ControlArm, ControlsRequest, controls
     from .data import describe, export, ingest, validate
     from .forecasts import TwinRequest, forecast
     from .health import doctor
     from .judging import evaluate_cohort, evaluate_notes
-    from .models import ControlArm, ControlsRequest, controls, generate, train
+    from .models import generate, train
     from .notes import extract_notes
     from .runs import plan_study, run_study
     from .trials import simulate_trial
 
 _HOMES = {
-    "ControlArm": "models",
-    "ControlsRequest": "models",
+    "ControlArm": "controls",
+    "ControlsRequest": "controls",
     "TwinRequest": "forecasts",
-    "controls": "models",
+    "controls": "controls",
     "describe": "data",
     "doctor": "health",
     "evaluate_cohort": "judging",

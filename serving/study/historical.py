@@ -33,7 +33,9 @@ class TargetSide(TrialSide):
 class ScoreSection(Section):
     """The prognostic score."""
 
-    features: tuple[Name, ...] = Field(min_length=1, description="baseline variables of both trials")
+    features: tuple[Name, ...] = Field(
+        min_length=1, description="baseline variables of both trials"
+    )
     penalty: float = Field(1.0, ge=0, description="ridge penalty on standardised columns")
     least_concordance: float = Field(
         0.6, ge=0.5, lt=1, description="the lower 95 % limit of C must exceed this to be accepted"

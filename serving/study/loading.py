@@ -112,7 +112,9 @@ def _message(item: Any, last: str) -> str:
     if kind == "missing":
         return "missing; this field is needed"
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        tags = str(item["ctx"].get("expected_tags", "")).replace("'", "") or "trial, historical_score"
+        tags = (
+            str(item["ctx"].get("expected_tags", "")).replace("'", "") or "trial, historical_score"
+        )
         return f"kind is missing or unknown; allowed: {tags}"
     text = str(item["msg"]).removeprefix("Value error, ")
     given = item.get("input")

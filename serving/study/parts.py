@@ -7,9 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Strategy = Literal[
-    "treatment policy", "hypothetical", "composite", "while on treatment", "principal stratum"
-]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -72,9 +69,10 @@ class PrimaryEndpoint(Section):
     )
     better: Literal["lower", "higher"] = Field(description="which direction is a benefit")
     population: str = Field("all randomised patients", description="ICH E9(R1): who")
-    intercurrent_events: dict[str, Strategy] = Field(
-        default={"discontinuation": "hypothetical"},
-        description="ICH E9(R1): each intercurrent event and its strategy",
+    discontinuation: Name | None = Field(
+        None,
+        description="time-to-event endpoint of leaving the study; outcomes taken later are used "
+        "by the treatment-policy analysis and left out of the hypothetical one",
     )
 
 

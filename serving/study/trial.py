@@ -18,7 +18,9 @@ class PublishedAncova(Section):
     population_flags: tuple[Name, ...] = Field(
         (), description="flags that must be Y, e.g. ITTFL, EFFFL"
     )
-    dose_by_arm: dict[str, float] | None = Field(None, description="dose of each arm, for the trend")
+    dose_by_arm: dict[str, float] | None = Field(
+        None, description="dose of each arm, for the trend"
+    )
     expected: Expected = Field(default_factory=dict, description="published figures by name")
 
 

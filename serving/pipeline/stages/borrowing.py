@@ -17,10 +17,15 @@ def run(job: Job) -> dict[str, Any]:
     new = Cohort.read(job.stage("cohorts") / "target-baseline")
     verdict = judge_borrowing(new, old, job.historical)
     diagnostics = verdict.to_dict()
-    return dict(plain({
-        "verdict": "accepted" if verdict.accepted else "refused",
-        "reasons": list(verdict.reasons),
-        "diagnostics": diagnostics,
-        "rule": diagnostics["rule"],
-        "score_verdict": job.result("score")["acceptance"]["verdict"],
-    }, 8))
+    return dict(
+        plain(
+            {
+                "verdict": "accepted" if verdict.accepted else "refused",
+                "reasons": list(verdict.reasons),
+                "diagnostics": diagnostics,
+                "rule": diagnostics["rule"],
+                "score_verdict": job.result("score")["acceptance"]["verdict"],
+            },
+            8,
+        )
+    )

@@ -40,8 +40,11 @@ def _side(cohort: Cohort, side: Any, names: tuple[str, ...]) -> dict[str, Any]:
         "summary": plain(cohort.summary()),
         "digest": cohort.digest(),
         "control_arm": cohort.schema.control_arm,
-        "endpoint": {"name": side.endpoint, "definition": side.definition,
-                     "ascertainment": side.ascertainment},
+        "endpoint": {
+            "name": side.endpoint,
+            "definition": side.definition,
+            "ascertainment": side.ascertainment,
+        },
         "table_one": plain(table_one(cohort, names)),
         "sources": cohort.sources[columns].to_dict("records"),
     }

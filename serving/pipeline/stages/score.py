@@ -32,29 +32,35 @@ def run(job: Job) -> dict[str, Any]:
     acceptance = historical.score_summary(worth)
     accepted = acceptance["low"] > study.score.least_concordance
     content = locked.content
-    return dict(plain({
-        "locked": {
-            "hash": locked.digest,
-            "kind": content["kind"],
-            "features": list(content["names"]),
-            "coefficients": list(content["coefficients"]),
-            "centre": list(content["centre"]),
-            "scale": list(content["scale"]),
-            "learned_on": old.schema.study_id,
-            "n": len(old),
-            "events": events,
-            "data_digest": locked.data_digest,
-        },
-        "log": log.to_list(),
-        "acceptance": acceptance | {
-            "verdict": "accepted" if accepted else "not accepted",
-            "rule": "the lower 95 % limit of C must exceed "
-            f"{study.score.least_concordance:g}; fixed in the configuration",
-            "n": len(new),
-        },
-        "treatment": _treatment(job, new),
-        "digest": new.digest(),
-    }, 12))
+    return dict(
+        plain(
+            {
+                "locked": {
+                    "hash": locked.digest,
+                    "kind": content["kind"],
+                    "features": list(content["names"]),
+                    "coefficients": list(content["coefficients"]),
+                    "centre": list(content["centre"]),
+                    "scale": list(content["scale"]),
+                    "learned_on": old.schema.study_id,
+                    "n": len(old),
+                    "events": events,
+                    "data_digest": locked.data_digest,
+                },
+                "log": log.to_list(),
+                "acceptance": acceptance
+                | {
+                    "verdict": "accepted" if accepted else "not accepted",
+                    "rule": "the lower 95 % limit of C must exceed "
+                    f"{study.score.least_concordance:g}; fixed in the configuration",
+                    "n": len(new),
+                },
+                "treatment": _treatment(job, new),
+                "digest": new.digest(),
+            },
+            12,
+        )
+    )
 
 
 def _treatment(job: Job, new: Cohort) -> dict[str, Any]:

@@ -42,26 +42,36 @@ def run(job: Job) -> dict[str, Any]:
         )
         whole = found.to_dict()
         whole |= {"power": asdict(found.power), "type_one_error": asdict(found.type_one_error)}
-        results.append({
-            "design": whole["design"],
-            "estimand": whole["estimand"],
-            "boundaries": boundaries(design),
-            "operating_characteristics": whole,
-        })
+        results.append(
+            {
+                "design": whole["design"],
+                "estimand": whole["estimand"],
+                "boundaries": boundaries(design),
+                "operating_characteristics": whole,
+            }
+        )
         curve += [
-            {"design": design.name, "effect": s.effect, "power": asdict(s.rejection),
-             "expected_n": asdict(s.expected_n)}
+            {
+                "design": design.name,
+                "effect": s.effect,
+                "power": asdict(s.rejection),
+                "expected_n": asdict(s.expected_n),
+            }
             for s in found.scenarios
         ]
-    return dict(plain({
-        "designs": results,
-        "power_curve": curve,
-        "planning": planning(job, settings, population.sd),
-        "population": population.describe(),
-        "outcome_sd": population.sd,
-        "reminder": f"{settings.twins} twins were drawn from a model of "
-        f"{model.card.n_train} real controls; drawing more adds no information.",
-    }))
+    return dict(
+        plain(
+            {
+                "designs": results,
+                "power_curve": curve,
+                "planning": planning(job, settings),
+                "population": population.describe(),
+                "outcome_sd": population.sd,
+                "reminder": f"{settings.twins} twins were drawn from a model of "
+                f"{model.card.n_train} real controls; drawing more adds no information.",
+            }
+        )
+    )
 
 
 def design_of(
@@ -94,13 +104,14 @@ def boundaries(design: TrialDesign) -> list[dict[str, Any]]:
     ]
 
 
-def planning(job: Job, settings: NextTrialSection, sd: float) -> dict[str, Any] | None:
+def planning(job: Job, settings: NextTrialSection) -> dict[str, Any] | None:
     """What a prognostic score may save: from the lower limit of rho, and power for rho = 0."""
     if job.trial.effects is None:
         return None
     gain = job.result("effects")["adjustment"]
     mean = gain["partial_correlation"]["mean"]
     rho = correlation(mean, gain["n"] - 1 - gain["features"])
+    sd = gain["residual_sd"]
     plan = plan_saving(rho, settings.effect, sd, alpha=2 * settings.alpha)
     return asdict(plan) | {
         "rho_low": rho.low,

@@ -64,10 +64,12 @@ def run(job: Job) -> dict[str, Any]:
         **figures(main),
         "from_baseline": figures(baseline),
         "verdict": _verdict(main, baseline, settings.from_visit),
-        "examples": plain([
-            _example(cohort, main, row, _LETTERS[k])
-            for k, row in enumerate(sorted(main.forecasts))
-        ]),
+        "examples": plain(
+            [
+                _example(cohort, main, row, _LETTERS[k])
+                for k, row in enumerate(sorted(main.forecasts))
+            ]
+        ),
     }
 
 
@@ -75,14 +77,18 @@ def figures(found: ForecastValidation) -> dict[str, Any]:
     """Coverage, errors and correlation of one set of forecasts, JSON-able."""
     whole = found.to_dict()
     errors = {row.pop("forecast"): row for row in whole["errors"]}
-    return dict(plain({
-        "n": whole["n"],
-        "without_truth": whole["without_truth"],
-        "coverage": {f"{100 * row['level']:g}": row for row in whole["coverage"]},
-        "mae": errors,
-        "correlation": whole["correlation_of_change"],
-        "crps": whole["crps"],
-    }))
+    return dict(
+        plain(
+            {
+                "n": whole["n"],
+                "without_truth": whole["without_truth"],
+                "coverage": {f"{100 * row['level']:g}": row for row in whole["coverage"]},
+                "mae": errors,
+                "correlation": whole["correlation_of_change"],
+                "crps": whole["crps"],
+            }
+        )
+    )
 
 
 def _verdict(main: ForecastValidation, baseline: ForecastValidation, start: str) -> str:
@@ -104,9 +110,7 @@ def _half(job: Job, k: int) -> Any:
     return lambda what, share: job.tell(what, 0.5 * k + 0.5 * share)
 
 
-def _example(
-    cohort: Cohort, found: ForecastValidation, row: int, letter: str
-) -> dict[str, Any]:
+def _example(cohort: Cohort, found: ForecastValidation, row: int, letter: str) -> dict[str, Any]:
     """One patient's history, truth and forecast bands; no identifier."""
     name = found.variable
     subject = cohort.subject_ids[row]
@@ -115,8 +119,10 @@ def _example(
     forecast = found.forecasts[row]
     known = rows["day"] <= forecast.from_day
     bands = np.nanquantile(forecast.draws[name], _BANDS, axis=0)
-    quantiles = {f"q{100 * q:04.1f}".replace(".0", "").replace(".", "_"): b.tolist()
-                 for q, b in zip(_BANDS, bands, strict=True)}
+    quantiles = {
+        f"q{100 * q:04.1f}".replace(".0", "").replace(".", "_"): b.tolist()
+        for q, b in zip(_BANDS, bands, strict=True)
+    }
     return {
         "label": f"Patient {letter}",
         "arm": str(cohort.subjects["arm"].iloc[row]),

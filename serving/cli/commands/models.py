@@ -1,0 +1,111 @@
+"""`trialtwin train` and `trialtwin generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from serving.cli.options import FILE, common, pairs
+from serving.cli.outcome import show
+
+TRAIN = """
+\b
+Examples:
+  trialtwin train my-trial --out model
+  trialtwin train my-trial --out controls --fit controls --engine cart
+  trialtwin train my-trial --out model --variables AGE,SEX,ADASBL,ADAS --endpoints dermatologic
+"""
+GENERATE = """
+\b
+Examples:
+  trialtwin generate quickstart -n 200 --out arm --given AGE=[70,90] --given SEX=F
+  trialtwin generate model -n 1000 --out arm --arm Placebo --seed 7
+"""
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(w.strip() for w in text.split(",") if w.strip())
+
+
+@click.command(epilog=TRAIN)
+@click.argument("cohort", type=FILE)
+@click.option("--out", type=FILE, required=True, help="New folder of the model.")
+@click.option(
+    "--engine", default="twin", show_default=True, help="twin, cart, sdv-gaussian-copula."
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["all_arms", "controls"]),
+    default="all_arms",
+    show_default=True,
+    help="controls: for synthetic controls; all_arms: for forecasts under each arm.",
+)
+@click.option("--variables", default="", help="Names to learn, with commas; all when empty.")
+@click.option("--endpoints", default="", help="Endpoints to learn, with commas.")
+@click.option("--option", "options", multiple=True, help="NAME=VALUE, an option of the engine.")
+@common
+def train(
+    cohort: Path,
+    out: Path,
+    engine: str,
+    fit: str,
+    variables: str,
+    endpoints: str,
+    options: tuple[str, ...],
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Fit a generative model to a cohort's folder."""
+    from serving import service
+
+    done = service.train(
+        cohort,
+        out,
+        engine,
+        "controls" if fit == "controls" else "all_arms",
+        _words(variables),
+        _words(endpoints),
+        seed or 0,
+        pairs(options, "--option"),
+    )
+    show(
+        done,
+        as_json,
+        [
+            f"{done['engine']} fitted to {done['n_train']} patients ({done['fit']}).",
+            f"Model: {done['folder']}",
+        ],
+    )
+
+
+@click.command(epilog=GENERATE)
+@click.argument("model")
+@click.option("-n", "n", type=click.IntRange(1, 1_000_000), required=True, help="Patients.")
+@click.option("--out", type=FILE, required=True, help="New folder.")
+@click.option("--given", "given", multiple=True, help="NAME=VALUE condition, e.g. AGE=[70,90].")
+@click.option("--arm", default=None, help="Arm; by the design when empty.")
+@common
+def generate(
+    model: str,
+    n: int,
+    out: Path,
+    given: tuple[str, ...],
+    arm: str | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Sample synthetic patients from MODEL: a model's folder, a run's folder or a run's name."""
+    from serving import service
+
+    done = service.generate(model, n, out, pairs(given, "--given") or None, arm, seed or 0)
+    show(
+        done,
+        as_json,
+        [
+            f"{n} synthetic patients: {done['folder']}",
+            f"About {done['expected_training_patients']:.0f} of {done['n_train']} training patients "
+            f"stand behind the request; effective sample size {done['effective_sample_size']:.0%}.",
+            done["notice"],
+        ],
+    )

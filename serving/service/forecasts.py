@@ -1,0 +1,90 @@
+"""Twins: the forecast of one patient's future."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from extraction.records import Cohort, InputError
+
+from .models import find_model
+
+
+@dataclass(frozen=True)
+class TwinRequest:
+    """What is asked of a patient's twin.
+
+    Parameters
+    ----------
+    model
+        Model of all arms: its folder, or "<run>/all_arms".
+    cohort
+        Folder of the cohort that holds the patient.
+    subject_id
+        The patient.
+    until_day
+        Last day of the history that the twin may see.
+    days
+        Days to forecast.
+    arm
+        Arm of the future; the patient's own when empty.
+    estimand
+        Which question a forecast under another arm answers.
+    """
+
+    model: str
+    cohort: Path
+    subject_id: str
+    days: tuple[float, ...]
+    until_day: float | None = None
+    arm: str | None = None
+    variables: tuple[str, ...] = ()
+    draws: int = 1000
+    seed: int = 0
+    estimand: Literal["from_baseline", "switch"] | None = None
+
+
+def forecast(request: TwinRequest) -> dict[str, Any]:
+    """Forecast a patient's future by the patient's own history.
+
+    Returns
+    -------
+    dict
+        The forecast (question, quantiles, event probabilities) and ``seen``: a warning when the
+        model was fitted to this patient, since such a forecast flatters itself.
+
+    Raises
+    ------
+    InputError
+        With every fault of the request.
+    RefusedError
+        For another arm than the history's without a named question.
+    """
+    from generation import load_model
+    from simulation.twins import Twin
+
+    folder = find_model(request.model)
+    model = load_model(folder)
+    cohort = Cohort.read(request.cohort)
+    missing = [v.name for v in model.schema.variables if v.name not in cohort.schema]
+    if missing:
+        raise InputError(f"cohort: the model needs {', '.join(missing)}, which it does not have")
+    known = cohort.with_schema(model.schema)
+    timeline = known.timeline(request.subject_id, request.until_day)
+    found = Twin(model, timeline).forecast(
+        request.arm,
+        request.days,
+        variables=request.variables or None,
+        draws=request.draws,
+        seed=request.seed,
+        estimand=request.estimand,
+    )
+    seen = known.digest() == model.card.data_digest
+    note = (
+        "The model was fitted to this cohort, this patient included: good for looking, not for "
+        "judging how well it forecasts (see the stage twins of a run)."
+        if seen
+        else None
+    )
+    return found.to_dict() | {"n_train": model.card.n_train, "seen": note}

@@ -1,0 +1,146 @@
+"""Models: train one, and sample from it. The control arm on request is in `controls`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from extraction.records import Cohort, CohortSchema, InputError, RefusedError, conditions
+from extraction.records.exports import to_csv
+from serving.settings import settings
+
+SMALLEST_REGION = 20
+
+
+def train(
+    cohort: Path,
+    out: Path,
+    engine: str = "twin",
+    fit: Literal["all_arms", "controls"] = "all_arms",
+    variables: tuple[str, ...] = (),
+    endpoints: tuple[str, ...] = (),
+    seed: int = 0,
+    options: dict[str, Any] | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Fit a model to a cohort's folder and write it to a new folder.
+
+    Parameters
+    ----------
+    fit
+        "controls" for synthetic controls and scores, "all_arms" for forecasts under each arm.
+    variables, endpoints
+        What is learnt; everything when empty.
+    options
+        The engine's own options.
+
+    Raises
+    ------
+    InputError
+        With every fault of the cohort or the request.
+    """
+    from generation import fit as fit_model
+    from serving.analyses.modelling import controls_of, narrowed
+
+    patients = Cohort.read(cohort)
+    if fit == "controls":
+        if patients.schema.control_arm is None:
+            raise InputError("train: the cohort names no control arm; fit all arms, or set it")
+        patients = controls_of(patients)
+    if variables or endpoints:
+        patients = narrowed(patients, variables, endpoints)
+    model = fit_model(patients, engine=engine, seed=seed, progress=progress, **(options or {}))
+    model.save(out)
+    card = model.card.model_dump(mode="json", exclude={"schema_"})
+    return {"folder": str(out), **card}
+
+
+def generate(
+    model: str,
+    n: int,
+    out: Path,
+    given: dict[str, Any] | None = None,
+    arm: str | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Sample synthetic patients and write them as a cohort folder with CSV beside it.
+
+    Parameters
+    ----------
+    model
+        A model's folder, a run's folder or a registered name.
+    given
+        Condition on baseline variables.
+
+    Raises
+    ------
+    RefusedError
+        When fewer than 20 training patients stand behind the condition.
+    """
+    from generation import load_model
+
+    loaded = load_model(find_model(model))
+    _check_given(given, loaded.schema)
+    made, report = loaded.sample_with_report(n, given=given, arm=arm, seed=seed)
+    behind = report.expected_training_patients
+    if given and behind < SMALLEST_REGION:
+        raise RefusedError(
+            f"given: about {behind:.0f} of {report.n_train} training patients meet it; "
+            f"{SMALLEST_REGION} are needed; widen it or add data"
+        )
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out.name}: the folder is not empty; give a new folder")
+    made.write(out / "cohort")
+    to_csv(made, out / "csv", notice(n, report.n_train))
+    return {
+        "folder": str(out),
+        "n": n,
+        "n_train": report.n_train,
+        "expected_training_patients": behind,
+        "effective_sample_size": report.effective_sample_size,
+        "digest": made.digest(),
+        "notice": notice(n, report.n_train),
+    }
+
+
+def _check_given(given: dict[str, Any] | None, schema: CohortSchema) -> None:
+    if given:
+        conditions.bounds(conditions.parse(given, schema), schema)
+
+
+def find_model(reference: str) -> Path:
+    """Return the folder of a model given by its folder, its run's folder, or its run's name.
+
+    A run stands for its model of controls; ``quickstart/all_arms`` for its model of all arms.
+
+    Raises
+    ------
+    InputError
+        When no model is there.
+    """
+    runs = settings().runs
+    name, _, fit = reference.partition("/")
+    inside = Path("stages") / "models"
+    places = [
+        Path(reference),
+        Path(reference) / inside / "controls",
+        runs / name / inside / (fit or "controls"),
+    ]
+    for place in places:
+        if (place / "model.json").is_file():
+            return place
+    there = sorted(p.parents[2].name for p in runs.glob("*/stages/models/controls"))
+    raise InputError(
+        f"model: {reference} is neither a model's folder nor a run; runs are "
+        f"{', '.join(there) or 'none: make one with trialtwin run configs/quickstart.yaml'}"
+    )
+
+
+def notice(n: int, n_train: int) -> str:
+    """Say what goes with every set of synthetic patients."""
+    return (
+        f"{n} synthetic patients from a model of n_train = {n_train} real patients. Synthetic "
+        "patients are not data: they carry no information beyond the patients behind the model, "
+        "and a test that counts them as patients is invalid."
+    )
