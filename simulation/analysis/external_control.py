@@ -77,6 +77,8 @@ def synthetic_control_test(treated: ArrayLike, synthetic: ArrayLike, n_train: in
     if controls is not None and real.size != n_train:
         faults.append(f"controls: {real.size} patients; expected n_train = {n_train}; pool exactly "
                       "the controls that the model learnt from")
+    if tau2 < 0:
+        faults.append(f"tau2: {tau2:g}; a variance is at least 0")
     if min(y.size, rows.size, n_train) < 2:
         faults.append(f"treated, synthetic, n_train: {y.size}, {rows.size}, {n_train}; each must "
                       "be at least 2")
@@ -121,7 +123,8 @@ def effect_batch(residual_treated: FloatArray, residual_controls: FloatArray,
     EffectBatch
         mean_treated(Y - m0) - weighted mean_controls(Y - m0). The second mean is what m0 gets
         wrong; it is added to the counterfactual mean, hence taken off the effect. The variance is
-        that of the influence function, one term for each group.
+        that of the influence function, one term for each group; the controls' term is the jackknife
+        of their weighted mean, since few heavy controls pull that mean to themselves.
     """
     n1, n0 = residual_treated.shape[1], residual_controls.shape[1]
     raw = np.ones_like(residual_controls) if weights is None else weights
@@ -129,7 +132,8 @@ def effect_batch(residual_treated: FloatArray, residual_controls: FloatArray,
     correction = (share * residual_controls).sum(axis=1)
     own = residual_treated.var(axis=1, ddof=1) / n1
     centred = residual_controls - correction[:, None]
-    behind = (share**2 * centred**2).sum(axis=1) * n0 / (n0 - 1) + tau2
+    left_out = share / np.maximum(1 - share, 1e-12) * centred
+    behind = (left_out**2).sum(axis=1) * (n0 - 1) / n0 + tau2
     size = 1 / (share**2).sum(axis=1)
     df = welch_df(own, n1, behind, np.maximum(size, 2.0))
     return t_test_batch(residual_treated.mean(axis=1) - correction, own + behind, df)
@@ -155,7 +159,8 @@ def doubly_robust_effect(y_treated: ArrayLike, m0_treated: ArrayLike, y_controls
     Raises
     ------
     InputError
-        For missing values, wrong shapes, or weights that are negative or all zero.
+        For missing values, wrong shapes, weights that are negative or all zero, or an effective
+        sample size of controls below 2.
 
     Notes
     -----
@@ -171,6 +176,9 @@ def doubly_robust_effect(y_treated: ArrayLike, m0_treated: ArrayLike, y_controls
     w = np.ones(y0.shape) if weights is None else numeric("weights", weights, faults, y0.shape)
     if (w < 0).any() or w.sum() <= 0:
         faults.append("weights: negative or all zero; they must be at least 0 with a positive sum")
+    elif w.size and w.sum() ** 2 < 2 * (w**2).sum():
+        faults.append("weights: an effective sample size below 2; a variance needs more controls "
+                      "that resemble the treated; compare other controls")
     if min(y1.size, y0.size) < 2:
         faults.append(f"y_treated, y_controls: {y1.size}, {y0.size} patients; at least 2 each")
     stop(faults)

@@ -283,3 +283,23 @@ def test_baseline_features_survive_what_nobody_measured():
                               {"sex": np.asarray(["F", None, "F"], dtype=object)})
     np.testing.assert_allclose(table, [[1, 0], [2, 1], [3, 0]])
     assert baseline_features({"never": np.full(3, np.nan)}).shape == (3, 0)
+
+
+def test_weighted_controls_get_the_jackknife_variance():
+    rng = np.random.default_rng(11)
+    y1, y0, w = np.zeros(40), rng.normal(size=30), rng.exponential(size=30)
+    effect = doubly_robust_effect(y1, y1, y0, np.zeros(30), w)
+    others = ~np.eye(30, dtype=bool)
+    left_out = np.asarray([np.average(y0[kept], weights=w[kept]) for kept in others])
+    whole = np.average(y0, weights=w)
+    assert np.isclose(effect.se**2, 29 / 30 * ((left_out - whole) ** 2).sum())
+    equal = doubly_robust_effect(y1, y1, y0, np.zeros(30))
+    assert np.isclose(equal.se**2, y0.var(ddof=1) / 30)
+
+
+def test_one_heavy_control_gives_no_variance():
+    y1, y0 = np.arange(5.0), np.arange(4.0)
+    with pytest.raises(InputError, match="effective sample size below 2"):
+        doubly_robust_effect(y1, y1, y0, np.zeros(4), np.asarray([1.0, 0.01, 0.0, 0.0]))
+    with pytest.raises(InputError, match="tau2"):
+        synthetic_control_test(y1, y0, 4, tau2=-1.0)
