@@ -19,7 +19,7 @@ Columns = Mapping[str, ArrayLike]
 def numeric(name: str, values: ArrayLike, faults: list[str], shape: tuple[int, ...] | None = None
             ) -> FloatArray:
     """Float array of `values`; adds a fault where entries are missing or the shape is wrong."""
-    array = np.asarray(values, dtype=np.float64)
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if shape is not None and array.shape != shape:
         faults.append(f"{name}: shape {array.shape}; expected {shape}; pass one value per patient")
     missing = int(array.size - np.isfinite(array).sum())

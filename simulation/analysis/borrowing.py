@@ -189,6 +189,8 @@ def _imbalance(named: Mapping[str, Mapping[str, float]], rule: BorrowingRule) ->
 
 
 def _endpoint(target: Mapping[str, str], historical: Mapping[str, str]) -> list[str]:
+    if not target and not historical:
+        return ["endpoint: stated for neither trial; that it is the same cannot be shown"]
     return [f"endpoint {key}: {target.get(key, 'not stated')!r} in the target, "
             f"{historical.get(key, 'not stated')!r} in the historical trial; they must be equal"
             for key in sorted(set(target) | set(historical))

@@ -125,7 +125,8 @@ def from_t(method: str, estimate: float, se: float, n: int, df: float | None = N
     """Wald estimate with Student's law on `df`, or the normal law when `df` is None."""
     law = stats.norm if df is None else stats.t(df)
     width = float(law.ppf(0.5 + level / 2)) * se
-    statistic = estimate / se if se > 0 else float(np.sign(estimate) * np.inf)
+    statistic = estimate / se if se > 0 else (float(np.copysign(np.inf, estimate)) if estimate
+                                              else 0.0)
     p_value = float(2 * law.sf(abs(statistic)))
     more = {"statistic": float(statistic), "level": level, **(extra or {})}
     return Estimate(method, estimand, float(estimate), float(se), float(estimate - width),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simulation.analysis.arrays import FloatArray, IntArray, numeric, stop
+from simulation.analysis.arrays import FloatArray, IntArray, labels, numeric, stop
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,16 @@ def checked(time: ArrayLike, event: ArrayLike) -> tuple[FloatArray, FloatArray]:
 
 
 def codes(strata: ArrayLike | None, n: int) -> IntArray | None:
-    """Integer codes (1, N) of stratum labels (N,)."""
+    """Integer codes (1, N) of stratum labels (N,).
+
+    Raises
+    ------
+    InputError
+        For missing labels or another number of them.
+    """
     if strata is None:
         return None
-    array = np.asarray(strata)
-    if array.shape != (n,):
-        stop([f"strata: shape {array.shape}; expected ({n},); pass one label per patient"])
+    faults: list[str] = []
+    array = labels("strata", strata, faults, n)
+    stop(faults)
     return np.unique(array, return_inverse=True)[1].reshape(1, n).astype(np.int64)

@@ -8,7 +8,7 @@ import pytest
 from extraction.records.errors import InputError
 from simulation.analysis.continuous import ancova, ancova_batch, dose_response, two_sample_t
 from simulation.analysis.cox import cox, cox_batch, fit_cox_score
-from simulation.analysis.estimate import Estimand, Estimate
+from simulation.analysis.estimate import Estimand, Estimate, from_t
 from simulation.analysis.planning import plan_saving, sample_size
 from simulation.analysis.procova import correlation
 from simulation.analysis.survival import (
@@ -190,3 +190,16 @@ def test_planning_lists_every_fault():
     with pytest.raises(InputError) as error:
         correlation(1.0, 3)
     assert len(error.value.faults) == 2
+
+
+def test_missing_strata_and_single_numbers_are_told():
+    strata = np.asarray(["a", None, "b", "a"], dtype=object)
+    with pytest.raises(InputError, match="strata: holds missing labels"):
+        logrank([1, 2, 3, 4], [1, 0, 1, 1], ["p", "q", "p", "q"], strata)
+    with pytest.raises(InputError, match="at least 2"):
+        two_sample_t(5.0, [1.0, 2.0])
+
+
+def test_no_difference_without_spread_is_no_evidence():
+    line = from_t("constant", 0.0, 0.0, 10, 8)
+    assert (line.estimate, line.p_value) == (0.0, 1.0)

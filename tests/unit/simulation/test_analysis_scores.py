@@ -285,6 +285,12 @@ def test_baseline_features_survive_what_nobody_measured():
     assert baseline_features({"never": np.full(3, np.nan)}).shape == (3, 0)
 
 
+def test_an_endpoint_stated_nowhere_is_not_the_same():
+    columns = {"age": np.random.default_rng(12).normal(size=200)}
+    verdict = assess_borrowing(columns, columns, {}, {}, BorrowingRule())
+    assert not verdict.accepted and "stated for neither" in verdict.reasons[0]
+
+
 def test_weighted_controls_get_the_jackknife_variance():
     rng = np.random.default_rng(11)
     y1, y0, w = np.zeros(40), rng.normal(size=30), rng.exponential(size=30)
