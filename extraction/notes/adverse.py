@@ -90,6 +90,9 @@ def type_adverse_events(draft: Draft) -> None:
     """Turn the problems of adverse-event sections and sentences into adverse events."""
     cues = [c for c in adverse_cues().find(draft.tokens) if c.payload]
     first_cue: dict[int, int] = {}
+    for mention in draft.mentions:  # a reaction names the kind of what is told with it
+        if mention.type == "adverse_event" and "reaction" in mention.name:
+            first_cue.setdefault(draft.opening[mention.start], mention.start)
     for cue in cues:
         first_cue.setdefault(draft.opening[cue.start], cue.start)
     for mention in draft.mentions:

@@ -49,6 +49,8 @@ def add_terms(draft: Draft, matches: list[Match]) -> None:
         start, stop = match.start, match.stop
         if draft.words[start] == "infection" and start in draft.by_stop:
             continue  # `hepatitis A infection` is one fact
+        if draft.words[start] == "ra" and draft.words[max(0, start - 1)] in ("%", "on", "in"):
+            continue  # room air
         probable = type_ == "probable"
         if probable:
             type_ = "condition"

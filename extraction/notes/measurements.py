@@ -33,7 +33,7 @@ _GLUE = frozenset(
     "been has his her patient's taken today's ( ) initially before first again recent latest "
     "current ambulatory room air at monday tuesday wednesday thursday friday saturday sunday "
     "summer winter spring fall autumn earlier under hospital ed er triage checked showed shows "
-    "scored only out just one stood read reads reported went + end weekend start cycle enrolment "
+    "scored only out just one stood read reads reported went + end weekend previously formerly undetectable start cycle enrolment "
     "enrollment follow entry examination check time calculated estimated adjusted corrected; "
     "performance test testing mmol score: study".split()
 ) | MONTHS | frozenset(NUMBER_WORDS)
@@ -122,18 +122,24 @@ def add_measurements(draft: Draft, terms: list[Match]) -> None:
     terms
         Matches of the term lists; a longer term (weight loss) keeps its words from a name.
     """
-    length_at = {m.start: m.stop - m.start for m in terms}
+    inside = {i: m for m in terms for i in range(m.start, m.stop)}
     drugs = {m.start for m in terms if m.payload[0] == "medication"}
     found = names().find(draft.tokens)
     for match in found:
         name: Name = match.payload
-        longer = length_at.get(match.start, 0) > match.stop - match.start
-        if longer or name.type == "other" or match.start in draft.covered:
+        if _part_of(inside.get(match.start), match) or name.type == "other" or match.start in draft.covered:
             continue
         if match.start and draft.words[match.start - 1] in _GOALS:
             continue
         _Reader(draft, match.start in drugs).read(match)
     _bare_pressures(draft)
+
+
+def _part_of(term: Match | None, name: Match) -> bool:
+    """Whether a name is only a part of a term: `potassium chloride`, but `high blood pressure`."""
+    if term is None or term.stop - term.start <= name.stop - name.start:
+        return False
+    return term.stop != name.stop or term.payload[0] == "medication"
 
 
 class _Reader:
@@ -169,8 +175,12 @@ class _Reader:
         )
         if value is None or (dosed and self.words[place + 2 : place + 3] != ["/"]):
             return False
+        if after in ("x", "times") and self.words[place + 2 : place + 3] in (["uln"], ["the"]):
+            return False
         if name.type != "direct":
             return True
+        if not self.draft.tokens.text[self.draft.tokens.starts[match.start]].isupper():
+            return False
         ranges = _PLAUSIBLE.get(name.name, ())
         apart = self.draft.tokens.gap(match.stop) != "" or self.words[match.stop] in ":="
         return apart and any(low <= value <= high for low, high in ranges)
@@ -183,6 +193,8 @@ class _Reader:
             word = self.words[index]
             if word == "(" and _in_range_note(self.words, index, end):
                 index = _closing(self.words, index, end)
+            elif word == "from" and "to" in self.words[index + 2 : min(end, index + 6)]:
+                index = self.words.index("to", index)
             elif number(word) is not None:
                 skipped = self._no_value(index, end)
                 if skipped is None:

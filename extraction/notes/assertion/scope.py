@@ -31,6 +31,7 @@ def forward(
     reach: int = REACH,
     commas: Callable[[Draft, int], bool] | None = None,
     across: Collection[tuple[str, str]] = (),
+    until: Collection[str] = (),
 ) -> list[Mention]:
     """Return the mentions a cue reaches to its right.
 
@@ -42,6 +43,8 @@ def forward(
         Says whether a scope goes on behind the comma at a word; by default as a list does.
     across
         Changes of group (from, to) that do not end the scope.
+    until
+        Words that end this cue's scope besides those of the list.
     """
     goes_on = commas or continues_list
     index, end = cue.stop, draft.sentence[cue.start]
@@ -58,7 +61,7 @@ def forward(
         word = draft.words[index]
         if word in "–-" and draft.tokens.gap(index) and _spaced(draft, index):
             break
-        if _stops(draft, cues, index, cue) or (word == "," and not goes_on(draft, index)):
+        if word in until or _stops(draft, cues, index, cue) or (word == "," and not goes_on(draft, index)):
             break
         index += 1
     return found

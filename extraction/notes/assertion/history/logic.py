@@ -16,6 +16,8 @@ PAST_SECTIONS = frozenset(
 )
 # A drug of the past was given for a reason of the past.
 _ACROSS = (("drug", "problem"),)
+# `switched from A to B`, `replaced A with B`: B is of now.
+_EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
 _VOID = frozenset(
     "since started began starting onset developed diagnosed dx dx'd worsening worse beginning "
     "noticed initiated increased added increasing ongoing until commenced gradually first "
@@ -63,9 +65,14 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if inside is not None:
         return [inside]
     commas = closed_list if word in ("s", "status") else _listing
-    ahead = forward(draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS)
+    until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
+    ahead = forward(
+        draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS, until=until
+    )
     if cue.only is not None and ahead and ahead[0].group != cue.only:
         return []
+    if cue.only == "drug" and ahead:
+        ahead = [*ahead, *_reason(draft, cue, cues, ahead[-1].stop)]
     mark(ahead, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return ahead
 
@@ -93,7 +100,7 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     if not found and "measure" in groups:
         return _near(draft, cue)
     if found and "drug" in groups:
-        found = [*found, *_reason(draft, cue, cues)]
+        found = [*found, *_reason(draft, cue, cues, cue.stop)]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
 
@@ -103,16 +110,16 @@ def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> 
         return _weak(draft, cue, cues)
     found = either(draft, cue, cues, groups)
     if found:
-        found = [*found, *_reason(draft, cue, cues)]
+        found = [*found, *_reason(draft, cue, cues, max(cue.stop, found[-1].stop))]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
 
 
-def _reason(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
-    """`stopped for anemia`: the reason is of the same past."""
+def _reason(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention]:
+    """`stopped for anemia`: the reason, at this word, is of the same past."""
     for reason in _REASONS:
-        stop = cue.stop + len(reason)
-        if tuple(draft.words[cue.stop : stop]) == reason:
+        stop = place + len(reason)
+        if tuple(draft.words[place:stop]) == reason:
             behind = Cue(cue.start, stop, "before", None)
             return forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
     return []
@@ -169,9 +176,25 @@ def _at(draft: Draft, cue: Cue, first: int, last: int) -> list[Mention]:
     if not measures:
         return here
     behind = [m for m in measures if m.stop <= cue.start]
+    if behind and "from" in draft.words[behind[-1].stop : cue.start]:
+        return []
     if behind and cue.start - behind[-1].stop <= 7:
         return [m for m in behind if m.first == behind[-1].first]
+    if cue.start == draft.opening[cue.start]:
+        return _until_now(draft, cue.stop)
     return [m for m in measures if m.start >= cue.stop]
+
+
+def _until_now(draft: Draft, start: int) -> list[Mention]:
+    """Return the measurements up to a word of the present or a semicolon."""
+    found = []
+    for index in range(start, draft.sentence[start - 1]):
+        if draft.words[index] in _NOW or draft.words[index] == ";":
+            break
+        mention = draft.by_start.get(index)
+        if mention is not None and mention.group == "measure":
+            found.append(mention)
+    return found
 
 
 def _bare_year(draft: Draft, mention: Mention) -> None:
