@@ -7,17 +7,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from serving.api import controls, errors, jobs, operations
+from serving.api import controls, errors, jobs, operations, pages
 from serving.api.config import ServiceConfig
 from serving.api.desk import Desk
 from serving.api.observe import Observe
+from serving.api.pages import UI_PATH
 from serving.jobs.controls import carry_out
 from serving.jobs.worker import Worker
 
-UI_PATH = "/ui"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that a request may name: a foreign page must not reach us under a name of its own."""
 
@@ -58,6 +57,7 @@ def build_app(
     app.state.desk = desk
     errors.install(app)
     app.include_router(operations.router)
+    app.include_router(pages.router)
     if rest:
         app.include_router(controls.router)
         app.include_router(jobs.router)
@@ -70,12 +70,6 @@ def build_app(
 
 def _with_page(app: FastAPI, desk: Desk, path: str) -> FastAPI:
     from serving.ui.page import mount
-
-    if path != "/":
-
-        @app.get("/", include_in_schema=False)
-        def to_page() -> RedirectResponse:
-            return RedirectResponse(f"{path}/")
 
     return mount(app, desk, path)
 

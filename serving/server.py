@@ -1,0 +1,82 @@
+"""`trialtwin serve`: one process under uvicorn, or Ray Serve to scale."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from typing import Literal
+
+from extraction.records.errors import InputError
+from serving.api.config import ServiceConfig
+
+Engine = Literal["uvicorn", "ray"]
+ENGINES: tuple[Engine, ...] = ("uvicorn", "ray")
+DEFAULT_PORT = 8000
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    engine: Engine = "uvicorn",
+    config: ServiceConfig | None = None,
+) -> None:
+    """Serve REST under ``/v1`` and the page under ``/ui`` until the process is stopped.
+
+    Parameters
+    ----------
+    host
+        A loopback address: there are no keys yet, so nobody else may reach the server.
+    port
+        TCP port, 1 to 65535.
+    engine
+        "uvicorn" for one machine, "ray" for Ray Serve.
+    config
+        The server's configuration; from the environment when None.
+
+    Raises
+    ------
+    InputError
+        For an address that others could reach, a port or an engine that there is not.
+    """
+    check(host, port, engine)
+    # Before the numerical libraries are loaded: one thread each, so that sums keep their order.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    config = config or ServiceConfig.of()
+    if engine == "ray":
+        from serving.deployments import run
+
+        run(host, port, config)
+        return
+    import uvicorn
+
+    from serving.api.app import build_app
+
+    uvicorn.run(build_app(config), host=host, port=port, access_log=False, log_level="warning")
+
+
+def check(host: str, port: int, engine: str) -> None:
+    """Refuse, all faults at once, what may not be served."""
+    faults = []
+    if not is_loopback(host):
+        faults.append(
+            f"host: {host} can be reached from other machines, and there are no keys yet; use "
+            "127.0.0.1 (from elsewhere: an SSH tunnel, or a proxy that asks who it is)"
+        )
+    if not 1 <= port <= 65535:
+        faults.append(f"port: {port} came; it must be from 1 to 65535")
+    if engine not in ENGINES:
+        faults.append(f"engine: {engine!r} came; allowed are {', '.join(ENGINES)}")
+    if faults:
+        raise InputError(faults)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
