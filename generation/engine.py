@@ -119,12 +119,8 @@ class SamplingReport:
         return self.n_train * self.region_probability
 
     def sentence(self) -> str:
-        """One line for the provenance of a synthetic cohort."""
-        return (
-            f"sampled from a model of n_train={self.n_train} patients; {self.method}; "
-            f"region_probability={self.region_probability:.4g}; "
-            f"effective_sample_size={self.effective_sample_size:.3f}"
-        )
+        """One line for the provenance of a synthetic cohort: the same for any n."""
+        return f"sampled from a model of n_train={self.n_train} patients; {self.method}"
 
 
 class Model(ABC):
@@ -137,6 +133,8 @@ class Model(ABC):
     engine: ClassVar[str]
     engine_version: ClassVar[str] = "1"
     supports: ClassVar[frozenset[Capability]]
+    keyed: ClassVar[bool] = True
+    """Whether a patient's draws are keyed by number: sample(10) begins sample(1000)."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card

@@ -76,6 +76,7 @@ class GaussianCopulaModel(Model):
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions"}
     )
+    keyed: ClassVar[bool] = False
 
     def __init__(
         self, card: ModelCard, columns: FlatColumns, synthesizer: Any, fixed: dict[str, Any]

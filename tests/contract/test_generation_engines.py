@@ -1,0 +1,172 @@
+"""What every registered engine promises."""
+
+import re
+from functools import cache
+
+import pytest
+
+from extraction.records import Cohort, InputError, conditions
+from generation import engines, fit, load_model
+from generation.assembly import impossible_rows
+from generation.engine import ABLE, Model
+from generation.registry import engine_class
+from tests.support.generation_support import simulated_trial
+
+pytestmark = pytest.mark.parametrize("engine", engines())
+GIVEN = {"SEX": "F", "AGE": [60, 75]}
+
+
+@cache
+def trial() -> Cohort:
+    return simulated_trial(150, seed=3)
+
+
+@cache
+def model(engine: str) -> Model:
+    return fit(trial(), engine, seed=11)
+
+
+def test_a_sample_follows_the_schema_and_says_where_it_is_from(engine: str) -> None:
+    sample = model(engine).sample(40, seed=1)
+    assert len(sample) == 40
+    assert sample.schema == trial().schema
+    assert list(sample.subject_ids[:2]) == ["S-000001", "S-000002"]
+    assert sample.sources["name"].tolist() == [f"synthetic:{engine}"]
+    assert "n_train=150" in sample.sources["action"].iloc[0]
+    assert {"Baseline", "Week 8", "Week 24"} <= set(sample.observations["visit"])
+    assert sample.events["observed"].isin([True, False]).all()
+    assert set(sample.subjects["arm"]) == {"Placebo", "Active"}
+
+
+def test_no_row_is_impossible(engine: str) -> None:
+    sample = model(engine).sample(400, seed=2)
+    assert impossible_rows(sample) == 0
+    assert sample.validate() == []
+
+
+def test_the_same_seed_gives_the_same_bytes(engine: str) -> None:
+    first, again = (model(engine).sample(30, seed=5).digest() for _ in range(2))
+    assert first == again
+    assert model(engine).sample(30, seed=6).digest() != first
+
+
+def test_a_refit_gives_the_same_bytes(engine: str) -> None:
+    small = simulated_trial(60, seed=8)
+    first, again = (fit(small, engine, seed=4).sample(10).digest() for _ in range(2))
+    assert first == again
+
+
+def test_the_first_patients_do_not_depend_on_how_many_are_drawn(engine: str) -> None:
+    if not engine_class(engine).keyed:
+        pytest.skip("this engine states that its draws belong to n and seed")
+    few, many = (model(engine).sample(n, GIVEN, seed=7) for n in (10, 300))
+    assert few.digest() == many.select(few.subject_ids).digest()
+
+
+def test_a_condition_holds_for_every_patient(engine: str) -> None:
+    sample, report = model(engine).sample_with_report(50, GIVEN, arm="Placebo", seed=1)
+    assert (sample.mask({**GIVEN, "arm": "Placebo"}) == 1).all()
+    assert report.n_train == 150
+    assert 0 < report.region_probability < 1
+    assert 0 < report.effective_sample_size <= 1
+    tree = conditions.parse({"arm": "Active"}, trial().schema)
+    assert set(model(engine).sample(20, tree).subjects["arm"]) == {"Active"}
+
+
+def test_follow_up_can_be_cut(engine: str) -> None:
+    sample = model(engine).sample(60, until_day=60.0, seed=1)
+    assert sample.subjects["observed_until"].max() <= 60
+    assert sample.events["day"].max() <= 60
+    assert impossible_rows(sample) == 0
+
+
+def test_a_saved_model_draws_the_same_patients_or_refuses(engine: str, tmp_path) -> None:
+    folder = model(engine).save(tmp_path / "model")
+    assert {p.name for p in folder.iterdir()} == {"model.json", "arrays.safetensors"}
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    if engine.startswith("sdv"):
+        with pytest.raises(InputError, match="refit"):
+            load_model(folder)
+        return
+    loaded = load_model(folder)
+    assert loaded.card == model(engine).card
+    assert loaded.sample(20, GIVEN, seed=3).digest() == model(engine).sample(
+        20, GIVEN, seed=3
+    ).digest()
+
+
+def test_a_saved_model_holds_no_patient(engine: str, tmp_path) -> None:
+    text = (model(engine).save(tmp_path / "model") / "model.json").read_text()
+    assert not re.search(r"P\d{5}", text)
+    assert '"RACE": "C"' not in text
+
+
+def test_controls_only_is_recorded_and_bounds_what_can_be_drawn(engine: str) -> None:
+    controls = fit(trial().where({"arm": "Placebo"}), engine, seed=1)
+    assert controls.card.fit == "controls_only"
+    assert model(engine).card.fit == "all_arms"
+    assert set(controls.sample(20).subjects["arm"]) == {"Placebo"}
+    with pytest.raises(InputError, match="absent from the training cohort"):
+        controls.sample(5, arm="Active")
+    with pytest.raises(InputError, match="absent from the training cohort"):
+        controls.sample(5, {"arm": "Active"})
+
+
+def test_what_it_cannot_do_is_refused_with_the_engine_that_can(engine: str) -> None:
+    timeline = trial().timeline(trial().subject_ids[0], until_day=30)
+    kind = engine_class(engine)
+    for capability, ask in (
+        ("timeline", lambda: model(engine).sample(3, timeline)),
+        ("dropout", lambda: model(engine).sample(3, dropout=False)),
+        ("log_prob", lambda: model(engine).log_prob(trial())),
+    ):
+        assert (engine in ABLE[capability]) == (capability in kind.supports)
+        if capability in kind.supports:
+            ask()
+        else:
+            with pytest.raises(InputError, match="use engine 'twin'"):
+                ask()
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        ({"n": 0}, "n: must be"),
+        ({"n": 5, "given": {"SCORE@Week 8": ">=50"}}, "Cohort.where"),
+        ({"n": 5, "given": {"AGE": [300, 400]}}, "no patient of this model"),
+        ({"n": 5, "given": {"arm": "Placebo"}, "arm": "Active"}, "contradicts"),
+    ],
+)
+def test_a_request_it_cannot_meet_is_an_input_error(engine: str, ask: dict, told: str) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        model(engine).sample(**ask)
+
+
+def test_unknown_options_and_tiny_cohorts_are_refused(engine: str) -> None:
+    with pytest.raises(InputError, match="option depth"):
+        fit(trial(), engine, depth=3)
+    with pytest.raises(InputError, match="12 patients"):
+        fit(simulated_trial(12), engine)
+
+
+@pytest.mark.parametrize("odd", ["small", "no events", "no visits", "constant", "missing"])
+def test_any_tidy_cohort_is_fitted_without_tuning(engine: str, odd: str) -> None:
+    cohort = simulated_trial(30, seed=5, visits=odd != "no visits", events=odd != "no events")
+    if odd in ("constant", "missing"):
+        subjects = cohort.subjects.assign(LAB=7.0 if odd == "constant" else float("nan"), SEX="F")
+        cohort = Cohort.build(
+            cohort.schema, subjects, observations=cohort.observations, events=cohort.events
+        )
+    sample = fit(cohort, engine).sample(25, seed=1)
+    assert impossible_rows(sample) == 0
+    if odd == "constant":
+        assert set(sample.subjects["LAB"].dropna()) <= {7.0}
+    if odd == "missing":
+        assert sample.subjects["LAB"].isna().all()
+
+
+def test_progress_is_told(engine: str) -> None:
+    told: list[float] = []
+    fit(simulated_trial(40), engine, progress=lambda what, done: told.append(done))
+    assert told
+    assert all(0 <= done <= 1 for done in told)
