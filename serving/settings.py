@@ -20,11 +20,13 @@ class Settings(BaseSettings):
         env_prefix="TRIALTWIN_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    runs: Path = Field(Path("runs"), description="folder of run folders")
-    var: Path = Field(Path("var"), description="folder of the log and of the service's database")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
+    runs: Path = Field(default=Path("runs"), description="folder of run folders")
+    var: Path = Field(
+        default=Path("var"), description="folder of the log and of the service's database"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
     allow_busl: bool = Field(
-        False,
+        default=False,
         description="whether HTTP and pages offer the sdv-* engines. SDV is licensed under "
         "BUSL-1.1, which forbids offering it to third parties as a commercial service",
     )

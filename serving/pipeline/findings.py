@@ -74,13 +74,12 @@ def _twins(found: Result) -> list[str]:
 
 
 def _effects(found: Result) -> list[str]:
-    lines = []
-    for row in found["estimates"]:
-        if row["analysis"] == found["primary"]:
-            lines.append(
-                f"{row['arm']}, {row['analysis']} (ANCOVA): {row['estimate']:+.2f} "
-                f"(95 % {row['low']:+.2f} to {row['high']:+.2f})."
-            )
+    lines = [
+        f"{row['arm']}, {row['analysis']} (ANCOVA): {row['estimate']:+.2f} "
+        f"(95 % {row['low']:+.2f} to {row['high']:+.2f})."
+        for row in found["estimates"]
+        if row["analysis"] == found["primary"]
+    ]
     ratios = [r["mean"] for r in found["adjustment"]["se2_ratio"].values()]
     r = found["adjustment"]["partial_correlation"]
     lines.append(

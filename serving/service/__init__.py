@@ -1,8 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate),
-`controls` (control arms), `judging` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor). Names are
-imported when they are first asked for, so that a command loads only what it needs.
+By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `controls`
+(control arms), `judging` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor).
+Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
 from importlib import import_module

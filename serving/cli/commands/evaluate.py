@@ -38,15 +38,19 @@ def evaluate_cohort(
 
 
 @click.command(epilog=NOTES)
-@click.argument("bank", type=FILE)
+@click.argument("bank", type=FILE, required=False)
 @click.option("--preset", default="fast", show_default=True, help="Pipeline that reads the notes.")
 @common
-def evaluate_notes(bank: Path, preset: str, seed: int | None, as_json: bool) -> None:
-    """Judge extracted facts against the facts marked in BANK, a file or folder of marked notes."""
+def evaluate_notes(bank: Path | None, preset: str, seed: int | None, as_json: bool) -> None:
+    """Judge extracted facts against the facts marked in BANK, a file or folder of marked notes.
+
+    Without BANK, notes are rendered from patients of the CDISC pilot: a regression test.
+    """
     from serving import service
 
-    done = service.evaluate_notes(bank, preset)
+    done = service.evaluate_notes(bank, preset, seed or 0)
     lines = [
+        f"{done['label']}, {done['n_notes']} notes",
         f"strict F1 {done['strict']['f1']:.3f}, relaxed F1 {done['relaxed']['f1']:.3f}",
         *(
             f"  {name}: precision {s['precision']:.3f}, recall {s['recall']:.3f}, F1 {s['f1']:.3f}"

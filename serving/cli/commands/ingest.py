@@ -48,7 +48,8 @@ def ingest(
         done,
         as_json,
         [
-            f"{found['study_id']}: {found['subjects']} subjects, {found['observations']} observations, "
+            f"{found['study_id']}: {found['subjects']} subjects, "
+            f"{found['observations']} observations, "
             f"{sum(found['episodes'].values())} episodes, {found['sources']} sources.",
             f"Cohort: {done['folder']}",
             f"Digest: {done['digest']}",

@@ -104,8 +104,9 @@ def generate(
         as_json,
         [
             f"{n} synthetic patients: {done['folder']}",
-            f"About {done['expected_training_patients']:.0f} of {done['n_train']} training patients "
-            f"stand behind the request; effective sample size {done['effective_sample_size']:.0%}.",
+            f"About {done['expected_training_patients']:.0f} of {done['n_train']} training "
+            f"patients stand behind the request; effective sample size "
+            f"{done['effective_sample_size']:.0%}.",
             done["notice"],
         ],
     )

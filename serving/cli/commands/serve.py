@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,7 +29,7 @@ Examples:
     show_default=True,
     help="uvicorn for one machine, ray to scale.",
 )
-@click.option("--config", type=FILE, default=None, help="YAML file of the service.")
+@click.option("--config", type=FILE, default=None, help="YAML file, such as configs/serve.yaml.")
 @common
 def serve(
     host: str, port: int, engine: str, config: Path | None, seed: int | None, as_json: bool
@@ -39,24 +39,21 @@ def serve(
     There are no keys yet, so only this machine may reach it: any other address is refused.
     Requests carry their own seeds, so --seed changes nothing here.
     """
-    from extraction.records.errors import InputError
+    from serving import server
 
-    if not loopback(host):
-        raise InputError(
-            f"--host: {host} came; only this machine may reach the service until it has keys; "
-            "use 127.0.0.1 and an SSH tunnel"
-        )
-    from serving.server import serve as start
-
+    server.check(host, port, engine)
+    chosen = None if config is None else _configuration(config)
     show({"url": f"http://{host}:{port}"}, as_json, [f"http://{host}:{port} (Ctrl-C stops it)"])
-    start(host, port, engine, config)
+    server.serve(host, port, "ray" if engine == "ray" else "uvicorn", chosen)
 
 
-def loopback(host: str) -> bool:
-    """Whether an address reaches this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _configuration(path: Path) -> Any:
+    """Return the service's configuration out of its own YAML or of one for `serve run`."""
+    from serving.api.config import ServiceConfig
+    from serving.study.loading import read_yaml
+
+    values, _ = read_yaml(path)
+    applications = values.get("applications")
+    if isinstance(applications, list) and applications and isinstance(applications[0], dict):
+        values = applications[0].get("args") or {}
+    return ServiceConfig.parse(values, path.name)

@@ -34,7 +34,7 @@ Example:
     help="Which question a forecast under another arm answers.",
 )
 @common
-def twin(
+def twin(  # noqa: PLR0913, PLR0917 - one argument an option
     model: str,
     cohort: Path,
     subject: str,

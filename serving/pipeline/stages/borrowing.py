@@ -1,4 +1,4 @@
-"""Stage `borrowing`: may the historical controls stand beside the new trial's?"""
+"""Stage `borrowing`: whether the historical controls may stand beside the new trial's."""
 
 from __future__ import annotations
 

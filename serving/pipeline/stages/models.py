@@ -40,7 +40,8 @@ def run(job: Job) -> dict[str, Any]:
     note = notice(len(synthetic), len(controls))
     to_csv(synthetic, job.exports / "synthetic-controls-csv", note)
     synthetic.write(job.exports / "synthetic-controls")
-    return plain(cards, 12) | {
+    return {
+        **plain(cards, 12),
         "synthetic": plain(synthetic.summary()),
         "notice": note,
         "digest": synthetic.digest(),
