@@ -140,6 +140,12 @@ class Cohort:
     def _keys(self) -> pd.MultiIndex:
         return pd.MultiIndex.from_frame(self.subjects[list(tables.KEYS)])
 
+    @cached_property
+    def _rows_of(self) -> dict[str, np.ndarray]:
+        """Rows of `observations` by variable, found once: a flat table asks for hundreds."""
+        rows = self.observations.groupby("variable").indices
+        return {str(name): np.asarray(places) for name, places in rows.items()}
+
     def positions(self, rows: pd.DataFrame) -> np.ndarray:
         """Return the subject row that each row of another table belongs to; -1 for none."""
         keys = pd.MultiIndex.from_frame(rows[list(tables.KEYS)])
@@ -147,9 +153,8 @@ class Cohort:
 
     def observed(self, variable: str) -> pd.DataFrame:
         """Return the rows of `observations` that hold a value of this variable."""
-        rows = self.observations
-        kept = (rows["variable"] == variable) & rows["status"].isin(["observed", "below_limit"])
-        return rows[kept]
+        rows = self.observations.iloc[self._rows_of.get(variable, [])]
+        return rows[rows["status"].isin(["observed", "below_limit"])]
 
     def at_visit(self, variable: str, visit: str) -> pd.Series:
         """Return each subject's value at a visit, in subject row order.

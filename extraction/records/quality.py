@@ -49,11 +49,16 @@ def canonical(
     for name, frame in given.items():
         with faults.catch():
             table = tables.conform(frame, _COLUMNS[name], name)
-            frames[name] = _filled(name, table, schema).sort_values(
-                _ORDER[name], kind="stable", ignore_index=True
-            )
+            frames[name] = _ordered(_filled(name, table, schema), _ORDER[name])
     faults.raise_if_any()
     return frames
+
+
+def _ordered(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sort rows by their keys; repeated keys (undated episodes, say) by all other columns too."""
+    if frame.duplicated(keys).any():
+        keys = [*keys, *(c for c in frame.columns if c not in keys)]
+    return frame.sort_values(keys, kind="stable", ignore_index=True)
 
 
 def _subjects(schema: CohortSchema, subjects: pd.DataFrame) -> pd.DataFrame:

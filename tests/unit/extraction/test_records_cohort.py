@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,23 @@ def test_row_order_does_not_matter():
     }
     again = Cohort.build(cohort.schema, sources=cohort.sources, **shuffled)
     assert again.digest() == cohort.digest()
+
+
+def test_the_order_of_undated_repeats_does_not_matter():
+    drugs = pd.DataFrame(
+        {
+            "subject_id": "P1",
+            "kind": "medication",
+            "term": "ASPIRIN",
+            "dose": [100.0, np.nan, 75.0, 75.0],
+            "ongoing": [True, None, False, None],
+            "route": ["oral", None, "oral", "oral"],
+        }
+    )
+    digests = {
+        _one_subject(episodes=drugs.iloc[list(rows)]).digest() for rows in permutations(range(4))
+    }
+    assert len(digests) == 1
 
 
 def test_write_and_read_give_the_same_cohort(tmp_path):
