@@ -26,7 +26,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 MINIMUM_CELL = 5
 UNKNOWN = -1
-KNOTS = 4
+KNOTS = 12
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class NumericCodec:
     edges
         Bin boundaries in rising order, shape (bins + 1,).
     knots
-        Values at equal quantile steps inside each bin, shape (bins, 5).
+        Values at equal quantile steps inside each bin, shape (bins, 13).
     mass
         Share of patients per token, missing last, shape (tokens,).
     atom
@@ -160,7 +160,7 @@ class NumericCodec:
         bins = np.arange(self.bins)
         start = self.place(np.full(self.bins, low), bins)
         stop = self.place(np.full(self.bins, high), bins)
-        middle = self.knots[:, 2]
+        middle = self.knots[:, KNOTS // 2]
         within = (middle >= low) & (middle <= high)
         start = np.where(self.atom, np.where(within, 0.0, 1.0), start)
         stop = np.where(self.atom, 1.0, stop)

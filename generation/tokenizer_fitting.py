@@ -19,6 +19,7 @@ from generation.tokenizer import (
 )
 
 _ATOM_SHARE = 0.03
+_ATOM_CONTRAST = 2.5
 _CUT_GAIN_BITS = 0.15 / np.log(2.0)
 _STEPS = (100.0, 50.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001)
 
@@ -109,8 +110,9 @@ def _layout(
     """Edges of bins and atoms, and the value of each atom by its place."""
     unique, counts = np.unique(seen, return_counts=True)
     n = len(seen)
-    stands_out = (counts / n > _ATOM_SHARE) & ((counts / n > 1 / bins) | (len(unique) <= bins))
-    stands_out &= counts >= MINIMUM_CELL
+    share = counts / n
+    heaped = (share > _ATOM_SHARE) & (share > _ATOM_CONTRAST * np.median(share))
+    stands_out = (heaped | (len(unique) <= bins)) & (counts >= MINIMUM_CELL)
     values = unique[stands_out]
     half = step / 2 if step > 0 else 1e-9 * max(float(np.ptp(seen)), abs(float(seen[-1])), 1e-3)
     pieces: list[tuple[float, float, float | None]] = []
@@ -153,12 +155,19 @@ def _segment(
 
 
 def _bin_knots(inside: FloatArray, low: float, high: float, atom: float | None) -> FloatArray:
-    """Quantile knots of one bin, rising from its lower to its upper edge."""
+    """Quantile knots of one bin, rising from its lower to its upper edge.
+
+    They interpolate the means of groups of five sorted values or more that do not overlap,
+    so that no value can be solved for.
+    """
     if atom is not None:
         return np.full(KNOTS + 1, atom)
-    inner = [local_mean(inside, q) for q in np.arange(1, KNOTS) / KNOTS] if len(inside) else []
-    inner = inner or list(np.linspace(low, high, KNOTS + 1)[1:-1])
-    return np.maximum.accumulate(np.clip(np.array([low, *inner, high]), low, high))
+    groups = np.array_split(inside, max(1, min(KNOTS, len(inside) // MINIMUM_CELL)))
+    means = [group.mean() for group in groups if len(group)]
+    at = (np.arange(len(means)) + 0.5) / max(len(means), 1)
+    grid = np.linspace(0.0, 1.0, KNOTS + 1)
+    knots = np.interp(grid, [0.0, *at, 1.0], [low, *means, high])
+    return np.maximum.accumulate(np.clip(knots, low, high))
 
 
 def fit_categorical(

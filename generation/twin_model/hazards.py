@@ -11,7 +11,7 @@ from generation.randomness import generator
 from generation.tokenizer import MINIMUM_CELL, FloatArray
 from generation.tokenizer_fitting import smooth_quantiles
 
-_KNOTS = 40
+_KNOTS = 120
 _AT_RISK_SHARE = 0.03
 _ARM_PENALTY = 1e-3
 _GRID = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
@@ -233,7 +233,7 @@ def _knots(day: FloatArray, event: np.ndarray) -> FloatArray:
     inside = day[event & (day <= last)]
     if len(inside) < MINIMUM_CELL:
         return np.zeros(0)
-    count = min(_KNOTS, max(2, len(inside) // 2))
+    count = min(_KNOTS, max(2, len(inside) // (MINIMUM_CELL + 1)))
     knots = np.unique(smooth_quantiles(inside, count))
     return knots[knots > 0]
 

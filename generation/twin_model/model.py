@@ -218,7 +218,9 @@ class TwinModel(Model):
         arrays.events, arrays.follow_up = events, closed
         phase = phase_of(self.outcome, self.visits, closed, ended)
         place = stream.uniform(patient=patients, decision=decision_id("reason"))
-        arrays.end_reason = self.parts.reasons.draw(arrays.arm, phase, place)
+        arrays.end_reason = self.parts.reasons.draw(
+            arrays.arm, phase, place, request.dropout
+        )
         lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
         events |= self.outcome.reflect(self.schema, closed, arrays.end_reason, lag, since)
         events |= past

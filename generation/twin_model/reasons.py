@@ -35,13 +35,22 @@ class EndReasons:
     share: FloatArray
 
     def draw(
-        self, arm: npt.NDArray[np.object_], phase: IntArray, place: FloatArray
+        self,
+        arm: npt.NDArray[np.object_],
+        phase: IntArray,
+        place: FloatArray,
+        dropout: bool,
     ) -> npt.NDArray[np.object_]:
-        """Reason of each patient, None where none is recorded."""
+        """Reason of each patient, None where none is recorded.
+
+        Without dropout everyone gets the commonest reason of their phase.
+        """
         index = {name: k for k, name in enumerate(self.arms)}
         column = np.array([index.get(a, len(self.arms)) for a in arm], dtype=np.int64)
         names = np.array([*self.reasons, None], dtype=object)
-        return np.asarray(names[pick(self.share[phase, column], place)], dtype=object)
+        share = self.share[phase, column]
+        chosen = pick(share, place) if dropout else share.argmax(axis=1)
+        return np.asarray(names[chosen], dtype=object)
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the table."""

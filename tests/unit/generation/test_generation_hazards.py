@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from generation.twin_model.hazards import Hazard, calibrate, fit_hazard, kaplan_meier
+
+
+def _trial(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([rng.normal(size=n), rng.integers(0, 2, n)])
+    day = rng.exponential(100 * np.exp(-0.5 * x[:, 0] + 0.7 * x[:, 1]))
+    censored = rng.uniform(20, 200, n)
+    return x, np.minimum(day, censored), day <= censored
+
+
+def test_without_a_penalty_on_the_arm_it_agrees_with_lifelines() -> None:
+    import pandas as pd
+    from lifelines import CoxPHFitter
+
+    x, day, event = _trial(400, 1)
+    arm = x[:, 1:]
+    beta, _ = fit_hazard(arm, 1, day, event, seed=0)
+    frame = pd.DataFrame({"arm": arm[:, 0], "day": day, "event": event})
+    reference = CoxPHFitter().fit(frame, "day", "event")
+    assert beta[0] == pytest.approx(reference.params_["arm"], abs=1e-3)
+
+
+def test_survival_averaged_over_the_population_is_the_kaplan_meier_curve() -> None:
+    x, day, event = _trial(500, 2)
+    beta, centre = fit_hazard(x, 1, day, event, seed=0)
+    hazard = calibrate(beta, centre, x, x, day, event)
+    knots = hazard.knots[1:]
+    average = np.exp(hazard.log_survival(x[:, None, :].repeat(len(knots), 1).reshape(-1, 2),
+                                         np.tile(knots, len(x)))).reshape(len(x), -1).mean(0)
+    assert average == pytest.approx(kaplan_meier(day, event, knots), abs=1e-6)
+
+
+def test_drawn_days_follow_the_survival_function() -> None:
+    x, day, event = _trial(500, 3)
+    hazard = calibrate(*fit_hazard(x, 1, day, event, seed=0), x, x, day, event)
+    level = np.random.default_rng(1).random(200)
+    drawn = hazard.draw(np.tile(x[:1], (200, 1)), level)
+    survival = np.exp(hazard.log_survival(x[:1].repeat(200, 0), drawn))
+    assert survival == pytest.approx(level, abs=1e-9)
+
+
+def test_days_drawn_after_a_day_are_later() -> None:
+    x, day, event = _trial(300, 4)
+    hazard = calibrate(*fit_hazard(x, 1, day, event, seed=0), x, x, day, event)
+    drawn = hazard.draw(x, np.random.default_rng(2).random(len(x)), after=80.0)
+    assert (drawn > 80).all()
+
+
+def test_the_rate_is_the_slope_of_the_integral() -> None:
+    hazard = Hazard(np.zeros(1), np.zeros(1), np.array([0.0, 10, 30]), np.array([0, 0.1, 0.9]), 0.2)
+    assert hazard.rate(np.array([5.0, 20.0, 50.0])) == pytest.approx([0.01, 0.04, 0.2])
+    assert hazard.integral(40.0) == pytest.approx(0.9 + 10 * 0.2)
+    assert hazard.invert(np.array([0.05, 0.5, 1.9])) == pytest.approx([5, 20, 35])
+
+
+@pytest.mark.parametrize("events", [0, 3])
+def test_next_to_no_events_give_a_constant_hazard(events: int) -> None:
+    x, day, _ = _trial(60, 5)
+    event = np.arange(60) < events
+    beta, centre = fit_hazard(x, 1, day, event, seed=0)
+    hazard = calibrate(beta, centre, x, x, day, event)
+    assert not beta.any()
+    assert hazard.tail == pytest.approx(events / day.sum())
+
+
+def test_kaplan_meier_by_hand() -> None:
+    day = np.array([1.0, 2, 2, 3, 4])
+    event = np.array([True, True, False, True, False])
+    assert kaplan_meier(day, event, np.array([0.5, 1, 2, 3.5])) == pytest.approx(
+        [1, 4 / 5, 4 / 5 * 3 / 4, 4 / 5 * 3 / 4 * 1 / 2]
+    )
