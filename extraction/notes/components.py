@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 
 from spacy.language import Language
@@ -23,6 +24,9 @@ from .tokens import tokenize
 DRAFT = "trialtwin_draft"
 FACTS = "trialtwin_facts"
 SPANS = "facts"
+
+
+_plain = attrgetter(*(f.name for f in fields(Fact)))
 
 
 def draft_of(doc: Doc) -> Draft:
@@ -86,7 +90,7 @@ class FactsComponent:
         """Finish one document."""
         facts = draft_of(doc).facts()
         doc.user_data.pop(DRAFT, None)
-        doc.user_data[FACTS] = [astuple(fact) for fact in facts]
+        doc.user_data[FACTS] = [_plain(fact) for fact in facts]
         if self.spans:
             doc.spans[SPANS] = list(_spans(doc, facts))
         return doc

@@ -15,6 +15,31 @@ _KIN = frozenset(
     "grandfather niece nephew spouse partner child children sibling grandson granddaughter "
     "parent grandchild relative relatives siblings caregiver caretaker partners".split()
 )
+_TENS = {
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+}
+_UNITS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+}
+_AFTER_LETTER = frozenset(
+    ". , ; with w here who presents presenting c s p admitted h in for on and ) pmh hx now seen "
+    "known status".split()
+)
 _PAST = frozenset({"at", "since", "from", "until", "by", "before"})
 _PATIENT = frozenset("he she patient pt subject himself herself who client".split())
 _MOST = 120.0
@@ -40,16 +65,40 @@ def _age(draft: Draft, index: int) -> Mention | None:
     word = words[index]
     if word in ("age", "aged"):
         return _labelled(draft, index)
-    value = number(word)
+    value = _spelled(draft, index) if word in _TENS else number(word)
     if value is None or not 0 < value <= _MOST or (index and words[index - 1] == "/"):
         return None
-    stop = _expression(draft, index)
+    last = index if word not in _TENS or words[index + 1] != "-" else index + 2
+    stop = _expression(draft, last)
+    if word in _TENS:
+        return None if stop is None else _made(draft, index, stop, value)
     if stop is None and index + 1 < n and not draft.tokens.gap(index + 1):
         if words[index + 1] in _LETTERS and value >= 10 and _stands_alone(draft, index):
             stop = index + 2
-    if stop is None and _apposition(draft, index):
+    if stop is None and (_apposition(draft, index) or _before_letter(draft, index)):
         stop = index + 1
     return None if stop is None else _made(draft, index, stop, value)
+
+
+def _spelled(draft: Draft, index: int) -> float:
+    """Read `seventy-two` of `seventy-two-year-old`."""
+    unit = draft.words[index + 2 : index + 3] if draft.words[index + 1 : index + 2] == ["-"] else []
+    return float(_TENS[draft.words[index]] + (_UNITS.get(unit[0], 0) if unit else 0))
+
+
+def _before_letter(draft: Draft, index: int) -> bool:
+    """Whether a number is an age by the sex behind it: `71/F`, `71 M with`."""
+    words, end = draft.words, draft.sentence[index]
+    letter = index + 2 if words[index + 1 : index + 2] == ["/"] else index + 1
+    whole = words[index].isdigit() and int(words[index]) >= 10
+    if letter >= end or words[letter] not in _LETTERS or not whole:
+        return False
+    text = draft.tokens.text[draft.tokens.starts[letter] : draft.tokens.stops[letter]]
+    after = words[letter + 1] if letter + 1 < end else "."
+    before = words[index - 1] if index > draft.opening[index] else ""
+    opens = before in ("", "a", "an", "pt", "patient", "(", "-", ",", "is", "subject")
+    labelled = "age" in words[max(0, index - 5) : index]
+    return text.isupper() and (labelled or (opens and after in _AFTER_LETTER))
 
 
 def _made(draft: Draft, start: int, stop: int, value: float) -> Mention:
@@ -113,6 +162,9 @@ def _long_years(words: list[str], place: int) -> int | None:
         return place + 2
     if after[:2] == ["of", "age"]:
         return place + 3
+    tail = [w for w in after if w != ","]
+    if tail[:1] and tail[0] in {"male", "female", "man", "woman"}:
+        return place + 1
     return None
 
 
@@ -128,7 +180,7 @@ def _short_years(draft: Draft, place: int) -> int | None:
     if after[:1] in (["old"], ["o"]):
         return place + 2
     tail = [w for w in after if w not in ",./"]
-    if words[place] == "y" and tail[:1] and tail[0] in {"f", "m", "male", "female"}:
+    if words[place] in _YEARS and tail[:1] and tail[0] in {"f", "m", "male", "female"}:
         return place + 1
     return None
 
@@ -138,15 +190,21 @@ def _apposition(draft: Draft, index: int) -> bool:
     words = draft.words
     opening, end = draft.opening[index], draft.sentence[index]
     after = words[index + 1] if index + 1 < end else "."
-    if after not in (",", ".", "and", ")", ";", "who", "-"):
+    if after not in (",", ".", "and", ")", ";", "who", "-", "with", "today", "now", "last"):
         return False
     if index + 2 < end and after in ".-" and number(words[index + 2]) is not None:
         return False
     before = words[opening:index]
     if before[-1:] in ([","], ["("]) and number(words[index]):
-        return any(w in _TITLES for w in before[:3]) and len(before) <= 6
+        named = any(w in _TITLES for w in before[:3]) and len(before) <= 6
+        closing = after in (",", ")")
+        return (named or (len(before) <= 4 and before[-2:-1] != [] and before[-2] in _PATIENT)) and (
+            closing or named
+        )
+    if before[-1:] == ["of"] and before[-2:-1] and before[-2] in _FEMALE | _MALE:
+        return after != "-"
     known = before[-1:] in (["is"], ["turned"], ["was"], ["now"])
-    return known and any(w in _PATIENT for w in before[-4:-1])
+    return known and any(w in _PATIENT or w in _TITLES for w in before[-5:-1])
 
 
 def _of_another(draft: Draft, mention: Mention) -> bool:
@@ -163,9 +221,10 @@ def _of_another(draft: Draft, mention: Mention) -> bool:
         clause.append(word)
     if clause[:1] == [] and words[mention.stop : mention.stop + 4] == ["is", "the", "age", "of"]:
         return any(w in _KIN for w in words[mention.stop : mention.stop + 7])
-    if any(w in _KIN for w in clause[:3]):
-        return True
-    return any(w in _KIN for w in before) and not any(w in _PATIENT for w in before)
+    if any(w in _KIN for w in clause[:2]) and not {"by", "of"} & set(clause[:2]):
+        return clause[1:2] != ["of"]
+    near = before[-2:]
+    return any(w in _KIN for w in near) and not any(w in _PATIENT for w in near)
 
 
 def _letter_after(draft: Draft, age: Mention) -> None:

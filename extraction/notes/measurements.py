@@ -133,6 +133,7 @@ def add_measurements(draft: Draft, terms: list[Match]) -> None:
             continue
         _Reader(draft, match.start in drugs).read(match)
     _bare_pressures(draft)
+    _bare_values(draft)
 
 
 def _part_of(term: Match | None, name: Match) -> bool:
@@ -160,11 +161,25 @@ class _Reader:
         if len(chain) > 1 and self._joined(chain, end):
             return
         place = self._place(match.stop, end, direct=name.type == "direct")
+        if place is None and name.name in _SCORES:
+            place = self._scored(match)
         if place is None or not self._credible(match, place, end):
             return
         mention = self._mention(name, match.start, place, end)
         self.draft.covered.update(range(match.start, match.stop))
         self._more(name, mention, end)
+
+    def _scored(self, match: Match) -> int | None:
+        """Return the number of `scored 22/30 on the MMSE`."""
+        index = match.start - 1
+        opening = self.draft.opening[match.start]
+        steps = {"on", "the", "in", "points", "out", "of", "/", "30", "70", "a", "at", "his", "her"}
+        while index > opening and self.words[index] in steps:
+            index -= 1
+        while index < match.start and number(self.words[index]) is None:
+            index += 1
+        linked = {"on", "in", "at"} & set(self.words[index : match.start])
+        return index if index < match.start - 1 and linked else None
 
     def _credible(self, match: Match, place: int, end: int) -> bool:
         name: Name = match.payload
@@ -263,6 +278,15 @@ class _Reader:
         self.draft.add(mention)
         return mention
 
+    def _earlier(self, mention: Mention, later: Mention) -> None:
+        """`170, now 160` and `160, previously 170`: the one that is not of now is of the past."""
+        words = self.words[later.first : later.start + 3]
+        place = (later.first, later.start)
+        if any(w in _NOW for w in words):
+            mention.cues.setdefault("history", place)
+        elif {"previously", "was", "prior", "formerly", "baseline", "from"} & set(words):
+            later.cues.setdefault("history", place)
+
     def _more(self, name: Name, mention: Mention, end: int) -> None:
         """Read further numbers of the same name: `18.4, today 12.1`; `86% ..., 96% now`."""
         index = mention.stop
@@ -273,8 +297,9 @@ class _Reader:
             first = place
             while self.words[first - 1] not in ",;(" and first > index + 1:
                 first -= 1
-            self._mention(name, first, place, end)
-            index = place + 1
+            later = self._mention(name, first, place, end)
+            self._earlier(mention, later)
+            mention, index = later, place + 1
 
     def _turn(self, start: int, end: int, name: str) -> int | None:
         """Return the number after a comma and a word of time, or before `now`."""
@@ -310,14 +335,22 @@ class _Reader:
             return
         self.draft.covered.update(range(match.start, match.stop))
         first = match.start
+        before: list[Mention] = []
         while pair is not None:
-            self._pair(first, place, pair, end)
+            later = self._pair(first, place, pair, end)
+            if before:
+                for one, other in zip(before, later, strict=True):
+                    self._earlier(one, other)
+            before = later
             first, place, pair = self._next_pair(pair + 1, end)
 
-    def _pair(self, first: int, upper: int, lower: int, end: int) -> None:
+    def _pair(self, first: int, upper: int, lower: int, end: int) -> list[Mention]:
+        made = []
         for where, name in ((upper, "systolic"), (lower, "diastolic")):
             mention = self._mention(Name("vital", f"{name}_blood_pressure"), first, where, end)
             mention.unit = "mm[Hg]"
+            made.append(mention)
+        return made
 
     def _next_pair(self, start: int, end: int) -> tuple[int, int, int | None]:
         """Return first word, systolic and diastolic place of a further reading."""
@@ -345,6 +378,34 @@ def _bare_pressures(draft: Draft) -> None:
         pair = _pair(draft, index - 1, end)
         if pair is not None and _unit(draft, pair + 1, end, "blood_pressure")[0] == "mm[Hg]":
             reader._pair(index - 1, index - 1, pair, end)
+
+
+def _bare_values(draft: Draft) -> None:
+    """Add numbers whose unit alone says what they are: `72 bpm`, `38.5 °C`, `96% on room air`."""
+    words = draft.words
+    reader = _Reader(draft, False)
+    for index, word in enumerate(words):
+        if index in draft.covered or number(word) is None or (index and words[index - 1] in "-/"):
+            continue
+        end = draft.sentence[index]
+        for name, spellings in _TELLING.items():
+            if any(tuple(words[index + 1 : index + 1 + len(s)]) == s for s in spellings):
+                reader._mention(Name("vital", name), index, index, end)
+                break
+
+
+_TELLING: dict[str, tuple[tuple[str, ...], ...]] = {
+    "pulse": (("bpm",), ("beats", "/", "min"), ("beats", "per", "minute")),
+    "respiratory_rate": (("breaths", "/", "min"), ("breaths", "per", "minute")),
+    "temperature": (("°", "c"), ("°", "f"), ("deg", "c"), ("deg", "f"), ("degrees",)),
+    "oxygen_saturation": (
+        ("%", "on", "room", "air"),
+        ("%", "on", "ra"),
+        ("%", "ra"),
+        ("%", "room", "air"),
+        ("%", "saturation"),
+    ),
+}
 
 
 def _pair(draft: Draft, place: int, end: int) -> int | None:

@@ -98,6 +98,9 @@ def _is_full_stop(tokens: Tokens, index: int) -> bool:
     if before in _ABBREVIATIONS:
         return following.isupper() and before not in ("mr", "mrs", "ms", "dr", "prof", "st", "vs")
     inside_initials = len(before) == 1 and before.isalpha()
+    letter = tokens.stops[index + 1] - tokens.starts[index + 1] == 1
+    if inside_initials and letter and following.isalpha():
+        return False  # `63 y.o. F`
     if inside_initials and index >= 2 and tokens.words[index - 2] == ".":
         return following.isupper()
     return True

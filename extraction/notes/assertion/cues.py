@@ -85,6 +85,8 @@ def _merge(
         return kind, only
     if {known[0], kind} == {"before", "after"}:
         return "either", known[1]
+    if known[0] == kind and known[1] != only:
+        return kind, None
     return known
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...draft import Draft, Mention
 from ..cues import Cue, CueList
-from ..scope import backward, either, forward, mark
+from ..scope import backward, continues_list, either, forward, mark
 
 CONCEPT = "negation"
 GROUPS = ("problem", "drug")
@@ -25,8 +27,17 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.kind == "either":
         return either(draft, cue, cues, GROUPS)
     lone = draft.words[cue.stop - 1] in _NEAR and cue.stop - cue.start == 1
-    ahead = forward(draft, cue, cues, GROUPS, _NEAR_REACH if lone else 8)
+    ahead = forward(draft, cue, cues, GROUPS, _NEAR_REACH if lone else 8, _commas(draft, cue))
     return [m for m in ahead if not _affirmed(draft, m)]
+
+
+def _commas(draft: Draft, cue: Cue) -> Callable[[Draft, int], bool]:
+    """A list goes on behind a comma only when it has begun: `no distress, mild wheezing`."""
+
+    def goes_on(here: Draft, comma: int) -> bool:
+        return bool(here.within(cue.stop, comma)) and continues_list(here, comma)
+
+    return goes_on
 
 
 def _ends_clause(draft: Draft, cue: Cue) -> bool:
