@@ -94,8 +94,12 @@ class ForecastValidation:
         return rows
 
     def correlation(self) -> dict[str, float]:
-        """Correlation of forecast and true change since the start, with a Fisher interval."""
-        start = self.patients["carry_forward"].to_numpy()
+        """Correlation of forecast and true change from the first visit, with a Fisher interval.
+
+        The change counts from the first planned visit whatever the start, so that forecasts from
+        different visits answer the same question.
+        """
+        start = self.patients["first"].to_numpy()
         change = self.patients["truth"].to_numpy() - start
         forecast = self.patients["mean"].to_numpy() - start
         r = stats.pearsonr(forecast, change)
@@ -153,7 +157,7 @@ def cross_forecast(
     Returns
     -------
     ForecastValidation
-        Only patients observed at both visits can be judged.
+        Only patients observed at the first visit and at both visits can be judged.
 
     Raises
     ------
@@ -166,7 +170,9 @@ def cross_forecast(
     fold = cohort.folds(folds, seed)
     now = cohort.at_visit(variable, start).to_numpy(dtype=np.float64)
     truth = cohort.at_visit(variable, target).to_numpy(dtype=np.float64)
-    judged = np.isfinite(now) & np.isfinite(truth)
+    opening = min(cohort.schema.visits, key=lambda v: v.day).name
+    first = cohort.at_visit(variable, opening).to_numpy(dtype=np.float64)
+    judged = np.isfinite(first) & np.isfinite(now) & np.isfinite(truth)
     if judged.sum() < 2 * folds:
         raise InputError(
             f"cross_forecast: {int(judged.sum())} patients have {variable} at both {start} and "
@@ -196,7 +202,10 @@ def cross_forecast(
         ridge = _ridge(cohort, variable, start, now, truth, judged & (fold != k), test)
         rows.append(
             _score(test, drawn, truth[test]).assign(
-                arm=cohort.subjects["arm"].to_numpy()[test], carry_forward=now[test], ridge=ridge
+                arm=cohort.subjects["arm"].to_numpy()[test],
+                first=first[test],
+                carry_forward=now[test],
+                ridge=ridge,
             )
         )
         forecasts |= {i: made[i] for i in made if i in kept}
