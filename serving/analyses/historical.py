@@ -45,7 +45,8 @@ def numeric_columns(cohort: Cohort, names: Sequence[str]) -> dict[str, FloatArra
             columns[name] = values.to_numpy(dtype=np.float64)
         else:
             for level in (variable.categories or ())[1:]:
-                columns[f"{name}={level}"] = (values == level).astype(np.float64).to_numpy()
+                hit = np.asarray(values == level)
+                columns[f"{name}={level}"] = hit.astype(np.float64)
     if faults:
         raise InputError(faults)
     return columns

@@ -85,7 +85,7 @@ def _effects(found: Result) -> list[str]:
     lines.append(
         f"The prognostic score leaves {min(ratios):.2f} to {max(ratios):.2f} of ANCOVA's squared "
         f"standard error (partial correlation {r['mean']:.2f}, 95 % {r['interval'][0]:.2f} to "
-        f"{r['interval'][1]:.2f}): baseline predicts this outcome poorly."
+        f"{r['interval'][1]:.2f}): it adds little here."
         if min(ratios) > 0.8
         else f"The prognostic score leaves {min(ratios):.2f} to {max(ratios):.2f} of ANCOVA's "
         "squared standard error."

@@ -127,11 +127,15 @@ def _place(loc: tuple[Any, ...], values: Any) -> tuple[Any, ...]:
     """Drop the tags of unions, which pydantic puts into a place, from it."""
     place: list[Any] = []
     node = values
+    tagged = False
     for step in loc:
-        tagged = isinstance(node, Mapping) and node.get("kind") == step and step not in node
-        if tagged or (not isinstance(node, Mapping | list | tuple) and place):
+        if not tagged and isinstance(node, Mapping) and node.get("kind") == step:
+            tagged = True
+            continue
+        if not isinstance(node, Mapping | list | tuple) and place:
             continue
         place.append(step)
+        tagged = False
         if isinstance(node, Mapping):
             node = node.get(step)
         elif isinstance(node, list | tuple) and isinstance(step, int) and step < len(node):

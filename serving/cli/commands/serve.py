@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -40,20 +39,10 @@ def serve(
     Requests carry their own seeds, so --seed changes nothing here.
     """
     from serving import server
+    from serving.api.config import ServiceConfig
 
     server.check(host, port, engine)
-    chosen = None if config is None else _configuration(config)
+    chosen = None if config is None else ServiceConfig.read(config)
     show({"url": f"http://{host}:{port}"}, as_json, [f"http://{host}:{port} (Ctrl-C stops it)"])
     server.serve(host, port, "ray" if engine == "ray" else "uvicorn", chosen)
 
-
-def _configuration(path: Path) -> Any:
-    """Return the service's configuration out of its own YAML or of one for `serve run`."""
-    from serving.api.config import ServiceConfig
-    from serving.study.loading import read_yaml
-
-    values, _ = read_yaml(path)
-    applications = values.get("applications")
-    if isinstance(applications, list) and applications and isinstance(applications[0], dict):
-        values = applications[0].get("args") or {}
-    return ServiceConfig.parse(values, path.name)
