@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_address
-from typing import Literal
+from pathlib import Path
 
 from extraction.records.errors import InputError
 from serving.api.config import ServiceConfig
 
-Engine = Literal["uvicorn", "ray"]
-ENGINES: tuple[Engine, ...] = ("uvicorn", "ray")
+ENGINES = ("uvicorn", "ray")
 DEFAULT_PORT = 8000
 
 
 def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
-    engine: Engine = "uvicorn",
-    config: ServiceConfig | None = None,
+    engine: str = "uvicorn",
+    config: ServiceConfig | Path | None = None,
 ) -> None:
     """Serve REST under ``/v1`` and the page under ``/ui`` until the process is stopped.
 
@@ -31,19 +30,21 @@ def serve(
     engine
         "uvicorn" for one machine, "ray" for Ray Serve.
     config
-        The server's configuration; from the environment when None.
+        The server's configuration, or its file; from the environment when None.
 
     Raises
     ------
     InputError
-        For an address that others could reach, a port or an engine that there is not.
+        For an address that others could reach, a port or an engine that there is not, or a file
+        with faults.
     """
     check(host, port, engine)
     # Before the numerical libraries are loaded: one thread each, so that sums keep their order.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    config = config or ServiceConfig.of()
+    if not isinstance(config, ServiceConfig):
+        config = ServiceConfig.of() if config is None else ServiceConfig.read(config)
     if engine == "ray":
         from serving.deployments import run
 

@@ -57,7 +57,8 @@ def build_app(
     app.state.desk = desk
     errors.install(app)
     app.include_router(operations.router)
-    app.include_router(pages.router)
+    if ui_path != "/":
+        app.include_router(pages.router)
     if rest:
         app.include_router(controls.router)
         app.include_router(jobs.router)

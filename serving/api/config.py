@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from extraction.records.errors import InputError
 from extraction.records.schema import checked
 from serving.settings import Settings, settings
+
+_MODEL = "see configs/serve.yaml"
 
 
 class ServiceConfig(BaseModel):
@@ -56,6 +60,26 @@ class ServiceConfig(BaseModel):
         found = found or settings()
         given = {"runs": found.runs, "var": found.var, "allow_busl": found.allow_busl}
         return cls.model_validate(given)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a YAML file: these fields, or a Ray Serve file with them as an application's args.
+
+        Raises
+        ------
+        InputError
+            With every fault of the file.
+        """
+        try:
+            found = yaml.safe_load(path.read_text("utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            raise InputError(f"{path.name}: it cannot be read as YAML; {_MODEL}") from None
+        if not isinstance(found, dict):
+            raise InputError(f"{path.name}: a mapping of settings is needed; {_MODEL}")
+        applications = found.get("applications")
+        if isinstance(applications, list) and applications and isinstance(applications[0], dict):
+            found = applications[0].get("args") or {}
+        return cls.parse(found, path.name)
 
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "serve.yaml") -> Self:

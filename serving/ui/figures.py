@@ -76,7 +76,7 @@ def course(data: Course) -> str:
         axes.set(xlabel="weeks since randomisation", ylabel=unit)
         axes.yaxis.set_major_locator(_ticks(5))
 
-    return _svg(draw, 5.2, 2.9)
+    return _svg(draw, 4.3, 2.7)
 
 
 def survival(data: Survival) -> str:
@@ -90,7 +90,7 @@ def survival(data: Survival) -> str:
         axes.set_xlim(0, None)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
-    return _svg(draw, 5.2, 2.9)
+    return _svg(draw, 4.3, 2.7)
 
 
 def _short(level: str, most: int = 18) -> str:

@@ -147,9 +147,9 @@ def _table(rows: Sequence[Row], arm: ControlArm) -> Markup:
         body.append(_row(row))
     return Markup(
         '<section class="tt-card"><h2>Table 1</h2><p class="tt-note">Mean (SD) or number (share). '
-        "Difference: standardised; beyond ±0.1 it is in bold. Numbers below 5 are hidden.</p>"
+        "SMD: standardised difference, in bold beyond ±0.1. Real numbers below 5 are hidden.</p>"
         '<div class="tt-scroll"><table><thead><tr><th></th><th class="n">Real<br>n = {}</th>'
-        '<th class="n">Synthetic<br>n = {:,}</th><th class="n">Difference</th></tr></thead>'
+        '<th class="n">Synthetic<br>n = {:,}</th><th class="n">SMD</th></tr></thead>'
         "<tbody>{}</tbody></table></div></section>"
     ).format(arm.n_region, len(arm.cohort), Markup("").join(body))
 
