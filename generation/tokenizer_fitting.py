@@ -16,19 +16,21 @@ from generation.tokenizer import (
     FloatArray,
     IntArray,
     NumericCodec,
+    to_grid,
 )
 
 _ATOM_SHARE = 0.03
 _ATOM_CONTRAST = 2.5
+_ON_GRID = 0.95
 _CUT_GAIN_BITS = 0.15 / np.log(2.0)
 _STEPS = (100.0, 50.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001)
 
 
 def learn_step(values: FloatArray) -> float:
-    """Largest common grid of the finite values, 0 when there is none."""
+    """Largest grid on which 95 % of the finite values lie, 0 when there is none."""
     for step in _STEPS:
         ratio = values / step
-        if np.all(np.abs(ratio - np.round(ratio)) < 1e-6):
+        if np.mean(np.abs(ratio - np.round(ratio)) < 1e-6) >= _ON_GRID:
             return step
     return 0.0
 
@@ -87,6 +89,7 @@ def fit_numeric(
             name, np.zeros(1), nothing, np.ones(1), np.zeros(0, bool), True, 0.0, 0.0, 1.0
         )
     step = learn_step(seen)
+    seen = to_grid(seen, step) if step > 0 else seen
     edges, atoms = _layout(seen, step, bins, cuts)
     spread = spread_ties(seen, step)
     slot = np.searchsorted(edges[1:-1], seen, side="right")
