@@ -58,6 +58,11 @@ class Worker:
         self._thread = threading.Thread(target=self._loop, name="trialtwin-jobs", daemon=True)
         self._thread.start()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """End after the chunk in hand; its job goes back into the queue."""
         self._stopped.set()
