@@ -51,10 +51,10 @@ def evaluate_notes(bank: Path | None = None, preset: str = "fast", seed: int = 0
         ``strict, relaxed, spans, types, assertions, attributes``: precision, recall and F1; and
         ``label``: what the figures mean.
     """
+    marked = _rendered(seed) if bank is None else read_marked(bank)
     from extraction.notes import load_pipeline
     from extraction.notes.scoring import score
 
-    marked = _rendered(seed) if bank is None else read_marked(bank)
     nlp = load_pipeline(preset)
     docs = nlp.pipe([text for text, _ in marked])
     found = score((doc._.facts, facts) for doc, (_, facts) in zip(docs, marked, strict=True))

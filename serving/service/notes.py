@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,12 @@ def extract_notes(
     InputError
         With every fault of the input; never a note's words.
     """
-    from dataclasses import asdict
-
-    from extraction.notes import extract, to_cohort
-    from extraction.records.storage import atomic_folder
-
     notes = read_notes(where, study)
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out.name}: the folder is not empty; give a new folder")
+    from extraction.notes import extract, to_cohort
+    from extraction.records.storage import atomic_folder
+
     read = list(extract(notes, preset))
     facts = pd.DataFrame(
         [

@@ -90,8 +90,20 @@ def parse_study(
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
-        faults = [_fault(item, values, where, lines or {}) for item in error.errors()]
+        faults = [_fault(item, values, where, lines or {}) for item in _causes(error)]
         raise InputError(faults) from None
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Faults without those that only follow from another: a list is short when its item fails."""
+    items = error.errors()
+    places = [tuple(item["loc"]) for item in items]
+    return [
+        item
+        for item, place in zip(items, places, strict=True)
+        if item["type"] != "too_short"
+        or not any(len(p) > len(place) and p[: len(place)] == place for p in places)
+    ]
 
 
 def _fault(
