@@ -17,8 +17,6 @@ def run(program: click.Command, arguments: list[str]) -> int:
     Bad input is told in full on standard error, every fault on a line of its own. Of an
     unexpected error only its kind is shown; where it happened is in the log.
     """
-    from extraction.records.errors import InputError, TrialtwinError
-
     try:
         program.main(arguments, prog_name="trialtwin", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -29,13 +27,20 @@ def run(program: click.Command, arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("Stopped. What was finished is kept; run the command again to go on.")
         return OUR_FAULT
-    except InputError as error:
-        return _bad_input(error.faults, _wants_json(arguments))
-    except TrialtwinError as error:
-        return _our_fault(error, str(error))
     except Exception as error:  # noqa: BLE001 - the last resort of the program
-        return _our_fault(error, f"An unexpected error: {type(error).__name__}.")
+        return _failed(error, "--json" in arguments)
     return GOOD
+
+
+def _failed(error: Exception, as_json: bool) -> int:
+    # Imported here, since help and a wrong option need no pandas.
+    from extraction.records.errors import InputError, TrialtwinError
+
+    if isinstance(error, InputError):
+        return _bad_input(error.faults, as_json)
+    if isinstance(error, TrialtwinError):
+        return _our_fault(error, str(error))
+    return _our_fault(error, f"An unexpected error: {type(error).__name__}.")
 
 
 def _bad_input(faults: tuple[str, ...], as_json: bool) -> int:
@@ -55,10 +60,6 @@ def _our_fault(error: BaseException, text: str) -> int:
     log().error("command failed", **fault(error))
     _say(f"{text}\nThis is our fault, not yours. Where it happened: {settings().log_file}")
     return OUR_FAULT
-
-
-def _wants_json(arguments: list[str]) -> bool:
-    return "--json" in arguments
 
 
 def _say(text: str) -> None:
