@@ -1,0 +1,261 @@
+"""Facts of notes as a cohort, every value traceable to its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from math import isnan, nan
+from typing import Any
+
+import pandas as pd
+
+from ..records import Cohort, CohortSchema, InputError, Variable
+from .facts import Fact
+from .harmonise import harmonised, quantities
+from .note import Note
+
+KINDS = {
+    "condition": "condition",
+    "symptom": "condition",
+    "medication": "medication",
+    "adverse_event": "adverse_event",
+}
+SYMPTOM = "trialtwin|symptom"  # code of a condition that a note tells as a complaint
+AGE = Variable(name="age", label="Age", kind="continuous", unit="a", low=0, high=120)
+SEX = Variable(name="sex", label="Sex", kind="binary", categories=("female", "male"))
+_SAME_EPISODE = [
+    "study_id",
+    "subject_id",
+    "kind",
+    "term",
+    "assertion",
+    "dose",
+    "dose_unit",
+    "route",
+    "frequency",
+    "severity",
+]
+Row = dict[str, Any]
+
+
+def to_cohort(
+    pairs: Iterable[tuple[Note, tuple[Fact, ...]]],
+    schema: CohortSchema | None = None,
+    report: MutableMapping[str, int] | None = None,
+) -> Cohort:
+    """Gather the facts of notes by subject.
+
+    Parameters
+    ----------
+    pairs
+        Notes with their facts, as `extract` yields them.
+    schema
+        Variables to fill; by default age, sex and every quantity that is found. A quantity goes
+        to the variable of its name or of its usual CDISC name (`SYSBP`), in that variable's unit.
+    report
+        Filled with counts: contradictions between notes, and facts left out by reason.
+
+    Returns
+    -------
+    Cohort
+        Sex by majority and age of the earliest note; vitals and laboratory values of now on the
+        note's day; problems and drugs as episodes with their assertion, a repeated one once, known
+        to have begun by the day of its first note. `sources` holds the span and the hash of the
+        text of every row, and why a value was left out.
+
+    Raises
+    ------
+    InputError
+        When there is no note, or notes of one id differ.
+    """
+    gathered = _Gathered(schema)
+    for note, facts in pairs:
+        gathered.add(note, facts)
+    if not gathered.subjects:
+        raise InputError("notes: there is no note; at least one is needed")
+    if gathered.clashes:
+        raise InputError(f"notes: {gathered.clashes} note id(s) stand for different texts")
+    if report is not None:
+        report.update(gathered.counts)
+    return gathered.cohort()
+
+
+@dataclass
+class _Gathered:
+    """Rows of the tables to be."""
+
+    schema: CohortSchema | None
+    subjects: dict[tuple[str, str], Row] = field(default_factory=dict)
+    people: list[Row] = field(default_factory=list)
+    observations: list[Row] = field(default_factory=list)
+    episodes: list[Row] = field(default_factory=list)
+    sources: list[Row] = field(default_factory=list)
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    clashes: int = 0
+
+    def add(self, note: Note, facts: tuple[Fact, ...]) -> None:
+        """Take in one note."""
+        digest = sha256(note.text.encode("utf-8", "surrogatepass")).hexdigest()
+        key = (note.study_id, note.note_id)
+        if key in self.texts:
+            self.clashes += self.texts[key] != digest
+            return
+        self.texts[key] = digest
+        who = {"study_id": note.study_id, "subject_id": note.subject_id}
+        self.subjects.setdefault((note.study_id, note.subject_id), who)
+        for fact in facts:
+            source_id = f"{note.study_id}/{note.note_id}:{fact.start}-{fact.stop}"
+            left_out = self._place(note, fact, {**who, "source_id": source_id})
+            if left_out:
+                self.counts[f"left out: {left_out}"] += 1
+            self.sources.append(
+                {
+                    "source_id": source_id,
+                    "kind": "note",
+                    "name": note.note_id,
+                    "sha256": digest,
+                    "start": float(fact.start),
+                    "stop": float(fact.stop),
+                    "action": _action(note, left_out),
+                }
+            )
+
+    def _place(self, note: Note, fact: Fact, row: Row) -> str | None:
+        if fact.type in ("age", "sex"):
+            value = fact.value if fact.type == "age" else fact.name
+            self.people.append({**row, "what": fact.type, "value": value, "day": note.day})
+            return None
+        if fact.type in ("vital", "laboratory"):
+            return self._observe(note, fact, row)
+        self.episodes.append({**row, **_episode(note, fact)})
+        return None
+
+    def _observe(self, note: Note, fact: Fact, row: Row) -> str | None:
+        if fact.assertion != "present":
+            return "of an unknown earlier day"
+        if isnan(note.day):
+            return "the note has no day"
+        variable = self._variable(fact.name)
+        if variable is None or fact.value is None:
+            return "no such variable"
+        value = harmonised(fact.name, fact.value, fact.unit, variable.unit or "1")
+        if isinstance(value, str):
+            return value
+        status = "below_limit" if fact.comparator in ("<", "≤") else "observed"
+        self.observations.append(
+            {
+                **row,
+                "day": note.day,
+                "variable": variable.name,
+                "value": value,
+                "unit": variable.unit,
+                "status": status,
+            }
+        )
+        return None
+
+    def _variable(self, name: str) -> Variable | None:
+        quantity = quantities().get(name)
+        if quantity is None:
+            return None
+        if self.schema is None:
+            return quantity.variable()
+        wanted = {n.casefold() for n in (quantity.name, *quantity.names)}
+        return next(
+            (v for v in self.schema.longitudinal if v.name.casefold() in wanted and v.numeric), None
+        )
+
+    def cohort(self) -> Cohort:
+        """Build the cohort."""
+        schema = self._final_schema()
+        subjects = self._with_people(schema)
+        episodes = pd.DataFrame(self.episodes)
+        if len(episodes):
+            episodes = episodes.sort_values("start_high", kind="stable", na_position="last")
+            episodes = episodes.drop_duplicates(_SAME_EPISODE)
+        return Cohort.build(
+            schema,
+            subjects,
+            observations=pd.DataFrame(self.observations),
+            episodes=episodes,
+            sources=pd.DataFrame(self.sources).drop_duplicates("source_id")
+            if self.sources
+            else None,
+        )
+
+    def _final_schema(self) -> CohortSchema:
+        if self.schema is not None:
+            return self.schema
+        found = {row["variable"] for row in self.observations}
+        longitudinal = tuple(q.variable() for n, q in quantities().items() if n in found)
+        study = next(iter(self.subjects))[0]
+        return CohortSchema(study_id=study, variables=(AGE, SEX, *longitudinal))
+
+    def _with_people(self, schema: CohortSchema) -> pd.DataFrame:
+        """Return one row a subject with sex by majority and the age of the earliest note."""
+        subjects = pd.DataFrame(list(self.subjects.values()))
+        people = pd.DataFrame(
+            self.people, columns=["study_id", "subject_id", "source_id", "what", "value", "day"]
+        )
+        keys = ["study_id", "subject_id"]
+        for what in ("age", "sex"):
+            variable = next((v for v in schema.static if v.name.casefold() == what), None)
+            rows = people[people["what"] == what].sort_values("day", kind="stable")
+            if variable is None or rows.empty:
+                continue
+            varied = rows.groupby(keys)["value"].nunique() > 1 if what == "sex" else _drift(rows)
+            self.counts[f"contradictions: {what}"] += int(varied.sum())
+            chosen = rows.groupby(keys)["value"].agg(_majority if what == "sex" else "first")
+            values = chosen.reindex(pd.MultiIndex.from_frame(subjects[keys])).to_numpy()
+            subjects[variable.name] = (
+                values.astype(float) if what == "age" else [_category(v, variable) for v in values]
+            )
+        return subjects
+
+
+def _drift(rows: pd.DataFrame) -> pd.Series:
+    """Whether a subject's ages differ by more than the time between the notes can explain."""
+    ages = rows.assign(value=rows["value"].astype(float)).groupby(["study_id", "subject_id"])
+    spread = ages["value"].max() - ages["value"].min()
+    return spread > 1 + (ages["day"].max() - ages["day"].min()).fillna(0) / 365.25
+
+
+def _majority(values: pd.Series) -> str:
+    counts = values.value_counts(sort=False)
+    return str(counts.idxmax())  # the first of equals: value_counts keeps the order of the notes
+
+
+def _category(value: object, variable: Variable) -> str | None:
+    """Return the category that means this sex (`female` or `F`)."""
+    if not isinstance(value, str):
+        return None
+    names = variable.categories or ()
+    short = next((c for c in names if c.casefold() in (value, value[0])), None)
+    return short
+
+
+def _episode(note: Note, fact: Fact) -> Row:
+    over = fact.assertion == "historical"
+    mine = fact.assertion in ("present", "historical")
+    return {
+        "kind": KINDS[fact.type],
+        "term": fact.name or fact.text.lower(),
+        "code": SYMPTOM if fact.type == "symptom" else None,
+        "start_high": note.day if mine else nan,
+        "stop_high": note.day if over else nan,
+        "ongoing": False if over else None,
+        "dose": nan if fact.dose is None else fact.dose,
+        "dose_unit": fact.dose_unit,
+        "route": fact.route,
+        "frequency": fact.frequency,
+        "severity": fact.severity,
+        "assertion": fact.assertion,
+    }
+
+
+def _action(note: Note, left_out: str | None) -> str:
+    made = "extracted from a note rendered from the record" if note.rendered else "extracted"
+    return f"{made}; left out: {left_out}" if left_out else made
