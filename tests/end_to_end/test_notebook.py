@@ -94,9 +94,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any]]
 
 
 def outputs(book: Any, *kinds: str) -> list[Any]:
-    return [
-        o for cell in book.cells for o in cell.get("outputs", []) if o.output_type in kinds
-    ]
+    return [o for cell in book.cells for o in cell.get("outputs", []) if o.output_type in kinds]
 
 
 def test_no_cell_fails_or_warns(tour: tuple[Any, dict[str, Any]]) -> None:
