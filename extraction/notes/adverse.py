@@ -129,12 +129,15 @@ def grade(draft: Draft) -> None:
     problems = [m for m in draft.mentions if m.type in ("symptom", "adverse_event")]
     if not problems:
         return
-    problems.sort(key=lambda m: m.start)
+    by_sentence: dict[int, list[Mention]] = {}
+    for problem in sorted(problems, key=lambda m: m.start):
+        by_sentence.setdefault(draft.opening[problem.start], []).append(problem)
     for index, word in enumerate(draft.words):
         severity = _severity(draft, index, word)
-        if severity is None:
+        here = by_sentence.get(draft.opening[index])
+        if severity is None or here is None:
             continue
-        target = _graded(draft, problems, index)
+        target = _graded(draft, here, index)
         if target is not None and (target.severity is None or word in _WORDS):
             target.severity = severity if target.severity is None else target.severity
 
@@ -150,10 +153,8 @@ def _severity(draft: Draft, index: int, word: str) -> str | None:
     return None
 
 
-def _graded(draft: Draft, problems: list[Mention], index: int) -> Mention | None:
+def _graded(draft: Draft, here: list[Mention], index: int) -> Mention | None:
     """Return the problem a severity word belongs to: the next if close, else the one before."""
-    opening, end = draft.opening[index], draft.sentence[index]
-    here = [m for m in problems if opening <= m.start < end]
     following = next((m for m in here if m.start > index), None)
     previous = next((m for m in reversed(here) if m.stop <= index), None)
     if following is not None and _adjoins(draft, index, following):

@@ -77,9 +77,10 @@ def to_cohort(
         raise InputError("notes: there is no note; at least one is needed")
     if gathered.clashes:
         raise InputError(f"notes: {gathered.clashes} note id(s) stand for different texts")
+    cohort = gathered.cohort()
     if report is not None:
         report.update(gathered.counts)
-    return gathered.cohort()
+    return cohort
 
 
 @dataclass

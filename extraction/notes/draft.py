@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from .facts import Assertion, Fact, FactType
@@ -81,6 +82,8 @@ class Draft:
         For each word, the kind of section it stands in.
     headers
         Words that are part of a section's title.
+    titles
+        First words of the titles, in order.
     mentions
         Facts in the making, in order of their place.
     """
@@ -90,6 +93,7 @@ class Draft:
     opening: list[int] = field(default_factory=list)
     section: list[str] = field(default_factory=list)
     headers: set[int] = field(default_factory=set)
+    titles: list[int] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
     by_start: dict[int, Mention] = field(default_factory=dict)
     by_stop: dict[int, Mention] = field(default_factory=dict)
@@ -114,6 +118,11 @@ class Draft:
         self.mentions.append(mention)
         self.by_start[mention.start] = mention
         self.by_stop[mention.stop] = mention
+
+    def title_before(self, index: int) -> int | None:
+        """Return the first word of the title that a word stands under, or None."""
+        place = bisect_left(self.titles, index)
+        return self.titles[place - 1] if place else None
 
     def drop(self, mention: Mention) -> None:
         """Take a mention out; its words stay free of others."""

@@ -15,6 +15,7 @@ _ABBREVIATIONS = frozenset(
 )
 _BULLETS = frozenset("-*•·‣–—")
 _LONGEST_TITLE = 6  # words
+_LONGEST_SENTENCE = 400  # words; a longer one is cut, so that work stays linear in the text
 
 
 @cache
@@ -55,6 +56,7 @@ def _sentence_section(draft: Draft, start: int, end: int, kind: str) -> str:
     found = titles().at(draft.tokens, title)
     if found is not None and _is_title(draft, found.stop, end, line_start):
         draft.headers.update(range(title, found.stop))
+        draft.titles.append(title)
         if found.stop < end:
             draft.headers.add(found.stop)
         return str(found.payload)
@@ -71,7 +73,12 @@ def _is_title(draft: Draft, stop: int, end: int, line_start: bool) -> bool:
 
 def _sentence_ends(tokens: Tokens) -> list[int]:
     n = len(tokens.words)
-    ends = [i + 1 for i in range(n - 1) if _ends_after(tokens, i)]
+    ends: list[int] = []
+    start = 0
+    for index in range(n - 1):
+        if index + 1 - start >= _LONGEST_SENTENCE or _ends_after(tokens, index):
+            start = index + 1
+            ends.append(start)
     return [*ends, n] if n else []
 
 

@@ -55,12 +55,12 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark the problems that a note tells of a relative."""
     for mention in draft.mentions:
         if draft.section[mention.start] == "family" and mention.group in GROUPS:
-            titles = [h for h in draft.headers if h < mention.start]
+            title = draft.title_before(mention.start)
             patient = any(
                 w in _PATIENT for w in draft.words[draft.opening[mention.start] : mention.start]
             )
-            if titles and not patient:
-                mention.cues.setdefault(CONCEPT, (max(titles), max(titles) + 1))
+            if title is not None and not patient:
+                mention.cues.setdefault(CONCEPT, (title, title + 1))
     for cue in cues.find(draft):
         found = (
             backward(draft, cue, GROUPS, reach=4)

@@ -40,8 +40,8 @@ def assess(draft: Draft, cues: CueList) -> None:
     for mention in draft.mentions:
         _bare_year(draft, mention)
         if draft.section[mention.start] in PAST_SECTIONS and mention.group in GROUPS:
-            if mention.start and not _today(draft, mention):
-                title = max(h for h in draft.headers if h < mention.start)
+            title = draft.title_before(mention.start)
+            if title is not None and not _today(draft, mention):
                 mention.cues.setdefault(CONCEPT, (title, title + 1))
 
 
