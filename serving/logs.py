@@ -20,6 +20,8 @@ def configure(path: Path, level: str = "info") -> None:
     """
     import structlog
 
+    # A licence's clause is told once, not at every fit.
+    logging.getLogger("generation.sdv_engines").addFilter(_Once())
     handler = _LazyFile(path)
     structlog.configure(
         processors=[
@@ -48,6 +50,21 @@ def fault(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames]
     return {"kind": type(error).__name__, "places": places}
+
+
+class _Once(logging.Filter):
+    """Lets every message through once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message has not been told yet."""
+        text = record.getMessage()
+        new = text not in self._seen
+        self._seen.add(text)
+        return new
 
 
 class _LazyFile:

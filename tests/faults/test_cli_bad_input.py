@@ -330,8 +330,8 @@ def test_notes_without_their_columns(capsys: pytest.CaptureFixture[str], tmp_pat
     path = tmp_path / "notes.csv"
     path.write_text("subjectid,txt\n1,well\n", "utf-8")
     text = refused(capsys, "extract", "notes", path, "--out", tmp_path / "facts")
-    assert "column subject_id is missing; did you mean subjectid?" in text
-    assert "column text is missing; did you mean txt?" in text
+    assert "column subject_id is missing" in text
+    assert "column text is missing" in text
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "example.org"])

@@ -28,8 +28,9 @@ def extract_notes(
 ) -> None:
     """Find facts in notes, each with its place in the text, and turn them into a cohort.
 
-    WHERE is a CSV or Parquet table with the columns subject_id and text (and note_id, study_id,
-    day, kind where they are known), or a folder of .txt files, one a subject.
+    WHERE is a folder of .txt files (subject.txt, or subject@day.txt), or a .csv or .jsonl file with
+    subject_id and text and, where known, note_id, study_id, day and kind. Notes that cannot be read
+    are set aside and counted.
     """
     from serving import service
 
@@ -40,6 +41,7 @@ def extract_notes(
         [
             f"{done['n_facts']} facts in {done['n_notes']} notes of {done['subjects']} subjects.",
             *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
+            *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
             f"Facts: {done['folder']}",
         ],
     )

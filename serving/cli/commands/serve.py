@@ -45,4 +45,3 @@ def serve(
     chosen = None if config is None else ServiceConfig.read(config)
     show({"url": f"http://{host}:{port}"}, as_json, [f"http://{host}:{port} (Ctrl-C stops it)"])
     server.serve(host, port, "ray" if engine == "ray" else "uvicorn", chosen)
-

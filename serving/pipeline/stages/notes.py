@@ -49,7 +49,8 @@ def run(job: Job) -> dict[str, Any]:
     for note, facts in extract(written, settings.preset):
         read.append((note, facts))
         job.tell("reading facts back", 0.3 + 0.5 * len(read) / len(written))
-    found = to_cohort(read)
+    left_out: dict[str, int] = {}
+    found = to_cohort(read, cohort.schema, left_out)
     found.write(job.folder / "extracted")
     job.tell("comparing", 0.9)
     _write(job, written, read)
@@ -63,6 +64,7 @@ def run(job: Job) -> dict[str, Any]:
                 "scores": _scores(written, read),
                 "failures": _failures(written, read),
                 "agreement": agreement(cohort, found),
+                "left_out": dict(left_out),
                 "digest": found.digest(),
                 "examples": _examples(job, seed),
             }
