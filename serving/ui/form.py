@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -13,9 +13,6 @@ from extraction.records import Cohort, Variable
 from serving.service.controls import SMALLEST_CELL
 from serving.ui.comparison import round_step
 from serving.ui.units import readable
-
-if TYPE_CHECKING:
-    from gradio.components import Dropdown, Slider
 
 FIRST = ("AGE", "SEX")
 """Variables (CDISC names) that a clinician asks for first."""
@@ -37,7 +34,7 @@ class Field:
     """A variable and its components on the page: two sliders, or one list."""
 
     variable: Variable
-    components: tuple[Dropdown | Slider, ...]
+    components: tuple[Any, ...]
     span: Span | None = None
 
     def read(self, values: Sequence[Any]) -> Any:

@@ -75,13 +75,11 @@ class ModelForm:
         """
         import gradio as gr
 
-        changes: list[Any] = [
-            c.release if isinstance(c, gr.Slider) else c.change for c in self._conditions
-        ]
-        if changes:
+        if self._conditions:
             gr.on(
-                changes, self._preview, self._conditions, self._behind, show_progress="hidden",
-                trigger_mode="always_last", api_visibility="private",
+                [c.change for c in self._conditions], self._preview, self._conditions,
+                self._behind, show_progress="hidden", trigger_mode="always_last",
+                api_visibility="private",
             )
         self._button.click(
             lambda *values: self._answer(cache, *values), [*self._asked, *self._conditions],
