@@ -59,6 +59,17 @@ def _saving(run: Run) -> Tile:
     }
 
 
+def _power(run: Run) -> Tile:
+    found = run["trial"]["designs"][0]
+    power = found["operating_characteristics"]["power"]
+    plan = run["config"]["trial"]
+    return {
+        "figure": f"{100 * power['value']:.1f}\u2009%",
+        "text": f"power of {plan['n']} patients for a true difference of {plan['effect']:g} "
+        f"(design {found['design']['name']}; Monte Carlo SE {100 * power['se']:.1f})",
+    }
+
+
 def _notes(run: Run) -> Tile:
     overall = run["notes"]["scores"]["overall"]["f1"]
     return {
@@ -101,6 +112,7 @@ _TRIAL = (
     ("evaluation", _closeness),
     ("twins", _forecast),
     ("effects", _saving),
+    ("trial", _power),
 )
 _HISTORICAL = (("score", _accepted), ("score", _strata), ("borrowing", _refused))
 

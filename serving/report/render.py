@@ -119,6 +119,8 @@ def _environment() -> Environment:
         "power_series": rows.power_series,
         "forest_rows": rows.forest_rows,
         "at_effect": rows.at_effect,
+        "first_key": rows.first_key,
+        "widest": rows.widest,
     }
     return environment
 

@@ -151,8 +151,9 @@ def power_series(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 _WAYS = {
-    "observed outcomes": ("ANCOVA on observed outcomes", "baseline and site adjusted"),
-    "cross-fitted score": ("… with a cross-fitted prognostic score", "covariate adjustment"),
+    "all observed outcomes": ("ANCOVA, all observed outcomes", "also those after stopping"),
+    "outcomes while in the study": ("ANCOVA, outcomes while in the study", "none after stopping"),
+    "cross-fitted score": ("ANCOVA with a cross-fitted score", "all observed outcomes"),
     "corrected": ("Against synthetic controls, corrected", "variance of the patients behind them"),
     "doubly_robust": ("Against modelled controls, doubly robust", "real out-of-fold controls"),
     "naive_invalid": ("Against synthetic rows, counted as patients", "wrong standard error"),
@@ -183,3 +184,19 @@ def at_effect(characteristics: Mapping[str, Any], effect: float) -> Mapping[str,
         s for s in characteristics["scenarios"] if s["effect"] == effect
     )
     return found
+
+
+def first_key(found: Mapping[str, Any], first: str) -> list[tuple[str, Any]]:
+    """Return the items of a mapping with one key put first."""
+    return sorted(found.items(), key=lambda item: (item[0] != first, item[0]))
+
+
+def widest(agreement: Sequence[Mapping[str, Any]], n: int) -> list[Mapping[str, Any]]:
+    """Return the estimates whose two sources lie furthest apart, in standard errors."""
+
+    def gap(row: Mapping[str, Any]) -> float:
+        known = row["structured"] is not None and row["extracted"] is not None
+        spread = row["structured_se"] or 0.0
+        return abs(row["structured"] - row["extracted"]) / spread if known and spread else 0.0
+
+    return sorted(agreement, key=gap, reverse=True)[:n]
