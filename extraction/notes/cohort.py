@@ -208,7 +208,8 @@ class _Gathered:
             if variable is None or rows.empty:
                 continue
             varied = rows.groupby(keys)["value"].nunique() > 1 if what == "sex" else _drift(rows)
-            self.counts[f"contradictions: {what}"] += int(varied.sum())
+            if varied.any():
+                self.counts[f"contradictions: {what}"] += int(varied.sum())
             chosen = rows.groupby(keys)["value"].agg(_majority if what == "sex" else "first")
             values = chosen.reindex(pd.MultiIndex.from_frame(subjects[keys])).to_numpy()
             subjects[variable.name] = (

@@ -17,9 +17,13 @@ _LISTED = _CONJUNCTIONS | frozenset(
 )
 _AUXILIARY = frozenset(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
-    "as , since now completely fully then".split()
+    "ae as , since now completely fully then".split()
 )
 _BREAKS = frozenset({";", "but", "however", "although", "though", "except"})
+_CLOSING = frozenset(
+    ". , ; ) to as and at by in on after before because due for with from since when last now per "
+    "this an the but or vs until - pending".split()
+)
 ARTICLES = frozenset("the a an any some his her new underlying early of : - ( ongoing".split())
 
 
@@ -216,7 +220,15 @@ def either(
         if found:
             return found
     found = forward(draft, cue, cues, groups, reach, commas, across)
-    return found or backward(draft, cue, groups)
+    if found or not _closes(draft, cue):
+        return found
+    return backward(draft, cue, groups)
+
+
+def _closes(draft: Draft, cue: Cue) -> bool:
+    """Whether a cue ends its part of the sentence, so that it speaks of what stands before."""
+    following = draft.words[cue.stop : min(cue.stop + 1, draft.sentence[cue.start])]
+    return cue.stop - cue.start > 1 or not following or following[0] in _CLOSING
 
 
 def segment(draft: Draft, index: int) -> tuple[int, int]:

@@ -62,8 +62,8 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.kind == "after":
         return _behind(draft, cue, cues, groups)
     inside = _inside_measure(draft, cue)
-    if inside is not None:
-        return [inside]
+    if inside:
+        return inside
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
     ahead = forward(
@@ -94,8 +94,8 @@ def _listing(draft: Draft, comma: int) -> bool:
 
 def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
     inside = _inside_measure(draft, cue)
-    if inside is not None:
-        return [inside] if inside.group in groups else []
+    if inside:
+        return inside if "measure" in groups else []
     found = backward(draft, cue, groups, reach=14)
     if not found and "measure" in groups:
         return _near(draft, cue)
@@ -139,21 +139,22 @@ def _weak(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     return [m for m in found if m.type != "adverse_event"]
 
 
-def _inside_measure(draft: Draft, cue: Cue) -> Mention | None:
-    """A time between the name and the number of a measurement belongs to it."""
-    for mention in draft.within(cue.stop, min(len(draft.words), cue.stop + 12)):
-        if mention.group == "measure" and mention.first <= cue.start:
-            return mention
-    return None
+def _inside_measure(draft: Draft, cue: Cue) -> list[Mention]:
+    """A time between the name and the number of a measurement belongs to it, or to its pair."""
+    near = draft.within(cue.stop, min(len(draft.words), cue.stop + 12))
+    inside = [m for m in near if m.group == "measure" and m.first <= cue.start]
+    return [m for m in inside if m.first == inside[0].first]
 
 
 def _near(draft: Draft, cue: Cue) -> list[Mention]:
     """Return what a time adverbial is about: its part of the sentence, or the part before."""
     inside = _inside_measure(draft, cue)
-    if inside is not None:
-        partner = draft.by_start.get(inside.stop + 1)
-        paired = partner is not None and partner.first == inside.first
-        return [inside, partner] if paired and partner is not None else [inside]
+    if inside:
+        return inside
+    if draft.words[cue.stop : cue.stop + 1] == [":"]:  # `vitals last visit: ...`
+        listed = _until_now(draft, cue.stop)
+        if listed:
+            return listed
     first, last = segment(draft, cue.start)
     if any(w in _VOID for w in draft.words[max(first, cue.start - 6) : cue.start]):
         return []

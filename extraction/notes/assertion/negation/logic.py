@@ -51,7 +51,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     word = draft.words[cue.start]
     if word in ("-", "–") and cue.stop - cue.start == 1 and _is_hyphen(draft, cue):
         return []
-    following = draft.by_start.get(cue.stop)
+    titled = draft.words[cue.stop : cue.stop + 1] == [":"]
+    following = draft.by_start.get(cue.stop + titled)
     signed = word in (":", "-", "(", "=")
     if following is not None and not signed and draft.by_stop.get(cue.start) is None:
         return forward(draft, cue, cues, GROUPS)
