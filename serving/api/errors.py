@@ -23,7 +23,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InputError, _input_error)
     app.add_exception_handler(RequestValidationError, _request_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _our_error)
 
 
 def answer(code: int, faults: Sequence[str], **more: Any) -> JSONResponse:
@@ -55,7 +54,12 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     return found
 
 
-async def _our_error(request: Request, error: Exception) -> JSONResponse:
+def our_error(error: Exception) -> JSONResponse:
+    """Log an error that nobody expected, by its kind and place, and answer with its id alone.
+
+    `Observe` calls this rather than Starlette, which would raise the error again for the server
+    to log, text and all: the text may hold a patient's value.
+    """
     name = secrets.token_hex(6)
     _LOG.error("unexpected error", id=name, **fault(error))
     return answer(500, ["server: an unexpected error; name its id to the operator"], id=name)

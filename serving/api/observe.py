@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.api.errors import our_error
 from serving.api.metrics import Metrics
 
 MOST_BODY_BYTES = 64 * 1024
@@ -39,12 +40,12 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, begun = time.perf_counter(), 500, False
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -55,6 +56,10 @@ class Observe:
         try:
             refusal = _too_large(scope)
             await (refusal or self._app)(scope, receive, sending)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
+            answer = our_error(error)
+            if not begun:  # else the answer stays cut off, which the client notices
+                await answer(scope, receive, sending)
         finally:
             self._note(scope, status, time.perf_counter() - began)
 

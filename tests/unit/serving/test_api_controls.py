@@ -24,7 +24,8 @@ OVER_70 = {"AGE": [70, None]}
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("api")
     app = build_app(config_of(make_run(folder / "runs"), folder / "var"), ui=False, worker=False)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as found:
+    # Errors of ours must be answered, never raised: a server would log their text.
+    with TestClient(app, base_url="http://127.0.0.1") as found:
         yield found
 
 

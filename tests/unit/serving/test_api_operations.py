@@ -24,7 +24,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def client(runs: Path, tmp_path: Path) -> Iterator[TestClient]:
     app = build_app(config_of(runs, tmp_path / "var"), ui=False, worker=False)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as found:
+    with TestClient(app, base_url="http://127.0.0.1") as found:
         yield found
 
 
