@@ -240,7 +240,7 @@ def codec_from_state(state: dict[str, Any]) -> Codec:
 def to_grid(values: FloatArray, step: float) -> FloatArray:
     """Round values to the recorded grid; six significant figures on a continuum."""
     if step > 0:
-        return np.asarray(np.round(np.round(values / step) * step, 6), dtype=np.float64)
+        return np.asarray(np.round(np.round(values / step) * step, 6) + 0.0, dtype=np.float64)
     magnitude = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
     unit = 10.0 ** np.clip(magnitude - 5, -300, 300)
     return np.asarray(np.where(values == 0, 0.0, np.round(values / unit) * unit), dtype=np.float64)

@@ -197,22 +197,22 @@ class TwinModel(Model):
         dummies = arm_features(arrays.arm, self.card.arms)
         rich = np.concatenate([columns.features(encoded, True), dummies], axis=1)
         n, since = len(arrays), after or 0.0
-        leaving = np.full(n, np.nan)
-        driven = self.visits is not None and self.visits.drives
-        if not driven and np.isfinite(self.outcome.end):
-            leaving = self.outcome.draw_follow_up(rich, stream, patients, since, request.dropout)
-        if self.visits is not None:
-            arrays.follow_up = leaving
-            end = self.visits.run(
-                arrays, columns.features(encoded, False), dummies, stream, patients, after,
-                request.dropout,
-            )
-            leaving = end if driven else leaving
         past = {
             name: (np.full(n, day), np.full(n, status, dtype=np.int64))
             for name, (day, status) in known.items()
         }
         events = self.outcome.draw_events(rich, stream, patients, since, past)
+        leaving = np.full(n, np.nan)
+        driven = self.visits is not None and self.visits.drives
+        if not driven and np.isfinite(self.outcome.end):
+            leaving = self.outcome.draw_follow_up(rich, stream, patients, since, request.dropout)
+        if self.visits is not None:
+            arrays.follow_up = self.outcome.close(leaving, events)
+            plain = columns.features(encoded, False)
+            end = self.visits.run(
+                arrays, plain, dummies, stream, patients, after, request.dropout
+            )
+            leaving = end if driven else leaving
         closed = self.outcome.close(leaving, events)
         ended = closed < leaving
         arrays.events, arrays.follow_up = events, closed

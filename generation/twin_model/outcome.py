@@ -44,7 +44,7 @@ class EndpointModel:
     causes
         One hazard a cause; of days since the parent's event where there is a parent.
     censor
-        Own censoring hazard; None when the end of observation censors.
+        Own hazard of censoring before observation ends; None when only the end censors.
     terminal
         Whether the event ends observation.
     no_record
@@ -361,7 +361,8 @@ class _Fitter:
         shared = parent is not None or censored_at_end(arrays, name)
         shared |= not (status == CENSORED).any()
         shared |= not np.isfinite(arrays.follow_up).any() and len(arrays.events) == 1
-        censor = None if shared else self.hazard(rows, day, status == CENSORED, f"{name} 0")
+        early = (status == CENSORED) & ~(day >= self.until - 0.5)
+        censor = None if shared else self.hazard(rows, day, early, f"{name} 0")
         return EndpointModel(name, causes, censor, terminal, lost, step, parent, at_once)
 
 

@@ -59,7 +59,7 @@ class EndReasons:
 
 def fit_reasons(arrays: TrialArrays, arms: tuple[str, ...], phase: IntArray) -> EndReasons:
     """Count reasons by phase and arm; the last arm column is all arms together."""
-    reasons, codes = _codes(arrays.end_reason, phase)
+    reasons, codes = _codes(arrays.end_reason, phase, arrays.arm)
     tokens = np.eye(len(reasons) + 1)[codes]
     share = np.zeros((3, len(arms) + 1, len(reasons) + 1))
     overall = tokens.mean(axis=0)
@@ -73,14 +73,17 @@ def fit_reasons(arrays: TrialArrays, arms: tuple[str, ...], phase: IntArray) -> 
     return EndReasons(reasons, list(arms), share)
 
 
-def _codes(given: npt.NDArray[np.object_], phase: IntArray) -> tuple[list[str], IntArray]:
-    """Reasons of five patients or more; a rarer one joins the commonest of its phase."""
+def _codes(
+    given: npt.NDArray[np.object_], phase: IntArray, arm: npt.NDArray[np.object_]
+) -> tuple[list[str], IntArray]:
+    """Reasons of five patients or more; a rarer one joins the commonest of phase and arm."""
     named = [str(r) for r in given if r is not None]
     kept = sorted({r for r in named if named.count(r) >= MINIMUM_CELL})
     index = {r: k for k, r in enumerate(kept)}
     codes = np.array([index.get(r, -1) if r is not None else len(kept) for r in given], np.int64)
     for p in (LEFT, COMPLETED, TERMINAL):
-        rare = (phase == p) & (codes < 0)
-        known = codes[(phase == p) & (codes >= 0)]
-        codes[rare] = np.bincount(known).argmax() if len(known) else len(kept)
+        for name in set(arm):
+            inside = (phase == p) & (arm == name)
+            known = codes[inside & (codes >= 0)]
+            codes[inside & (codes < 0)] = np.bincount(known).argmax() if len(known) else len(kept)
     return kept, codes

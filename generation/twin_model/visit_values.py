@@ -22,7 +22,7 @@ from generation.tokenizer import (
 from generation.tokenizer_fitting import fit_categorical, learn_step, local_mean, smooth_quantiles
 from generation.twin_model.ridge import Ridge, fit_logistic, fit_ridge, softmax
 
-_QUANTILES = 33
+_MOST_QUANTILES = 257
 
 
 @dataclass
@@ -198,7 +198,10 @@ def design(
     others: FloatArray,
     codec: CategoricalCodec | None,
 ) -> FloatArray:
-    """Features of the next value: own past first, then time and arm, then penalised ones."""
+    """Features of the next value: own past, time and arm, then penalised ones.
+
+    The penalised ones begin with the slope of a number's last value by visit and arm.
+    """
     fresh = (memory.count == 0)[:, None].astype(np.float64)
     if codec is None:
         own = np.column_stack([
@@ -206,7 +209,9 @@ def design(
         ])
     else:
         own = (filled.last[:, None] == np.arange(codec.bins)).astype(np.float64)
-    return np.concatenate([own, fresh, occasion.free, occasion.static, others], axis=1)
+    own = np.concatenate([own, fresh, occasion.free], axis=1)
+    slopes = occasion.free * filled.last[:, None] if codec is None else occasion.free[:, :0]
+    return np.concatenate([own, slopes, occasion.static, others], axis=1)
 
 
 def _filled(memory: Memory, start: Ridge | None, occasion: Occasion) -> Memory:
@@ -219,7 +224,7 @@ def _filled(memory: Memory, start: Ridge | None, occasion: Occasion) -> Memory:
 
 
 def _spread_design(occasion: Occasion, memory: Memory, filled: Memory) -> FloatArray:
-    return np.column_stack([filled.last, occasion.gap, memory.count == 0])
+    return np.column_stack([filled.last, occasion.gap, memory.count == 0, occasion.free])
 
 
 def fit_value_model(
@@ -265,8 +270,9 @@ def fit_value_model(
     low, high = local_mean(ordered, 0.0), local_mean(ordered, 1.0)
     step, slack = learn_step(y), 0.5 * float(y.std())
     low, high = _within(low - slack, high + slack, ordered, variable, step)
+    knots = int(np.clip(len(y) // (2 * MINIMUM_CELL), MINIMUM_CELL, _MOST_QUANTILES))
     model = ValueModel(
-        variable, None, start, move, spread, smooth_quantiles(scaled, _QUANTILES), low, high, step
+        variable, None, start, move, spread, smooth_quantiles(scaled, knots), low, high, step
     )
     every = np.zeros(len(values))
     every[seen] = scaled
@@ -281,9 +287,10 @@ def _fit_spread(residual: FloatArray, x: FloatArray) -> tuple[Ridge | None, Floa
     target = np.log(np.abs(residual) + 0.05 * typical)
     spread = fit_ridge(x, target, np.zeros(x.shape[1], dtype=bool))
     scaled = residual / np.exp(spread.predict(x))
-    unit = float(np.sqrt(np.mean(scaled**2)))
-    spread = Ridge(spread.weights, spread.intercept + np.log(unit))
-    return spread, scaled / unit
+    scaled = scaled / np.sqrt(np.mean(scaled**2))
+    # Residual and scale are drawn independently: their product must keep the variance.
+    excess = np.sqrt(np.mean(np.exp(2 * spread.predict(x)))) / typical
+    return Ridge(spread.weights, spread.intercept - np.log(excess)), scaled
 
 
 def _within(
@@ -296,7 +303,7 @@ def _within(
     high = high if variable.high is None else min(high, variable.high)
     if step > 0:
         low, high = np.ceil(low / step - 1e-9) * step, np.floor(high / step + 1e-9) * step
-    return float(low), float(max(high, low))
+    return float(low) + 0.0, float(max(high, low)) + 0.0
 
 
 def _rows(memory: Memory, rows: np.ndarray) -> Memory:

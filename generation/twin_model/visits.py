@@ -262,6 +262,9 @@ class VisitProcess:
         place = stream.uniform(patient=patients, decision=decision_id("attend"), index=k)
         attends = state.present & (place < self.attendance[k]) & ~done
         bound = np.where(np.isfinite(arrays.follow_up), arrays.follow_up, np.inf)
+        if k in self.schedule.later and self.schedule.planned:
+            day = np.minimum(day, bound)
+            attends &= (bound >= self.schedule.lows[k]) & (day > state.day)
         attends &= day <= np.minimum(bound, state.left)
         here = occasion(self.schedule, static, arm, k, day, day - state.day)
         residuals = np.zeros((len(day), 0))
