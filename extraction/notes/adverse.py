@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from .draft import Draft, Mention
-from .lexicon import Lexicon, read_lines
+from .lexicon import Lexicon, read_lines, word_set
 
 ADVERSE_SECTIONS = frozenset({"adverse", "past_adverse"})
 _GRADES = {
@@ -29,13 +29,13 @@ _WORDS = {
     "severely": "severe",
 }
 _GRADED = frozenset({"grade", "gr", "ctcae", "g"})
-_BETWEEN = frozenset(
+_BETWEEN = word_set(
     "intermittent chronic acute new bilateral left right transient recurrent persistent , and "
     "ongoing diffuse generalized occasional dull sharp throbbing constant the a treatment - "
     "emergent drug related study ae of sae ) nocturnal worsening progressive ; intensity in "
-    "episode episodes event adverse".split()
+    "episode episodes event adverse"
 )
-_DEVELOPED = frozenset("developed develops experienced reported reports had".split())
+_DEVELOPED = word_set("developed develops experienced reported reports had")
 _CAUSES = (
     ("from",),
     ("due", "to"),
@@ -88,13 +88,13 @@ def adverse_cues() -> Lexicon:
 
 def type_adverse_events(draft: Draft) -> None:
     """Turn the problems of adverse-event sections and sentences into adverse events."""
-    cues = [c for c in adverse_cues().find(draft.tokens) if c.payload]
     first_cue: dict[int, int] = {}
     for mention in draft.mentions:  # a reaction names the kind of what is told with it
         if mention.type == "adverse_event" and "reaction" in mention.name:
             first_cue.setdefault(draft.opening[mention.start], mention.start)
-    for cue in cues:
-        first_cue.setdefault(draft.opening[cue.start], cue.start)
+    for match in adverse_cues().find(draft.tokens):
+        if match.payload:
+            first_cue.setdefault(draft.opening[match.start], match.start)
     for mention in draft.mentions:
         if mention.type not in ("condition", "symptom"):
             continue

@@ -36,7 +36,7 @@ def draft_of(doc: Doc) -> Draft:
         draft = Draft(tokenize(doc.text))
         mark_sections(draft)
         doc.user_data[DRAFT] = draft
-    return draft  # type: ignore[no-any-return]
+    return draft
 
 
 @Language.component("trialtwin_sections")

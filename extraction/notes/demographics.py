@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from .draft import Draft, Mention
+from .lexicon import word_set
 from .tokens import number
 
-_FEMALE = frozenset("woman female lady girl widow mrs ms miss".split())
-_MALE = frozenset("man male gentleman boy widower mr".split())
-_TITLES = frozenset("mr mrs ms miss".split())
+_FEMALE = word_set("woman female lady girl widow mrs ms miss")
+_MALE = word_set("man male gentleman boy widower mr")
+_TITLES = word_set("mr mrs ms miss")
 _LETTERS = {"f": "female", "m": "male"}
-_YEARS = frozenset("year years yr yrs y yo".split())
-_KIN = frozenset(
+_YEARS = word_set("year years yr yrs y yo")
+_KIN = word_set(
     "son daughter mother father brother sister wife husband uncle aunt cousin grandmother "
     "grandfather niece nephew spouse partner child children sibling grandson granddaughter "
-    "parent grandchild relative relatives siblings caregiver caretaker partners".split()
+    "parent grandchild relative relatives siblings caregiver caretaker partners"
 )
 _TENS = {
     "twenty": 20,
@@ -36,12 +37,13 @@ _UNITS = {
     "eight": 8,
     "nine": 9,
 }
-_AFTER_LETTER = frozenset(
+_ONES = tuple([unit] for unit in _UNITS)
+_AFTER_LETTER = word_set(
     ". , ; with w here who presents presenting c s p admitted h in for on and ) pmh hx now seen "
-    "known status".split()
+    "known status"
 )
 _PAST = frozenset({"at", "since", "from", "until", "by", "before"})
-_PATIENT = frozenset("he she patient pt subject himself herself who client".split())
+_PATIENT = word_set("he she patient pt subject himself herself who client")
 _MOST = 120.0
 
 
@@ -68,13 +70,13 @@ def _age(draft: Draft, index: int) -> Mention | None:
     value = _spelled(draft, index) if word in _TENS else number(word)
     if value is None or not 0 < value <= _MOST or (index and words[index - 1] == "/"):
         return None
-    last = index if word not in _TENS or words[index + 1] != "-" else index + 2
-    stop = _expression(draft, last)
     if word in _TENS:
+        stop = _expression(draft, index + 2 if words[index + 2 : index + 3] in _ONES else index)
         return None if stop is None else _made(draft, index, stop, value)
-    if stop is None and index + 1 < n and not draft.tokens.gap(index + 1):
-        if words[index + 1] in _LETTERS and value >= 10 and _stands_alone(draft, index):
-            stop = index + 2
+    stop = _expression(draft, index)
+    joined = index + 1 < n and not draft.tokens.gap(index + 1) and words[index + 1] in _LETTERS
+    if stop is None and joined and value >= 10 and _stands_alone(draft, index):
+        stop = index + 2
     if stop is None and (_apposition(draft, index) or _before_letter(draft, index)):
         stop = index + 1
     return None if stop is None else _made(draft, index, stop, value)
@@ -197,10 +199,8 @@ def _apposition(draft: Draft, index: int) -> bool:
     before = words[opening:index]
     if before[-1:] in ([","], ["("]) and number(words[index]):
         named = any(w in _TITLES for w in before[:3]) and len(before) <= 6
-        closing = after in (",", ")")
-        return (named or (len(before) <= 4 and before[-2:-1] != [] and before[-2] in _PATIENT)) and (
-            closing or named
-        )
+        patient = len(before) <= 4 and len(before) > 1 and before[-2] in _PATIENT
+        return named or (patient and after in (",", ")"))
     if before[-1:] == ["of"] and before[-2:-1] and before[-2] in _FEMALE | _MALE:
         return after != "-"
     known = before[-1:] in (["is"], ["turned"], ["was"], ["now"])
@@ -235,7 +235,7 @@ def _letter_after(draft: Draft, age: Mention) -> None:
     races = {"white", "black", "asian", "hispanic", "caucasian", "aa", "african", "american", "w"}
     while index < len(draft.words) and draft.words[index] in races:
         index += 1
-    if index >= draft.sentence[age.start] or index == age.stop and not draft.tokens.gap(index):
+    if index >= draft.sentence[age.start] or (index == age.stop and not draft.tokens.gap(index)):
         return
     _letter(draft, index)
 

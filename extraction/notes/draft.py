@@ -136,9 +136,7 @@ class Draft:
 
     def facts(self) -> tuple[Fact, ...]:
         """Return the finished facts in the order of the text."""
-        return tuple(
-            self._fact(m) for m in sorted(self.mentions, key=lambda m: (m.start, m.stop))
-        )
+        return tuple(self._fact(m) for m in sorted(self.mentions, key=lambda m: (m.start, m.stop)))
 
     def _fact(self, m: Mention) -> Fact:
         concept = next((c for c in CONCEPTS if c in m.cues), None)

@@ -9,12 +9,19 @@ from importlib import resources
 from itertools import product
 from typing import Any
 
-from .tokens import Tokens, number, tokenize
+from .tokens import Tokens, tokenize
 
 _CHOICE = re.compile(r"\{([^{}]*)\}")
-NUMBER_WORDS = frozenset(
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text, parted by blanks."""
+    return frozenset(text.split())
+
+
+NUMBER_WORDS = word_set(
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty few "
-    "several couple many some".split()
+    "several couple many some"
 )
 _END = ""  # no word is empty, so the key of a trie's leaf
 

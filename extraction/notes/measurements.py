@@ -2,116 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-
 from .draft import Draft, Mention
-from .lexicon import NUMBER_WORDS, Lexicon, Match, is_year, keyed, read_lines
+from .lexicon import Match, is_year
+from .measurement_terms import (
+    COMPARATORS,
+    COUNTED,
+    DEFAULT_UNITS,
+    DEFINITE,
+    DOSE_UNITS,
+    FURTHEST,
+    GLUE,
+    GOALS,
+    MONTHS,
+    NOW,
+    ONLY_FOR,
+    PLAUSIBLE,
+    SCORES,
+    TELLING,
+    TIME_UNITS,
+    TURNS,
+    VITALS,
+    Name,
+    names,
+    units,
+)
 from .tokens import number
-
-_FURTHEST = 14  # words between a name and its number
-MONTHS = frozenset(
-    "january february march april may june july august september october november december jan "
-    "feb mar apr jun jul aug sep sept oct nov dec".split()
-)
-_TIME_UNITS = frozenset(
-    "day days week weeks month months year years hour hours hr hrs minute minutes min mins wk wks "
-    "yr yrs mo h d pm am".split()
-)
-_DOSE_UNITS = frozenset("mg mcg ug µg μg g gm units unit iu tablet tablets tab tabs".split())
-_COUNTED = frozenset("day days week visit cycle month year hospital on# pod session stage".split())
-# Words that may stand between the name of a measurement and its number.
-_GLUE = frozenset(
-    "of was is were are : = , - at on the a an in last previous prior visit baseline admission "
-    "discharge today yesterday night morning afternoon evening week weeks month months year years "
-    "day days hour hours ago now currently this home clinic level levels count score total value "
-    "result reading readings measured recorded noted ~ < > ≤ ≥ approximately about around remains "
-    "remained stable high low elevated normal slightly mildly markedly up down to fell rose "
-    "dropped increased decreased improved risen fallen worsened came back as serum plasma blood "
-    "sitting seated standing supine resting fasting random oral tympanic axillary left right arm "
-    "mean repeat repeated arrival screening randomization lying rest then found and with had "
-    "been has his her patient's taken today's ( ) initially before first again recent latest "
-    "current ambulatory room air at monday tuesday wednesday thursday friday saturday sunday "
-    "summer winter spring fall autumn earlier under hospital ed er triage checked showed shows "
-    "scored only out just one stood read reads reported went + end weekend previously formerly undetectable start cycle enrolment "
-    "enrollment follow entry examination check time calculated estimated adjusted corrected; "
-    "performance test testing mmol score: study".split()
-) | MONTHS | frozenset(NUMBER_WORDS)
-_DEFINITE = frozenset("last previous prior this that same past".split())
-_GOALS = frozenset("goal target ideal desired normal reference ref range targets goals".split())
-_NOW = frozenset("now today currently tonight present presently".split())
-_TURNS = _NOW | frozenset(
-    "previously was prior last before yesterday then from baseline earlier versus vs compared this "
-    "initially up down formerly repeat repeated".split()
-)
-_COMPARATORS = frozenset("<>≤≥")
-_SCORES = frozenset({"mmse_total", "adas_cog_total"})
-_DEFAULT_UNITS = {
-    "systolic_blood_pressure": "mm[Hg]",
-    "diastolic_blood_pressure": "mm[Hg]",
-    "pulse": "/min",
-    "respiratory_rate": "/min",
-    "oxygen_saturation": "%",
-    "bmi": "kg/m2",
-    "mmse_total": "{score}",
-    "adas_cog_total": "{score}",
-}
-# Short or common spellings of a unit count only beside these names.
-_ONLY_FOR = {
-    "Cel": {"temperature"},
-    "[degF]": {"temperature"},
-    "m": {"height"},
-    "[in_i]": {"height"},
-    "[ft_i]": {"height"},
-    "cm": {"height"},
-    "[lb_av]": {"weight"},
-    "[oz_av]": {"weight"},
-    "kg": {"weight"},
-    "{score}": _SCORES,
-    "s": set[str](),
-    "pg": {"mean_corpuscular_haemoglobin"},
-    "fL": {"mean_corpuscular_volume"},
-}
-_PLAUSIBLE = {
-    "temperature": ((30, 43), (86, 110)),
-    "pulse": ((25, 250),),
-    "respiratory_rate": ((5, 70),),
-    "potassium": ((1, 10),),
-    "chloride": ((50, 160),),
-    "calcium": ((0.5, 20),),
-    "magnesium": ((0.1, 10),),
-    "sodium": ((90, 200),),
-    "weight": ((20, 400),),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """What a spelling of a measurement's name stands for."""
-
-    type: str
-    name: str
-
-
-@cache
-def names() -> Lexicon:
-    """Return the lexicon of names of measurements."""
-    lexicon = Lexicon()
-    for head, spellings in keyed(read_lines("measurements.txt")):
-        kind, name = head.split(" ")
-        for spelling in spellings:
-            lexicon.add(spelling, Name(kind, name))
-    return lexicon
-
-
-@cache
-def units() -> Lexicon:
-    """Return the lexicon of units as written; the payload is the UCUM code."""
-    lexicon = Lexicon()
-    for code, spellings in keyed(read_lines("units.txt")):
-        for spelling in spellings:
-            lexicon.add(spelling, code)
-    return lexicon
 
 
 def add_measurements(draft: Draft, terms: list[Match]) -> None:
@@ -127,9 +42,11 @@ def add_measurements(draft: Draft, terms: list[Match]) -> None:
     found = names().find(draft.tokens)
     for match in found:
         name: Name = match.payload
-        if _part_of(inside.get(match.start), match) or name.type == "other" or match.start in draft.covered:
+        if _part_of(inside.get(match.start), match):
             continue
-        if match.start and draft.words[match.start - 1] in _GOALS:
+        if name.type == "other" or match.start in draft.covered:
+            continue
+        if match.start and draft.words[match.start - 1] in GOALS:
             continue
         _Reader(draft, match.start in drugs).read(match)
     _bare_pressures(draft)
@@ -161,7 +78,7 @@ class _Reader:
         if len(chain) > 1 and self._joined(chain, end):
             return
         place = self._place(match.stop, end, direct=name.type == "direct")
-        if place is None and name.name in _SCORES:
+        if place is None and name.name in SCORES:
             place = self._scored(match)
         if place is None or not self._credible(match, place, end):
             return
@@ -186,7 +103,7 @@ class _Reader:
         value = number(self.words[place])
         after = self.words[place + 1] if place + 1 < end else ""
         dosed = self.drug and (
-            after in _DOSE_UNITS or (after == "meq" and self.words[place + 2 : place + 3] != ["/"])
+            after in DOSE_UNITS or (after == "meq" and self.words[place + 2 : place + 3] != ["/"])
         )
         if value is None or (dosed and self.words[place + 2 : place + 3] != ["/"]):
             return False
@@ -196,14 +113,14 @@ class _Reader:
             return True
         if not self.draft.tokens.text[self.draft.tokens.starts[match.start]].isupper():
             return False
-        ranges = _PLAUSIBLE.get(name.name, ())
+        ranges = PLAUSIBLE.get(name.name, ())
         apart = self.draft.tokens.gap(match.stop) != "" or self.words[match.stop] in ":="
         return apart and any(low <= value <= high for low, high in ranges)
 
     def _place(self, start: int, end: int, direct: bool = False) -> int | None:
         """Return the word that is the number which follows a name, or None."""
         index = start
-        last = min(end, start + (2 if direct else _FURTHEST))
+        last = min(end, start + (2 if direct else FURTHEST))
         while index < last:
             word = self.words[index]
             if word == "(" and _in_range_note(self.words, index, end):
@@ -216,7 +133,7 @@ class _Reader:
                     return None if _is_interval(self.words, index, end) else index
                 index = skipped
                 continue
-            elif word not in _GLUE and not (word == "day" or word in _TIME_UNITS):
+            elif word not in GLUE and not (word == "day" or word in TIME_UNITS):
                 return None
             index += 1
         return None
@@ -231,9 +148,9 @@ class _Reader:
             return index + 5
         year = is_year(words[index]) and before in MONTHS | {"in", "since", "of", "on", "from"}
         counted = before in MONTHS or (
-            before in _COUNTED and words[index - 2] not in _DEFINITE and words[index - 1] != "last"
+            before in COUNTED and words[index - 2] not in DEFINITE and words[index - 1] != "last"
         )
-        if year or counted or after in _TIME_UNITS or after in MONTHS:
+        if year or counted or after in TIME_UNITS or after in MONTHS:
             return index + 1
         return None
 
@@ -266,14 +183,14 @@ class _Reader:
         return True
 
     def _mention(self, name: Name, first: int, place: int, end: int) -> Mention:
-        type_ = "vital" if name.name in _VITALS else "laboratory"
+        type_ = "vital" if name.name in VITALS else "laboratory"
         mention = self.draft.mention(type_, name.name, place, place + 1)  # type: ignore[arg-type]
         mention.first = first
         mention.value = number(self.words[place])
         unit, stop = _unit(self.draft, place + 1, end, name.name)
-        mention.unit = unit or _DEFAULT_UNITS.get(name.name)
+        mention.unit = unit or DEFAULT_UNITS.get(name.name)
         before = self.words[place - 1]
-        mention.comparator = before if before in _COMPARATORS else None
+        mention.comparator = before if before in COMPARATORS else None
         mention.flag = _flag(self.draft, place + 1, stop, end)
         self.draft.add(mention)
         return mention
@@ -282,7 +199,7 @@ class _Reader:
         """`170, now 160` and `160, previously 170`: the one that is not of now is of the past."""
         words = self.words[later.first : later.start + 3]
         place = (later.first, later.start)
-        if any(w in _NOW for w in words):
+        if any(w in NOW for w in words):
             mention.cues.setdefault("history", place)
         elif {"previously", "was", "prior", "formerly", "baseline", "from"} & set(words):
             later.cues.setdefault("history", place)
@@ -307,7 +224,7 @@ class _Reader:
         last = min(end, index + 10)
         while index < last and self.words[index] not in ",;(":
             word = self.words[index]
-            if word not in _GLUE and number(word) is None and word not in "/hl)" and word != "and":
+            if word not in GLUE and number(word) is None and word not in "/hl)" and word != "and":
                 return None
             index += 1
         turned = False
@@ -315,17 +232,17 @@ class _Reader:
             word = self.words[place]
             if number(word) is not None:
                 after = self.words[place + 1] if place + 1 < end else ""
-                if after in _TIME_UNITS or after in _DOSE_UNITS:
-                    turned = turned or after in _TIME_UNITS
+                if after in TIME_UNITS or after in DOSE_UNITS:
+                    turned = turned or after in TIME_UNITS
                     continue
                 if is_year(word) or _is_interval(self.words, place, end):
                     continue
                 _, stop = _unit(self.draft, place + 1, end, name)
-                late = any(w in _NOW for w in self.words[stop : min(end, stop + 2)])
+                late = any(w in NOW for w in self.words[stop : min(end, stop + 2)])
                 return place if turned or late else None
-            if word not in _GLUE and word not in _TURNS and word not in _TIME_UNITS:
+            if word not in GLUE and word not in TURNS and word not in TIME_UNITS:
                 return None
-            turned = turned or word in _TURNS
+            turned = turned or word in TURNS
         return None
 
     def _pressure(self, match: Match, end: int) -> None:
@@ -388,24 +305,10 @@ def _bare_values(draft: Draft) -> None:
         if index in draft.covered or number(word) is None or (index and words[index - 1] in "-/"):
             continue
         end = draft.sentence[index]
-        for name, spellings in _TELLING.items():
+        for name, spellings in TELLING.items():
             if any(tuple(words[index + 1 : index + 1 + len(s)]) == s for s in spellings):
                 reader._mention(Name("vital", name), index, index, end)
                 break
-
-
-_TELLING: dict[str, tuple[tuple[str, ...], ...]] = {
-    "pulse": (("bpm",), ("beats", "/", "min"), ("beats", "per", "minute")),
-    "respiratory_rate": (("breaths", "/", "min"), ("breaths", "per", "minute")),
-    "temperature": (("°", "c"), ("°", "f"), ("deg", "c"), ("deg", "f"), ("degrees",)),
-    "oxygen_saturation": (
-        ("%", "on", "room", "air"),
-        ("%", "on", "ra"),
-        ("%", "ra"),
-        ("%", "room", "air"),
-        ("%", "saturation"),
-    ),
-}
 
 
 def _pair(draft: Draft, place: int, end: int) -> int | None:
@@ -425,7 +328,7 @@ def _pair(draft: Draft, place: int, end: int) -> int | None:
 def _unit(draft: Draft, index: int, end: int, name: str) -> tuple[str | None, int]:
     """Return the UCUM unit written at this word, and the word after it."""
     words = draft.words
-    if name in _SCORES and index + 1 < end and words[index] in ("/", "of", "out"):
+    if name in SCORES and index + 1 < end and words[index] in ("/", "of", "out"):
         step = 2 if words[index] != "out" else 3
         return None, min(end, index + step)
     if index < end and words[index] in ("h", "l", "*"):
@@ -436,7 +339,7 @@ def _unit(draft: Draft, index: int, end: int, name: str) -> tuple[str | None, in
     if match is None or match.stop > end:
         return None, index
     code = str(match.payload)
-    if code in _ONLY_FOR and name not in _ONLY_FOR[code]:
+    if code in ONLY_FOR and name not in ONLY_FOR[code]:
         return None, index
     if code == "[in_i]" and words[index] == "in" and match.stop < end:
         following = words[match.stop]
@@ -461,27 +364,10 @@ def _is_interval(words: list[str], index: int, end: int) -> bool:
 
 
 def _in_range_note(words: list[str], index: int, end: int) -> bool:
-    return any(w in _GOALS or w in ("n", "nl", "uln", "lln") for w in words[index + 1 : index + 3])
+    return any(w in GOALS or w in ("n", "nl", "uln", "lln") for w in words[index + 1 : index + 3])
 
 
 def _closing(words: list[str], index: int, end: int) -> int:
     while index < end - 1 and words[index] != ")":
         index += 1
     return index
-
-
-_VITALS = frozenset(
-    {
-        "systolic_blood_pressure",
-        "diastolic_blood_pressure",
-        "pulse",
-        "temperature",
-        "respiratory_rate",
-        "weight",
-        "height",
-        "bmi",
-        "oxygen_saturation",
-        "mmse_total",
-        "adas_cog_total",
-    }
-)

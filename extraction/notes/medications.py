@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from .draft import Draft, Mention
-from .lexicon import Lexicon, keyed, read_lines
+from .lexicon import Lexicon, keyed, read_lines, word_set
 from .tokens import number
 
-_BEFORE = frozenset("of oral a the dose doses tablet tablets tab tabs capsule capsules".split())
+_BEFORE = word_set("of oral a the dose doses tablet tablets tab tabs capsule capsules")
 _LEFT_EDGE = frozenset({",", ";", ".", "and", "then", "plus", ":", "with", "(", "+", "&"})
 _SOLUTIONS = frozenset({"dl", "l", "ml"})
 _FURTHEST = 25  # words after a drug in which its attributes stand
@@ -118,6 +118,7 @@ def _take(drug: Mention, kind: str, value: str | None) -> None:
     current = getattr(drug, kind)
     if current is None:
         setattr(drug, kind, value)
-    elif kind == "frequency" and _VAGUE.get(current, 0) > _VAGUE.get(value, 0):
-        if current == "as_needed" or value == "at_bedtime":
-            drug.frequency = value
+        return
+    vaguer = kind == "frequency" and _VAGUE.get(current, 0) > _VAGUE.get(value, 0)
+    if vaguer and (current == "as_needed" or value == "at_bedtime"):
+        drug.frequency = value

@@ -152,8 +152,9 @@ def _table(path: Path) -> Iterator[tuple[str, Record]]:
         try:
             row = next(rows, None)
         except csv.Error:
-            yield f"{path.name}: row {number}", SetAside(
-                f"{path.name}: row {number}", "not readable as CSV"
+            yield (
+                f"{path.name}: row {number}",
+                SetAside(f"{path.name}: row {number}", "not readable as CSV"),
             )
             continue
         if row is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 from .draft import Draft
-from .lexicon import Lexicon, keyed, read_lines
+from .lexicon import Lexicon, keyed, read_lines, word_set
 from .tokens import Tokens
 
 # A full stop after these does not end a sentence.
-_ABBREVIATIONS = frozenset(
+_ABBREVIATIONS = word_set(
     "mr mrs ms dr vs approx st gr temp resp wt ht alk phos prof resp tot sp spec ca no fig pt "
-    "hx dx rx max min avg prev est dob".split()
+    "hx dx rx max min avg prev est dob"
 )
 _BULLETS = frozenset("-*•·‣–—")
 _LONGEST_TITLE = 6  # words

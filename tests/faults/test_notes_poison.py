@@ -1,4 +1,4 @@
-"""Texts that no clinician wrote: nothing breaks, and no word of a note leaves in an error or log."""
+"""Texts that no clinician wrote: nothing breaks, no word leaves in a log."""
 
 from __future__ import annotations
 

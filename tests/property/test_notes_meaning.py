@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def test_spans_and_cues_index_the_text(text: str) -> None:
     assert all(text[f.start : f.stop] == f.text and f.text for f in facts)
     assert all(0 <= f.cue[0] < f.cue[1] <= len(text) for f in facts if f.cue)
     places = [(f.start, f.stop) for f in facts]
-    assert all(a[1] <= b[0] for a, b in zip(places, places[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(places))
 
 
 @SHORT

@@ -94,5 +94,8 @@ def _merge(
 def cue_list(concept: str) -> CueList:
     """Return the cues of `negation`, `possibility`, `history` or `family`."""
     package = f"extraction.notes.assertion.{concept}"
-    lines = [*read_lines("stops.txt", "extraction.notes.assertion"), *read_lines("terms.txt", package)]
+    lines = [
+        *read_lines("stops.txt", "extraction.notes.assertion"),
+        *read_lines("terms.txt", package),
+    ]
     return CueList.parse(lines)

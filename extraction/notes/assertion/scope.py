@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from ..draft import Draft, Mention
+from ..lexicon import word_set
 from .cues import Cue, CueList
 
 REACH = 8  # words from a cue, or from one listed fact to the next
 _CONJUNCTIONS = frozenset({"and", "or", "nor", "/", "&", "vs", "versus"})
-_LISTED = _CONJUNCTIONS | frozenset(
+_LISTED = _CONJUNCTIONS | word_set(
     "any other new recent acute significant further prior other active no severe mild moderate "
     "left right bilateral chronic frequent associated the a an current known previous overt such "
     "as like even recurrent of either history h/o hx obvious overt clear additional neither nor "
-    "new-onset early late possible worsening".split()
+    "new-onset early late possible worsening"
 )
-_AUXILIARY = frozenset(
+_AUXILIARY = word_set(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
-    "ae as , since now completely fully then".split()
+    "ae as , since now completely fully then"
 )
 _BREAKS = frozenset({";", "but", "however", "although", "though", "except"})
-_CLOSING = frozenset(
+_CLOSING = word_set(
     ". , ; ) to as and at by in on after before because due for with from since when last now per "
-    "this an the but or vs until - pending".split()
+    "this an the but or vs until - pending"
 )
-ARTICLES = frozenset("the a an any some his her new underlying early of : - ( ongoing".split())
+ARTICLES = word_set("the a an any some his her new underlying early of : - ( ongoing")
 
 
 def forward(
@@ -65,7 +66,11 @@ def forward(
         word = draft.words[index]
         if word in "–-" and draft.tokens.gap(index) and _spaced(draft, index):
             break
-        if word in until or _stops(draft, cues, index, cue) or (word == "," and not goes_on(draft, index)):
+        if (
+            word in until
+            or _stops(draft, cues, index, cue)
+            or (word == "," and not goes_on(draft, index))
+        ):
             break
         index += 1
     return found
@@ -80,9 +85,7 @@ def _joins(
     if mention.group not in groups:
         return False
     return (
-        not found
-        or mention.group == found[0].group
-        or (found[-1].group, mention.group) in across
+        not found or mention.group == found[0].group or (found[-1].group, mention.group) in across
     )
 
 
@@ -105,18 +108,20 @@ def continues_list(draft: Draft, comma: int) -> bool:
             return True
         if draft.words[index] not in _LISTED:
             # One unknown adjective may stand before a listed term.
-            return index + 1 in draft.by_start and draft.words[index].isalpha() and (
-                draft.words[index] not in _VERBS
+            return (
+                index + 1 in draft.by_start
+                and draft.words[index].isalpha()
+                and (draft.words[index] not in _VERBS)
             )
         index += 1
     return index in draft.by_start
 
 
-_VERBS = frozenset(
+_VERBS = word_set(
     "has had have is was are were takes took taking with reports denies on now but for started "
     "developed positive feels felt shows likely probably possible possibly suspected continue "
     "continues treated stable resolved present severe without likely r/o also includes "
-    "presumed probable questionable may might suspect".split()
+    "presumed probable questionable may might suspect"
 )
 
 

@@ -1,4 +1,4 @@
-"""Sentences marked in line, as in the bank, for each way of asserting; a clinician can read them."""
+"""Sentences marked in line as in the bank, for each way of asserting."""
 
 from __future__ import annotations
 

@@ -87,7 +87,10 @@ def test_each_drug_keeps_its_own_attributes(nlp: Language) -> None:
     ("text", "expected"),
     [
         ("Sinemet 25/100 TID", ("carbidopa-levodopa", None, None, None, "three_times_daily")),
-        ("Lantus 10 units subcut qhs", ("insulin glargine", 10, "[iU]", "subcutaneous", "at_bedtime")),
+        (
+            "Lantus 10 units subcut qhs",
+            ("insulin glargine", 10, "[iU]", "subcutaneous", "at_bedtime"),
+        ),
         ("Increase Zoloft from 50 mg to 100 mg daily", ("sertraline", 100, "mg", None, "daily")),
         ("Methotrexate every 2 weeks", ("methotrexate", None, None, None, None)),
         ("KCl 20 mEq p.o. q24h", ("potassium", 20, "meq", "oral", "daily")),

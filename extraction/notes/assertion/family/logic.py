@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 from ...draft import Draft, Mention
-from ...lexicon import Lexicon, read_lines
+from ...lexicon import Lexicon, read_lines, word_set
 from ..cues import Cue, CueList
 from ..scope import backward, mark
 
 CONCEPT = "family"
 GROUPS = ("problem",)
 _HERE = "extraction.notes.assertion.family"
-_LEADING = frozenset(
-    "by per with from to for of and informant caregiver than via lives near near: called".split()
+_LEADING = word_set(
+    "by per with from to for of and informant caregiver than via lives near near: called"
 )
-_POSSESSIVE = frozenset("his her the a an their one two three both maternal paternal".split()) | {
+_POSSESSIVE = word_set("his her the a an their one two three both maternal paternal") | {
     "older",
     "younger",
     "elder",
@@ -35,9 +35,7 @@ _POSSESSIVE = frozenset("his her the a an their one two three both maternal pate
     "youngest",
     "eldest",
 }
-_PATIENT = frozenset(
-    "patient pt subject he she himself herself client participant patient's hers".split()
-)
+_PATIENT = word_set("patient pt subject he she himself herself client participant patient's hers")
 _ADVERBS = frozenset({"also", "again", "who", "has", "is", "now", "only", "and", "had", "first"})
 
 
@@ -75,11 +73,11 @@ def assess(draft: Draft, cues: CueList) -> None:
 def _relative(draft: Draft, cue: Cue) -> None:
     """Mark what a relative has (`mother had ...`) or where one is named behind (`... in aunt`)."""
     before = _before(draft, cue.start)
-    if before in ("in", "(", "affected", "affecting", "affects", "by:", "among"):
-        if before == "(" or not _subject_verb(draft, cue):
-            mark(backward(draft, cue, GROUPS, reach=6), CONCEPT, cue)
-            return
-    if _reports(draft, cue) or before in _LEADING and not _has_had(draft, cue):
+    named_behind = before in ("in", "affected", "affecting", "affects", "among")
+    if before == "(" or (named_behind and not _subject_verb(draft, cue)):
+        mark(backward(draft, cue, GROUPS, reach=6), CONCEPT, cue)
+        return
+    if _reports(draft, cue) or (before in _LEADING and not _has_had(draft, cue)):
         return
     mark(_subject(draft, cue.stop, cue.start), CONCEPT, cue)
 
@@ -117,7 +115,7 @@ def _subject(draft: Draft, start: int, cue_start: int) -> list[Mention]:
     end = draft.sentence[cue_start]
     for index in range(start, end):
         word = draft.words[index]
-        if word in _PATIENT or word == ";" and not _kin_follows(draft, index, end):
+        if word in _PATIENT or (word == ";" and not _kin_follows(draft, index, end)):
             break
         mention = draft.by_start.get(index)
         if mention is not None and mention.group in GROUPS:
@@ -130,4 +128,3 @@ def _subject(draft: Draft, start: int, cue_start: int) -> list[Mention]:
 def _kin_follows(draft: Draft, index: int, end: int) -> bool:
     kin = _lists()[0]
     return any(kin.at(draft.tokens, i) is not None for i in range(index + 1, min(end, index + 4)))
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from ...draft import Draft, Mention
-from ...lexicon import is_year, read_lines
+from ...lexicon import is_year, read_lines, word_set
 from ..cues import Cue, CueList
 from ..scope import backward, closed_list, continues_list, either, forward, mark, segment
 
@@ -18,12 +18,12 @@ PAST_SECTIONS = frozenset(
 _ACROSS = (("drug", "problem"),)
 # `switched from A to B`, `replaced A with B`: B is of now.
 _EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
-_VOID = frozenset(
+_VOID = word_set(
     "since started began starting onset developed diagnosed dx dx'd worsening worse beginning "
     "noticed initiated increased added increasing ongoing until commenced gradually first "
-    "persistent begun noted found".split()
+    "persistent begun noted found"
 )
-_NOW = frozenset("now today currently tonight".split())
+_NOW = word_set("now today currently tonight")
 _REASONS = (("due", "to"), ("for",), ("because", "of"), ("after",), ("secondary", "to"))
 
 
@@ -55,7 +55,7 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = GROUPS if cue.only is None else (cue.only,)
     if cue.kind == "near":
         return _near(draft, cue)
-    if cue.kind == "either" or word in ("resolved", "closed") and cue.stop - cue.start == 1:
+    if cue.kind == "either" or (word in ("resolved", "closed") and cue.stop - cue.start == 1):
         return _turning(draft, cue, cues, groups)
     if cue.kind == "weak":
         return _weak(draft, cue, cues)

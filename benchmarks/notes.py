@@ -1,0 +1,106 @@
+"""How well notes are read: the bank's two halves apart, and words per CPU-second.
+
+Run: python -m benchmarks.notes [--json FILE]
+
+The bank was written by hand before the rules; `dev` was looked at while writing them, `test` never
+read. These figures are a regression test: real notes are harder. No text is printed; failures of
+`dev` are named by topic and number, those of `test` only counted.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from extraction.notes import load_pipeline
+from extraction.notes.scoring import score
+from tests.notes.bank_loader import Snippet, load_bank
+
+REPEATS = 20
+
+
+def main() -> None:
+    nlp = load_pipeline("fast")
+    out: dict[str, Any] = {}
+    for half in ("dev", "test"):
+        bank = load_bank(half)
+        found = [doc._.facts for doc in nlp.pipe([s.text for s in bank])]
+        pairs = list(zip(found, (s.facts for s in bank), strict=True))
+        out[half] = score(pairs).to_dict()
+        table(half, out[half])
+        kinds, places = failures(bank, found)
+        out[half]["failures"] = dict(kinds)
+        print(f"\n### What fails, {half}\n\n| kind | facts |\n|---|---|")
+        for kind, count in kinds.most_common():
+            print(f"| {kind} | {count} |")
+        if half == "dev":
+            print("\nSnippets of dev that fail: " + ", ".join(places))
+    out["words_per_cpu_second"] = speed(nlp)
+    print("\n### Speed, words per CPU-second, one process\n\n| texts | words |\n|---|---|")
+    for name, value in out["words_per_cpu_second"].items():
+        print(f"| {name} | {value:,} |")
+    if "--json" in sys.argv:
+        path = Path(sys.argv[sys.argv.index("--json") + 1])
+        path.write_text(json.dumps(out, indent=2) + "\n", encoding="utf-8")
+
+
+def table(half: str, scores: dict[str, Any]) -> None:
+    print(f"\n## {half}\n\n| | precision | recall | F1 | marked |\n|---|---|---|---|---|")
+    rows = {
+        "all, strict": scores["strict"],
+        "all, relaxed": scores["relaxed"],
+        "all, without assertion": scores["spans"],
+        **scores["types"],
+        **scores["assertions"],
+    }
+    for name, row in rows.items():
+        print(
+            f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} "
+            f"| {row['marked']} |"
+        )
+    print("\n| attribute | right | of |\n|---|---|---|")
+    for name, row in scores["attributes"].items():
+        print(f"| {name} | {row['right']} | {row['of']} |")
+
+
+def failures(bank: list[Snippet], found: list[Any]) -> tuple[Counter[str], list[str]]:
+    """Count the kinds of failure; name the snippets by topic and number."""
+    kinds: Counter[str] = Counter()
+    places = []
+    for snippet, facts in zip(bank, found, strict=True):
+        before = kinds.total()
+        ours = {(f.start, f.stop): f for f in facts}
+        matched = set()
+        for gold in snippet.facts:
+            fact = ours.get((gold.start, gold.stop))
+            overlaps = [p for p in ours if p[0] < gold.stop and gold.start < p[1]]
+            matched.update(overlaps)
+            if fact is None:
+                kinds["other span" if overlaps else f"missed {gold.type}"] += 1
+            elif fact.type != gold.type:
+                kinds[f"{gold.type} read as {fact.type}"] += 1
+            elif fact.assertion != gold.assertion:
+                kinds[f"{gold.assertion} {gold.type} read as {fact.assertion}"] += 1
+        kinds.update(f"spurious {f.type}" for p, f in ours.items() if p not in matched)
+        if kinds.total() > before:
+            places.append(f"{snippet.topic} {snippet.number}")
+    return kinds, places
+
+
+def speed(nlp: Any) -> dict[str, int]:
+    short = [s.text for s in load_bank("dev")] * REPEATS
+    notes = ["\n\n".join(short[i : i + 10]) for i in range(0, len(short), 10)]
+    rates = {}
+    for name, texts in (("single sentences", short), ("notes of ten snippets", notes)):
+        words = sum(len(text.split()) for text in texts)
+        start = time.process_time()
+        for doc in nlp.pipe(texts):
+            assert doc._.facts is not None
+        rates[name] = round(words / (time.process_time() - start))
+    return rates
+
+
+if __name__ == "__main__":
+    main()
