@@ -11,28 +11,25 @@ pairs cannot occur.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from extraction.records import CohortSchema, Endpoint
+from extraction.records import CohortSchema
 from generation.assembly import (
     CENSORED,
     NO_RECORD,
     IntArray,
     TrialArrays,
-    censored_at_end,
     last_endpoint_day,
 )
-from generation.randomness import Stream, decision_id, integer_seed
-from generation.tokenizer import MINIMUM_CELL, FloatArray, to_grid
-from generation.tokenizer_fitting import learn_step, local_mean, smooth_quantiles
-from generation.twin_model.hazards import Hazard, calibrate, fit_hazard
+from generation.randomness import Stream, decision_id
+from generation.tokenizer import FloatArray, to_grid
+from generation.twin_model.hazards import Hazard
 
 Event = tuple[FloatArray, IntArray]
-_MIRROR_DAYS = 14.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ class OutcomeModel:
         """Endpoints that mirror the end of observation: shortly before it, its reason as cause."""
         events: dict[str, Event] = {}
         for name, lags in self.mirrors.items():
-            status = _reason_status(schema, name, reason)
+            status = reason_status(schema, name, reason)
             lag = np.interp(place, np.linspace(0, 1, len(lags)), lags)
             day = np.maximum(to_grid(follow_up - lag, self.step), after + self.step)
             day = np.where(status > CENSORED, np.minimum(day, follow_up), follow_up)
@@ -272,138 +269,9 @@ def observed_until(arrays: TrialArrays) -> FloatArray:
     return np.asarray(until, dtype=np.float64)
 
 
-def fit_outcome(
-    schema: CohortSchema,
-    arrays: TrialArrays,
-    features: FloatArray,
-    population: FloatArray,
-    arms: int,
-    seed: int,
-    visits_drive: bool,
-) -> OutcomeModel:
-    """Fit the hazards of every endpoint and of leaving.
-
-    Parameters
-    ----------
-    features, population
-        Features of the training patients and of sampled ones (`hazards.calibrate`).
-    arms
-        How many of the last features are arm indicators.
-    visits_drive
-        Whether planned visits model the end of follow-up (`visits`).
-    """
-    until = observed_until(arrays)
-    seen = np.isfinite(until)
-    fitter = _Fitter(arrays, features, population, arms, seed, until)
-    found = {e.name: _mirrored(schema, arrays, e.name, until) for e in schema.endpoints}
-    mirrors = {name: lags for name, lags in found.items() if lags is not None}
-    counts = {e.name: int((arrays.events[e.name][1] > CENSORED).sum()) for e in schema.endpoints}
-    models: list[EndpointModel] = []
-    for endpoint in sorted(schema.endpoints, key=lambda e: -counts[e.name]):
-        if endpoint.name not in mirrors and (arrays.events[endpoint.name][1] != NO_RECORD).any():
-            models.append(fitter.endpoint(endpoint, models))
-    if not seen.any():
-        return OutcomeModel(tuple(models), None, float("nan"), 0.0, mirrors)
-    step = learn_step(until[seen])
-    end = float(to_grid(np.array([local_mean(np.sort(until[seen]), 1.0)]), step)[0])
-    draft = OutcomeModel(tuple(models), None, end, step, mirrors)
-    left = seen & ~draft.ended(arrays) & (until < end - 1e-6)
-    if visits_drive or not left.any():
-        return draft
-    return replace(draft, follow_up=fitter.hazard(seen, until, left, "leaving"))
-
-
-@dataclass(frozen=True)
-class _Fitter:
-    """What every hazard of a cohort is fitted to."""
-
-    arrays: TrialArrays
-    features: FloatArray
-    population: FloatArray
-    arms: int
-    seed: int
-    until: FloatArray
-
-    def hazard(
-        self, rows: npt.NDArray[np.bool_], day: FloatArray, event: npt.NDArray[np.bool_],
-        name: str, nested: bool = False,
-    ) -> Hazard:
-        """Ridge Cox hazard of an event among some patients."""
-        x, t, d = self.features[rows], np.maximum(day[rows], 1e-6), event[rows]
-        beta, centre = fit_hazard(x, self.arms, t, d, integer_seed(self.seed, f"hazard {name}"))
-        return calibrate(beta, centre, x if nested else self.population, x, t, d)
-
-    def endpoint(self, endpoint: Endpoint, fitted: list[EndpointModel]) -> EndpointModel:
-        """Hazards of one endpoint."""
-        arrays, name = self.arrays, endpoint.name
-        day, status = arrays.events[name]
-        rows = status != NO_RECORD
-        lost = float(np.mean(~rows)) if (~rows).sum() >= MINIMUM_CELL else 0.0
-        step = learn_step(day[rows])
-        happened = rows & (status > CENSORED)
-        parent = _parent(arrays, name, [model.name for model in fitted])
-        ends = happened & np.isfinite(self.until)
-        terminal = bool(ends.any() and np.mean(np.abs(day - self.until)[ends] < 0.5) >= 0.9)
-        at_once = np.zeros(len(endpoint.causes))
-        if parent is not None:
-            first, started = arrays.events[parent]
-            rows = rows & (started > CENSORED)
-            day = np.where(rows, day - first, np.nan)
-            together = rows & happened & (day < 0.5)
-            at_once = np.array([
-                np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)
-            ]) / max(rows.sum(), 1)
-            rows = rows & ~together
-        causes = tuple(
-            self.hazard(rows, day, status == k, f"{name} {k}", parent is not None)
-            for k in range(1, len(endpoint.causes) + 1)
-        )
-        shared = parent is not None or censored_at_end(arrays, name)
-        shared |= not (status == CENSORED).any()
-        shared |= not np.isfinite(arrays.follow_up).any() and len(arrays.events) == 1
-        early = (status == CENSORED) & ~(day >= self.until - 0.5)
-        censor = None if shared else self.hazard(rows, day, early, f"{name} 0")
-        return EndpointModel(name, causes, censor, terminal, lost, step, parent, at_once)
-
-
-def _parent(arrays: TrialArrays, name: str, others: list[str]) -> str | None:
-    """Endpoint without whose event this one never happens, beyond chance (1 in 100)."""
-    day, status = arrays.events[name]
-    happened = status > CENSORED
-    if happened.sum() < MINIMUM_CELL:
-        return None
-    for other in reversed(others):
-        first, started = arrays.events[other]
-        before = (started > CENSORED) & (first <= day + 0.5)
-        chance = float(np.mean(before)) ** int(happened.sum())
-        if before[happened].all() and chance < 0.01:
-            return other
-    return None
-
-
-def _reason_status(
+def reason_status(
     schema: CohortSchema, name: str, reason: npt.NDArray[np.object_]
 ) -> IntArray:
     """Cause that each reason names, 0 where it names none."""
     index = {cause: k for k, cause in enumerate(schema.endpoint(name).causes, 1)}
     return np.array([index.get(r, CENSORED) for r in reason], dtype=np.int64)
-
-
-def _mirrored(
-    schema: CohortSchema, arrays: TrialArrays, name: str, until: FloatArray
-) -> FloatArray | None:
-    """Days by which an endpoint precedes the end of observation whose reason it repeats.
-
-    None when it says something else: under 95 % agreement with the reasons, or half of the
-    events more than a fortnight before the end.
-    """
-    day, status = arrays.events[name]
-    happened = status > CENSORED
-    if happened.sum() < MINIMUM_CELL:
-        return None
-    told = _reason_status(schema, name, arrays.end_reason)
-    lag = (until - day)[happened]
-    agrees = np.mean(told == np.maximum(status, 0)) >= 0.95
-    if not agrees or not (lag >= -0.5).all() or np.median(lag) > _MIRROR_DAYS:
-        return None
-    return smooth_quantiles(np.maximum(lag, 0.0), 9)

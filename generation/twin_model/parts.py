@@ -17,7 +17,8 @@ from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, BaselineColumns, Encoded
 from generation.twin_model.decoding import BaselineSampler, token_places
 from generation.twin_model.network import Network
-from generation.twin_model.outcome import OutcomeModel, fit_outcome, observed_until
+from generation.twin_model.outcome import OutcomeModel, observed_until
+from generation.twin_model.outcome_fitting import fit_outcome
 from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
 from generation.twin_model.visit_fitting import fit_visits, visits_drive
 from generation.twin_model.visits import VisitProcess, read_schedule
