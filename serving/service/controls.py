@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from extraction.records import Cohort, RefusedError, conditions
-from generation.applicability import Applicability, require
+from generation.applicability import Applicability, applicability
 from generation.engine import Model
 
 if TYPE_CHECKING:
@@ -135,7 +135,22 @@ def gate(request: ControlsRequest, registry: Registry) -> Applicability:
     model = registry.model(request.model)
     if request.given is not None:
         conditions.bounds(conditions.parse(request.given, model.schema), model.schema)
-    return require(registry.training(request.model), request.given, control_arm(request, model))
+    arm = control_arm(request, model)
+    verdict = applicability(registry.training(request.model), request.given, arm)
+    if not verdict.allowed:
+        raise RefusedError(f"request: {too_few(verdict)}")
+    return verdict
+
+
+def too_few(verdict: Applicability) -> str:
+    """Say why a region is too small; a count of one to four is itself not told."""
+    n = verdict.n_region
+    shown = f"fewer than {SMALLEST_CELL}" if 0 < n < SMALLEST_CELL else f"only {n}"
+    return (
+        f"{shown} of {verdict.n_train} real patients meet these conditions; at least "
+        f"{verdict.minimum} are needed. With so few, synthetic patients would retell single "
+        "persons instead of describing a group. Widen the conditions or add data"
+    )
 
 
 def control_arm(request: ControlsRequest, model: Model) -> str | None:

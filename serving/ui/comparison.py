@@ -15,7 +15,7 @@ import pandas as pd
 from extraction.records import Cohort, Endpoint, Variable
 from serving.analyses.table_one import smd_numbers, smd_shares
 from serving.service.controls import SMALLEST_CELL, shown_counts
-from serving.ui.units import readable
+from serving.ui.units import beside
 from simulation.analysis.survival import kaplan_meier
 
 FloatArray = npt.NDArray[np.float64]
@@ -276,6 +276,5 @@ def _mean(values: pd.Series) -> str:
 
 
 def _with_unit(variable: Variable) -> str:
-    if variable.unit and readable(variable.unit) in variable.title.lower():
-        return variable.title
-    return f"{variable.title}, {readable(variable.unit)}" if variable.unit else variable.title
+    unit = beside(variable.title, variable.unit)
+    return f"{variable.title}, {unit}" if unit else variable.title

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from extraction.records import Cohort, Variable
 from serving.service.controls import SMALLEST_CELL
 from serving.ui.comparison import round_step
-from serving.ui.units import readable
+from serving.ui.units import beside
 
 FIRST = ("AGE", "SEX")
 """Variables (CDISC names) that a clinician asks for first."""
@@ -109,7 +109,7 @@ def _listed(variable: Variable) -> bool:
 def _field(variable: Variable, span: Span | None) -> Field:
     import gradio as gr
 
-    unit = readable(variable.unit) if variable.unit else ""
+    unit = beside(variable.title, variable.unit)
     with gr.Column(elem_classes="tt-field"):
         gr.HTML(_NAME.format(variable.title, unit if span else "any, or only these"))
         if span is None:

@@ -93,7 +93,15 @@ def test_small_counts_of_real_patients_are_not_told(client: TestClient) -> None:
 def test_too_few_real_patients_are_a_refusal_not_a_mistake(client: TestClient) -> None:
     answer = ask(client, given={"AGE": [95, 99]})
     assert answer.status_code == 409
-    assert "20 are needed" in answer.json()["faults"][0]
+    assert "at least 20 are needed" in answer.json()["faults"][0]
+
+
+def test_a_count_of_one_to_four_is_not_told(client: TestClient) -> None:
+    registry = client.app.state.desk.registry  # type: ignore[attr-defined]
+    ages = registry.training(NAME).subjects["AGE"].dropna().sort_values()
+    answer = ask(client, given={"AGE": [float(ages.iloc[-3]), None]})
+    assert answer.status_code == 409
+    assert "fewer than 5 of 150" in answer.json()["faults"][0]
 
 
 def test_augmenting_a_trial_is_refused(client: TestClient) -> None:
