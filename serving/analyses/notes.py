@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from extraction.records import Cohort
+from extraction.records import Cohort, InputError
 from generation.narratives.measurements import concept_of
 from generation.randomness import generator
+from serving.analyses.effects import observed, observed_ancova
+from serving.study.parts import PrimaryEndpoint
+from simulation.analysis.estimate import Estimate
 
 KEYS = ["study_id", "subject_id"]
 _COMMON = 5
 _EPISODES = {"condition": 3, "medication": 2, "adverse_event": 2}
 
 
-def agreement(record: Cohort, extracted: Cohort) -> list[dict[str, Any]]:
+def agreement(record: Cohort, extracted: Cohort, endpoint: PrimaryEndpoint) -> list[dict[str, Any]]:
     """Estimates from the structured record and from extracted facts, side by side.
 
     Parameters
@@ -25,23 +29,60 @@ def agreement(record: Cohort, extracted: Cohort) -> list[dict[str, Any]]:
         Patients as their record has them.
     extracted
         The same patients as the notes have them (`extraction.notes.to_cohort`).
+    endpoint
+        What the treatment effect is about.
 
     Returns
     -------
     list of dict
-        ``estimate, structured, structured_se, extracted, extracted_se, n``: means over patients of
-        each measured quantity, and shares of patients with an episode.
+        ``estimate, structured, structured_se, extracted, extracted_se, n``: the treatment effect,
+        episodes in a patient, and means over patients of each measured quantity.
     """
-    rows = []
-    for name, (ours, theirs) in _measured(record, extracted).items():
-        if len(ours) >= _COMMON and len(theirs) >= _COMMON:
-            rows.append(_row(f"mean {name.replace('_', ' ')}", ours, theirs))
+    rows = _effects(record, extracted, endpoint)
     for kind in ("adverse_event", "medication", "condition"):
         words = kind.replace("_", " ")
         ours, theirs = (_episodes(c, kind, record) for c in (record, extracted))
         rows.append(_row(f"{words}s in a patient", ours, theirs))
         rows.append(_row(f"share of patients with any {words}", ours > 0, theirs > 0))
+    for name, (ours, theirs) in _measured(record, extracted).items():
+        if len(ours) >= _COMMON and len(theirs) >= _COMMON:
+            rows.append(_row(f"mean {name.replace('_', ' ')}", ours, theirs))
     return rows
+
+
+def _effects(record: Cohort, extracted: Cohort, endpoint: PrimaryEndpoint) -> list[dict[str, Any]]:
+    """The treatment effect by one analysis of either cohort; none where too few were seen."""
+    try:
+        sides = [_effect(record, cohort, endpoint) for cohort in (record, extracted)]
+    except InputError:
+        return []
+    return [
+        {
+            "estimate": f"{arm}: difference in {endpoint.variable} change at {endpoint.visit}",
+            "structured": ours.estimate,
+            "structured_se": ours.se,
+            "extracted": theirs.estimate,
+            "extracted_se": theirs.se,
+            "n": theirs.n,
+        }
+        for (arm, ours), theirs in zip(sides[0].items(), sides[1].values(), strict=True)
+    ]
+
+
+def _effect(record: Cohort, values: Cohort, endpoint: PrimaryEndpoint) -> Mapping[str, Estimate]:
+    """ANCOVA in the schema's window; values of one cohort, arms and sites of the record."""
+    rows = values.observations
+    rows = rows[rows["variable"] == endpoint.variable].assign(visit=None)
+    before = rows[rows["day"] <= 0].drop_duplicates(KEYS, keep="last")
+    base = np.full(len(record), np.nan)
+    base[record.positions(before)] = before["value"].to_numpy(dtype=np.float64)
+    known = Cohort.build(
+        record.schema,
+        record.subjects.assign(**{endpoint.baseline: base}),
+        rows.assign(source_id=None),
+        events=record.events,
+    )
+    return observed_ancova(observed(known, endpoint)).effects
 
 
 def _row(estimate: str, ours: pd.Series, theirs: pd.Series) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def run(job: Job) -> dict[str, Any]:
                 "n_facts": sum(len(facts) for _, facts in read),
                 "scores": _scores(written, read),
                 "failures": _failures(written, read),
-                "agreement": agreement(cohort, found),
+                "agreement": agreement(cohort, found, job.trial.endpoint),
                 "left_out": dict(left_out),
                 "digest": found.digest(),
                 "examples": _examples(job, seed),
@@ -145,7 +145,7 @@ def _examples(job: Job, seed: int) -> list[dict[str, Any]]:
     few = synthetic.take(np.arange(len(synthetic)) < settings.examples)
     real = Cohort.read(job.stage("cohort") / "cohort")
     written = write_notes(dressed(few, real, job.seed), seed)
-    kinds = ("admission", "adverse_event", "visit")
+    kinds = ("admission", "adverse_event")
     chosen = [
         next((n for n in written if n.subject_id == subject and n.kind == kind), None)
         for subject, kind in zip(
