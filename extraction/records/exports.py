@@ -6,18 +6,34 @@ import json
 from pathlib import Path
 
 from .cohort import TABLES, Cohort
+from .errors import InputError
 from .storage import atomic_folder
+
+# Every file of an export. A folder with these alone is ours to replace.
+FILES = frozenset(
+    [*(f"{name}.csv" for name in TABLES), "table.csv", "dictionary.csv", "schema.json", "README.txt"]
+)
 
 
 def to_csv(cohort: Cohort, folder: str | Path, note: str = "") -> Path:
     """Write every table as CSV, the flat table, the data dictionary and a README.
 
+    An earlier export is replaced, whole or not at all.
+
     Parameters
     ----------
+    folder
+        A new or empty folder, or one that holds an earlier export and nothing else.
     note
         What a reader must know, e.g. that rows are synthetic and behind how many patients.
+
+    Raises
+    ------
+    InputError
+        When the folder holds anything that is not a file of an export; nothing is touched.
     """
     folder = Path(folder)
+    _refuse_others_files(folder)
     with atomic_folder(folder) as fresh:
         for name in TABLES:
             getattr(cohort, name).to_csv(fresh / f"{name}.csv", index=False)
@@ -32,3 +48,13 @@ def to_csv(cohort: Cohort, folder: str | Path, note: str = "") -> Path:
             "utf-8",
         )
     return folder
+
+
+def _refuse_others_files(folder: Path) -> None:
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    # A table.csv or README.txt alone may be anybody's; an export has all of its files.
+    if held and held != FILES:
+        raise InputError(
+            f"{folder.name}: the folder holds other files than an export of a cohort; "
+            "give a new folder"
+        )

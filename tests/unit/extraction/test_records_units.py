@@ -67,3 +67,20 @@ def test_csv_export_says_what_it_is(tmp_path):
     assert {"subjects.csv", "table.csv", "dictionary.csv", "schema.json"} <= {
         p.name for p in folder.iterdir()
     }
+
+
+def test_csv_export_replaces_an_export_and_nothing_else(tmp_path):
+    out = to_csv(small_cohort(), tmp_path / "out", note="first")
+    to_csv(small_cohort(), out, note="second")
+    assert (out / "README.txt").read_text().startswith("second")
+    (out / "thesis.txt").write_text("years of work")
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "table.csv").write_text("somebody's own")
+    for folder in (out, stranger):
+        with pytest.raises(InputError, match="holds other files"):
+            to_csv(small_cohort(), folder, note="third")
+    assert (out / "thesis.txt").read_text() == "years of work"
+    assert (out / "README.txt").read_text().startswith("second")
+    assert (stranger / "table.csv").read_text() == "somebody's own"
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["out", "stranger"]
