@@ -161,8 +161,18 @@ class Cohort:
 
         The observation nearest to the target day inside the window counts (the earlier one of
         two that are equally near); NaN or None where there is none.
+
+        Raises
+        ------
+        InputError
+            When the variable or visit is not in the schema, or the variable is not longitudinal.
         """
         spec, window = self.schema.variable(variable), self.schema.visit(visit)
+        if spec.role != "longitudinal":
+            raise InputError(
+                f"at_visit: {variable} is a {spec.role} variable, which has no visits; "
+                "longitudinal ones have them; read it from cohort.subjects"
+            )
         rows = self.observed(variable)
         rows = rows[rows["day"].between(window.low, window.high)]
         order = (rows["day"] - window.day).abs().sort_values(kind="stable").index

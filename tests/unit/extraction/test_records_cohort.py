@@ -351,3 +351,8 @@ def test_remarks_are_not_taken_for_subjects():
     assert [v.name for v in cohort.schema.variables] == ["patient", "x"]
     numbered = frame.drop(columns="patient")
     assert len(Cohort.from_table(numbered, CohortSchema.guess(numbered))) == 40
+
+
+def test_a_value_at_a_visit_needs_a_longitudinal_variable():
+    with pytest.raises(InputError, match="AGE is a baseline variable"):
+        small_cohort().at_visit("AGE", "Week 4")
