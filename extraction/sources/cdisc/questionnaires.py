@@ -75,7 +75,7 @@ _ADAS: dict[str, Variable] = dict(
         _scale("ACITM14", "ACITM14", "ADAS-Cog recall of test instructions", 5),
     ]
 )
-_NPIX: dict[str, Variable] = dict([_scale("NPIX", "NPTOT", "NPI-X (9) total", 144)])
+_NPIX: dict[str, Variable] = dict([_scale("NPIX", "NPTOT", "NPI-X (9) total", 9 * 12)])
 _CIBIC: dict[str, Variable] = {
     "CIBICVAL": Variable(
         name="CIBIC",

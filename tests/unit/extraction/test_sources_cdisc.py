@@ -10,6 +10,7 @@ import pytest
 
 from extraction.records import Cohort, InputError
 from extraction.sources import read_source, sources
+from extraction.sources.cdisc.questionnaires import INSTRUMENTS
 from tests.support.sources_support import SUBJECTS, Study, small_study, write_study
 
 
@@ -271,3 +272,8 @@ def test_an_end_date_says_more_than_an_end_after_the_reference_period(
     rows = read.episodes[read.episodes["kind"] == "adverse_event"]
     assert set(rows.loc[rows["stop_high"].notna(), "ongoing"]) == {False}
     assert set(rows.loc[rows["stop_high"].isna(), "ongoing"]) == {None}
+
+
+def test_the_scale_of_npi_x_is_nine_items_of_twelve_points() -> None:
+    """Frequency 1 to 4 times severity 1 to 3, nine items (Cummings 1997, NPI)."""
+    assert INSTRUMENTS["adnpix"]["NPTOT"].high == 9 * 4 * 3
