@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulation.trial import TrialDesign, simulate
-    from simulation.twins import Twin
+    from simulation.twins import Twin, cross_forecast
 
-__all__ = ["TrialDesign", "Twin", "simulate"]
+__all__ = ["TrialDesign", "Twin", "cross_forecast", "simulate"]
 
 _HOMES = {
     "TrialDesign": "simulation.trial",
     "Twin": "simulation.twins",
+    "cross_forecast": "simulation.twins",
     "simulate": "simulation.trial",
 }
 
