@@ -117,7 +117,8 @@ class LockedScore:
         Parameters
         ----------
         log
-            Events so far; the lock must stand before the target's "outcomes read".
+            Events so far, in the order "score locked", the target's "outcomes read", and only
+            then any "score used" in the target.
         target_study, target_digest
             The trial to be analysed and the hash of its data.
         folder
@@ -158,6 +159,14 @@ class LockedScore:
         elif read is not None and read < locked:
             faults.append(f"log: outcomes of {target_study} were read before the score was locked; "
                           "such a score is not prespecified")
+        if read is None:
+            faults.append(f"log: no entry says when the outcomes of {target_study} were read, so "
+                          "that the lock cannot be shown to be earlier; add 'outcomes read' "
+                          "when they are read")
+        used = log.position("score used", target_study, self.digest)
+        if used is not None and (read is None or used < read):
+            faults.append(f"log: the score was used in {target_study} before its outcomes were "
+                          "read; the order is score locked, outcomes read, score used")
         return faults
 
     def score(self, columns: Mapping[str, ArrayLike]) -> FloatArray:

@@ -164,15 +164,18 @@ def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> tuple[
 
     Royston and Parmar (2013), doi 10.1186/1471-2288-13-152; Greenwood-type variance.
     """
-    curve = kaplan_meier(time, event)
-    kept = curve.time < horizon
-    edges = np.concatenate([[0.0], curve.time[kept], [horizon]])
-    steps = np.concatenate([[1.0], curve.survival[kept]])
-    pieces = steps * np.diff(edges)
+    return _area(*checked(time, event), horizon)
+
+
+def _area(times: FloatArray, events: FloatArray, horizon: float) -> tuple[float, float]:
+    """Area under the Kaplan-Meier curve up to the horizon; the horizon itself without events."""
+    moments, deaths = np.unique(times[(events == 1) & (times < horizon)], return_counts=True)
+    at_risk = times.size - np.searchsorted(np.sort(times), moments, side="left")
+    edges = np.concatenate([[0.0], moments, [horizon]])
+    pieces = np.concatenate([[1.0], np.cumprod(1 - deaths / at_risk)]) * np.diff(edges)
     after = pieces[::-1].cumsum()[::-1][1:]
-    left = curve.at_risk[kept] - curve.events[kept]
-    rate = np.divide(curve.events[kept], curve.at_risk[kept] * left,
-                     out=np.zeros(int(kept.sum())), where=left > 0)
+    left = at_risk - deaths
+    rate = np.divide(deaths, at_risk * left, out=np.zeros(moments.size), where=left > 0)
     return float(pieces.sum()), float(np.sqrt((after**2 * rate).sum()))
 
 
@@ -181,10 +184,15 @@ def restricted_mean_difference(time: ArrayLike, event: ArrayLike, treated: Array
                                estimand: Estimand | None = None) -> Estimate:
     """Difference in restricted mean survival time, treated minus control, in days.
 
+    An arm without an event before the horizon counts with the whole horizon. Greenwood's
+    variance is 0 there, so that the standard error is the other arm's alone and too small;
+    `extra["caution"]` says so.
+
     Raises
     ------
     InputError
-        When the horizon lies beyond the shorter arm's follow-up, or for faulty times.
+        When the horizon lies beyond the shorter arm's follow-up, when neither arm has an event
+        before it, or for faulty times.
     """
     times, events = checked(time, event)
     arm = np.asarray(treated).astype(bool)
@@ -192,11 +200,20 @@ def restricted_mean_difference(time: ArrayLike, event: ArrayLike, treated: Array
     if not 0 < horizon <= shortest:
         raise InputError(f"horizon: {horizon:g} days; allowed: above 0 and at most {shortest:g}, "
                          "the follow-up of the shorter arm; choose an earlier horizon")
-    one, se_one = restricted_mean(times[arm], events[arm], horizon)
-    zero, se_zero = restricted_mean(times[~arm], events[~arm], horizon)
+    early = (events == 1) & (times < horizon)
+    seen = {"treated": int(early[arm].sum()), "control": int(early[~arm].sum())}
+    empty = [name for name, count in seen.items() if not count]
+    if len(empty) == 2:
+        raise InputError(f"horizon: no event before {horizon:g} days in either arm; nothing can "
+                         "be compared; choose a later horizon")
+    one, se_one = _area(times[arm], events[arm], horizon)
+    zero, se_zero = _area(times[~arm], events[~arm], horizon)
+    caution = {"caution": f"no event in the {empty[0]} arm before the horizon: the standard error "
+                          "leaves that arm out and is too small"} if empty else {}
     return from_t("restricted mean survival time", one - zero, float(np.hypot(se_one, se_zero)),
                   times.size, level=level, estimand=estimand,
-                  extra={"horizon_days": horizon, "treated": one, "control": zero})
+                  extra={"horizon_days": horizon, "treated": one, "control": zero,
+                         "events_before_horizon": seen, **caution})
 
 
 def concordance(score: ArrayLike, time: ArrayLike, event: ArrayLike, *, level: float = 0.95,

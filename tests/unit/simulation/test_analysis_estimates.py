@@ -120,6 +120,18 @@ def test_restricted_mean_without_censoring_is_a_mean():
     assert late.estimate == pytest.approx(-0.5)
 
 
+def test_restricted_mean_difference_with_an_arm_without_events():
+    time, event = [2.0, 4.0, 6.0, 8.0, 9.0, 9.0], [1, 1, 1, 0, 0, 0]
+    treated = [0, 0, 0, 1, 1, 1]
+    found = restricted_mean_difference(time, event, treated, 5.0)
+    assert found.estimate == pytest.approx(5 - (2 + 4 + 5) / 3)
+    assert found.se == pytest.approx(restricted_mean(time[:3], event[:3], 5.0)[1])
+    assert "treated arm" in found.extra["caution"]
+    assert found.extra["events_before_horizon"] == {"treated": 0, "control": 2}
+    with pytest.raises(InputError, match="either arm"):
+        restricted_mean_difference(time, event, treated, 1.0)
+
+
 def test_cox_refuses_what_has_no_finite_ratio():
     time, event = np.arange(1.0, 9.0), np.asarray([1.0, 1, 1, 1, 0, 0, 0, 0])
     with pytest.raises(InputError, match=r"columns\.x"):

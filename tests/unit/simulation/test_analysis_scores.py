@@ -76,6 +76,12 @@ def test_a_locked_score_is_accepted_and_used():
      "does not match its hash"),
     (SCORE, log(read_first=True), "NEW", "", "before the score was locked"),
     (SCORE, AnalysisLog(), "NEW", "", "no entry locks"),
+    (SCORE, AnalysisLog().add("score locked", "OLD", SCORE.digest), "NEW", "",
+     "no entry says when the outcomes of NEW were read"),
+    (SCORE, log(), "NEWER", "", "no entry says when the outcomes of NEWER were read"),
+    (SCORE, AnalysisLog().add("score locked", "OLD", SCORE.digest)
+     .add("score used", "NEW", SCORE.digest).add("outcomes read", "NEW"), "NEW", "",
+     "used in NEW before its outcomes"),
     (SCORE, log(), "OLD", "", "learnt on OLD"),
     (SCORE, log(), "RENAMED", "d0", "learnt on OLD"),
     (SCORE, AnalysisLog(tuple(reversed(log().entries))), "NEW", "", "chain of hashes"),
