@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from extraction.records.errors import InputError
+from extraction.records.errors import InputError, nearest
 from extraction.records.schema import pydantic_faults
 from generation.randomness import Stream, decision_id
 
@@ -153,6 +153,7 @@ class ParametricPopulation(Population, BaseModel):
         return [
             f"covariates: {name!r} is not in the population; it has "
             f"{', '.join(self.correlations) or 'none'}"
+            f"{nearest(name, self.correlations)}"
             for name in covariates
             if name not in self.correlations
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 import pandas as pd
 
-from extraction.records.errors import Faults, InputError
+from extraction.records.errors import Faults, InputError, nearest
 from generation.randomness import Stream, decision_id
 from simulation.execution.manifest import write_atomically
 from simulation.trial.population import Floats, Indices, Patients, Population
@@ -143,6 +143,7 @@ class TwinPopulation(Population):
         InputError
             As `from_cohort`, or as the model's `sample`.
         """
+        _check_covariates(design.covariates, model.schema)
         cohort = model.sample(n, given=given, arm=design.control.name, seed=seed)
         origin = {"engine": model.card.engine, "n_train": model.card.n_train, "seed": seed}
         return cls.from_cohort(cohort, design, origin)
@@ -183,6 +184,7 @@ class TwinPopulation(Population):
         return [
             f"covariates: {name!r} is not in the population; it has "
             f"{', '.join(self._columns) or 'none'}"
+            f"{nearest(name, self._columns)}"
             for name in covariates
             if name not in self._columns
         ]

@@ -176,6 +176,18 @@ def test_a_cohort_gives_its_controls_as_twins() -> None:
     assert 0.7 < result.table["completers"][:, 0].mean() / 60 < 0.9
 
 
+def test_a_misspelt_covariate_is_met_by_the_nearest_name() -> None:
+    design = TrialDesign.parse(NEXT_TRIAL | {"covariates": ["SEXX"]})
+    with pytest.raises(InputError, match=r"SEXX is not in the schema.*did you mean SEX\?"):
+        simulate(design, _cohort(), 5)
+    with pytest.raises(InputError, match=r"did you mean score\?"):
+        simulate(
+            TrialDesign.parse(PLAN | {"covariates": ["scor"]}),
+            ParametricPopulation(correlations={"score": 0.3}),
+            5,
+        )
+
+
 @pytest.mark.parametrize(
     ("covariate", "fault"),
     [("ADAS@Week 24", "after randomisation"), ("ADAS", "no baseline variable")],
