@@ -21,6 +21,7 @@ from simulation.analysis.survival import kaplan_meier
 FloatArray = npt.NDArray[np.float64]
 MOST_BINS = 12
 MOST_LEVELS = 8
+SMALLEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ def _share(count: int | None, total: int) -> float | None:
 
 def _course(real: Cohort, synthetic: Cohort, variable: Variable) -> Course | None:
     windows = sorted(real.schema.visits, key=lambda w: w.day)
-    ours = [_moments(real.at_visit(variable.name, w.name)) for w in windows]
+    # A visit that few have (an early end's, say) is no point on the group's course.
+    ours = [_moments(real.at_visit(variable.name, w.name), SMALLEST_SHARE) for w in windows]
     theirs = [_moments(synthetic.at_visit(variable.name, w.name)) for w in windows]
     both = np.isfinite([first[0] + second[0] for first, second in zip(ours, theirs, strict=True)])
     kept = np.flatnonzero(both)
@@ -195,10 +197,10 @@ def _course(real: Cohort, synthetic: Cohort, variable: Variable) -> Course | Non
     )
 
 
-def _moments(values: pd.Series) -> tuple[float, float]:
-    """Mean and its standard error; NaN from fewer than five."""
+def _moments(values: pd.Series, share: float = 0.0) -> tuple[float, float]:
+    """Mean and its standard error; NaN from fewer than five, or a smaller share of patients."""
     known = values.dropna().to_numpy(dtype=np.float64)
-    if len(known) < SMALLEST_CELL:
+    if len(known) < max(SMALLEST_CELL, share * len(values)):
         return float("nan"), float("nan")
     return float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
 

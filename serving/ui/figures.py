@@ -88,6 +88,7 @@ def survival(data: Survival) -> str:
         axes.step(data.synthetic_weeks, data.synthetic, where="post", color=BLUE, lw=2)
         axes.set(xlabel="weeks since randomisation", ylabel="without the event", ylim=(0, 1.02))
         axes.set_xlim(0, None)
+        axes.xaxis.set_major_locator(_ticks(7))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
     return _svg(draw, 4.3, 2.7)
