@@ -13,23 +13,24 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from extraction.records import Cohort
 from extraction.sources.public import public_trial
+from serving.analyses import historical
+from serving.study import HistoricalScoreStudy, load_study
 from simulation.analysis.arrays import FloatArray
 from simulation.analysis.borrowing import (
-    BorrowingRule,
     BorrowingVerdict,
-    assess_borrowing,
     range_overlap,
     standardised_difference,
 )
-from simulation.analysis.cox import cox, fit_cox_score
+from simulation.analysis.cox import cox
 from simulation.analysis.planning import plan_saving
-from simulation.analysis.procova import AnalysisLog, LockedScore, correlation, lock_cox_score
+from simulation.analysis.procova import AnalysisLog, LockedScore, correlation
 from simulation.analysis.prognostic import (
     RidgeScorer,
     TrialData,
@@ -38,16 +39,12 @@ from simulation.analysis.prognostic import (
     trial_data,
 )
 from simulation.analysis.ridge import baseline_features
-from simulation.analysis.survival_score import SurvivalScore, assess_survival_score
+from simulation.analysis.survival_score import SurvivalScore
 
 SEED = 20261122
 CONTROL, HIGH = "Placebo", "Xanomeline High Dose"
 FEW = ["AGE", "BMIBL", "EDUCLVL", "DURDIS", "MMSETOT", "ADASBL"]
-SCORE_COLUMNS = ("age", "cd4", "karnof", "ivdrug")
-ENDPOINTS = {
-    "ACTG175": {"event": "CD4 decline of half or AIDS or death"},
-    "ACTG320": {"event": "AIDS-defining event or death"},
-}
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "historical-score.yaml"
 
 
 @dataclass(frozen=True)
@@ -125,31 +122,30 @@ def print_plan(r: float, trial: TrialData) -> None:
           "if the score is worthless")
 
 
+def study() -> HistoricalScoreStudy:
+    """Return the study of the two HIV trials, as its configuration states it."""
+    found = load_study(CONFIG)
+    assert isinstance(found, HistoricalScoreStudy)
+    return found
+
+
 def columns(cohort: Cohort) -> dict[str, FloatArray]:
     """Score inputs of either HIV trial."""
-    frame = cohort.subjects
-    table = {name: frame[name].to_numpy(np.float64) for name in ("age", "cd4", "karnof")}
-    return table | {"ivdrug": (frame["ivdrug"] != "no").to_numpy(np.float64)}
+    return historical.numeric_columns(cohort, study().score.features)
 
 
 def locked_score() -> tuple[Cohort, LockedScore, AnalysisLog]:
     """Learn the score on ACTG175 (arms as strata) and lock it."""
-    old = public_trial("actg175")
-    outcome = old.endpoint("progression")
-    score = fit_cox_score(columns(old), outcome["day"], outcome["observed"].astype(float),
-                          SCORE_COLUMNS, strata=old.subjects["arm"].to_numpy(str))
-    locked = lock_cox_score("ACTG175", score, old.digest())
+    old, plan = public_trial("actg175"), study()
+    locked, _ = historical.learn_and_lock(
+        old, plan.historical, plan.score.features, plan.score.penalty)
     return old, locked, AnalysisLog().add("score locked", "ACTG175", locked.digest)
 
 
 def judge_score(new: Cohort, locked: LockedScore, log: AnalysisLog) -> SurvivalScore:
     """Check the lock against the log, then use the score in ACTG320."""
-    locked.check(log, "ACTG320", new.digest())
-    outcome = new.endpoint("aids")
-    treated = (new.subjects["arm"] != new.schema.control_arm).astype(float)
-    return assess_survival_score(locked.score(columns(new)), outcome["day"],
-                                 outcome["observed"].astype(float), treated,
-                                 new.subjects["strat2"].to_numpy(str))
+    plan = study()
+    return historical.judge(new, plan.target, locked, log, plan.score.features)
 
 
 def z_in_fifths(new: Cohort, locked: LockedScore) -> float:
@@ -163,9 +159,7 @@ def z_in_fifths(new: Cohort, locked: LockedScore) -> float:
 
 def judge_borrowing(new: Cohort, old: Cohort) -> BorrowingVerdict:
     """Compare ACTG320 with the control arm of ACTG175 by a rule fixed beforehand."""
-    control = old.where({"arm": old.schema.control_arm})
-    return assess_borrowing(columns(new), columns(control), ENDPOINTS["ACTG320"],
-                            ENDPOINTS["ACTG175"], BorrowingRule())
+    return historical.judge_borrowing(new, old, study())
 
 
 def report_hiv() -> None:
@@ -175,7 +169,8 @@ def report_hiv() -> None:
     log = log.add("outcomes read", "ACTG320")
     worth = judge_score(new, locked, log)
     c, inside = worth.concordance, worth.concordance_in_strata
-    print(f"ACTG175 -> ACTG320: Cox score on {', '.join(SCORE_COLUMNS)}, {len(old)} patients")
+    names = ", ".join(study().score.features)
+    print(f"ACTG175 -> ACTG320: Cox score on {names}, {len(old)} patients")
     print(f"  locked before ACTG320's outcomes were read: sha256 {locked.digest}")
     print(f"  C in ACTG320 {c.estimate:.3f} ({c.low:.3f} to {c.high:.3f})"
           + (f"; inside CD4 strata {inside.estimate:.3f} ({inside.low:.3f} to {inside.high:.3f})"

@@ -10,7 +10,13 @@ import numpy as np
 from extraction.records import Cohort, InputError
 from serving.study.historical import BorrowingSection, HistoricalScoreStudy, TargetSide, TrialSide
 from simulation.analysis.arrays import FloatArray
-from simulation.analysis.borrowing import BorrowingRule, BorrowingVerdict, assess_borrowing
+from simulation.analysis.borrowing import (
+    BorrowingRule,
+    BorrowingVerdict,
+    assess_borrowing,
+    range_overlap,
+    standardised_difference,
+)
 from simulation.analysis.cox import cox, fit_cox_score
 from simulation.analysis.estimate import Estimand, Estimate
 from simulation.analysis.procova import AnalysisLog, LockedScore, lock_cox_score
@@ -149,6 +155,21 @@ def judge_borrowing(
     )
 
 
+def against_all_arms(
+    target: Cohort, historical: Cohort, study: HistoricalScoreStudy
+) -> dict[str, dict[str, float]]:
+    """Difference and overlap of each variable against the whole historical trial, for the reader.
+
+    The verdict rests on its controls alone (`judge_borrowing`).
+    """
+    ours, theirs = (numeric_columns(c, study.borrowing.variables) for c in (target, historical))
+    new, old = (np.column_stack(list(side.values())) for side in (ours, theirs))
+    smd, overlap = standardised_difference(new, old), range_overlap(new, old)
+    return {
+        name: {"smd": float(smd[i]), "overlap": float(overlap[i])} for i, name in enumerate(ours)
+    }
+
+
 def _definition(side: TrialSide) -> dict[str, str]:
     return {"event": side.definition, "ascertainment": side.ascertainment}
 
@@ -165,8 +186,10 @@ def score_summary(worth: SurvivalScore) -> dict[str, Any]:
         "score_z_in_strata": worth.score_z,
         "z_without": worth.z_without,
         "z_with": worth.z_with,
+        "z_stratified": worth.z_stratified,
         "without": worth.without.to_dict(),
         "with": worth.adjusted.to_dict(),
+        "stratified": worth.stratified.to_dict(),
         "note": "A strong score leaves the standard error of a Cox log hazard ratio about where "
         "it was and moves the estimate; judge it by z.",
     }

@@ -101,8 +101,15 @@ def _fact(inside: str, start: int) -> Fact:
     text, kind, given = _parts(inside)
     words = {k: v for k, v in given.items() if k not in _NUMBERS}
     words.setdefault("name", " ".join(text.lower().split()))
-    numbers = {k: float(v) for k, v in given.items() if k in _NUMBERS}
+    numbers = {k: _number(k, v) for k, v in given.items() if k in _NUMBERS}
     return Fact(type=kind, text=text, start=start, stop=start + len(text), **words, **numbers)  # type: ignore[arg-type]
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"its {name} is not a number") from None
 
 
 def _parts(inside: str) -> tuple[str, str, dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from extraction.records import Cohort
-from serving.analyses.historical import judge_borrowing
+from serving.analyses.historical import against_all_arms, judge_borrowing
 from serving.pipeline.stage import Job
 
 from .tools import plain
@@ -24,6 +24,7 @@ def run(job: Job) -> dict[str, Any]:
                 "reasons": list(verdict.reasons),
                 "diagnostics": diagnostics,
                 "rule": diagnostics["rule"],
+                "against_all_arms": against_all_arms(new, old, job.historical),
                 "score_verdict": job.result("score")["acceptance"]["verdict"],
             },
             8,
