@@ -91,9 +91,13 @@ def _spelled(draft: Draft, index: int) -> float:
 def _before_letter(draft: Draft, index: int) -> bool:
     """Whether a number is an age by the sex behind it: `71/F`, `71 M with`."""
     words, end = draft.words, draft.sentence[index]
-    letter = index + 2 if words[index + 1 : index + 2] == ["/"] else index + 1
-    whole = words[index].isdigit() and int(words[index]) >= 10
-    if letter >= end or words[letter] not in _LETTERS or not whole:
+    letter = index + 2 if words[index + 1 : index + 2] in (["/"], [","]) else index + 1
+    whole = words[index].isdigit()
+    if letter >= end or not whole or int(words[index]) < 18:
+        return False
+    if words[letter] in ("male", "female") and index == draft.opening[index]:
+        return True
+    if words[letter] not in _LETTERS:
         return False
     text = draft.tokens.text[draft.tokens.starts[letter] : draft.tokens.stops[letter]]
     after = words[letter + 1] if letter + 1 < end else "."
@@ -173,7 +177,7 @@ def _long_years(words: list[str], place: int) -> int | None:
 def _short_years(draft: Draft, place: int) -> int | None:
     words = draft.words
     after = words[place + 1 : place + 4]
-    if after[:2] == ["/", "o"]:
+    if after[:2] in (["/", "o"], ["-", "o"]):
         return place + 3
     if after[:2] == [".", "o"]:
         return place + 4 if after[2:] == ["."] else place + 3

@@ -21,6 +21,10 @@ _AUXILIARY = word_set(
     "ae as , since now completely fully then"
 )
 _BREAKS = frozenset({";", "but", "however", "although", "though", "except"})
+_CARRIED = word_set(
+    "reported reporting developed started complaining complains presented admitted found noted "
+    "diagnosed treated c continued taking"
+)
 _CLOSING = word_set(
     ". , ; ) to as and at by in on after before because due for with from since when last now per "
     "this an the but or vs until - pending"
@@ -91,7 +95,10 @@ def _joins(
 
 def _stops(draft: Draft, cues: CueList, index: int, cue: Cue) -> bool:
     match = cues.stops.at(draft.tokens, index)
-    return match is not None and match.start not in draft.covered
+    if match is None or match.start in draft.covered:
+        return False
+    # `has not developed`, `no c/o`: the verb belongs to the cue it follows.
+    return not (index == cue.stop and draft.words[index] in _CARRIED)
 
 
 def _spaced(draft: Draft, index: int) -> bool:

@@ -23,6 +23,8 @@ _VOID = word_set(
     "noticed initiated increased added increasing ongoing until commenced gradually first "
     "persistent begun noted found"
 )
+# Words that tell an event as a story, whose end is then more than an outcome in a list.
+_TOLD = word_set("had was were during occurred initially")
 _NOW = word_set("now today currently tonight")
 _REASONS = (("due", "to"), ("for",), ("because", "of"), ("after",), ("secondary", "to"))
 
@@ -136,7 +138,8 @@ def _weak(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if ahead and word in ("resolved", "closed", "treated", "healed", "recovered"):
         return ahead
     found = backward(draft, cue, groups, reach=12)
-    return [m for m in found if m.type != "adverse_event"]
+    told = _TOLD & set(draft.words[draft.opening[cue.start] : cue.start])
+    return [m for m in found if m.type != "adverse_event" or told]
 
 
 def _inside_measure(draft: Draft, cue: Cue) -> list[Mention]:

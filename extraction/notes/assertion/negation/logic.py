@@ -54,6 +54,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     titled = draft.words[cue.stop : cue.stop + 1] == [":"]
     following = draft.by_start.get(cue.stop + titled)
     signed = word in (":", "-", "(", "=")
+    if signed and not _ends_clause(draft, cue) and draft.words[cue.stop - 1] == "no":
+        return forward(draft, cue, cues, GROUPS)  # `cough - no fever`
     if following is not None and not signed and draft.by_stop.get(cue.start) is None:
         return forward(draft, cue, cues, GROUPS)
     return backward(draft, cue, GROUPS, reach=6, adjacent=True, commas=False)
