@@ -52,34 +52,34 @@ def _notes(found: Result) -> list[str]:
 
 
 def _evaluation(found: Result) -> list[str]:
-    lines = []
-    for engine, whole in found["engines"].items():
-        metrics = {m["name"]: m for m in whole["metrics"]}
-        shown = [
-            f"{metrics[name]['label']} {metrics[name]['value']:.3f}"
-            for name in _SHOWN
-            if name in metrics and metrics[name]["value"] is not None
-        ]
-        lines.append(f"Synthetic controls by {engine}: {', '.join(shown)}.")
-    return lines
-
-
-_SHOWN = ("two_sample_auc", "pair_trends", "membership_auc", "impossible_rows")
+    aucs = [
+        f"{engine} {m['value']:.2f}"
+        for engine, whole in found["engines"].items()
+        for m in whole["metrics"]
+        if m["name"] == "two_sample_auc" and m["value"] is not None
+    ]
+    ours = found["engines"].get(found["engine"], {}).get("metrics", [])
+    within = sum(m["verdict"].startswith("within") for m in ours)
+    worse = sum(m["verdict"] == "worse" for m in ours)
+    return [
+        f"Synthetic controls told from real ones (AUC; .5 is not at all): {', '.join(aucs)}.",
+        f"Of {len(ours)} measures of {found['engine']}, {within} lie within what real patients "
+        f"score against real patients, {worse} are worse, the rest cannot be shown with "
+        f"{found['n_controls']} controls.",
+    ]
 
 
 def _twins(found: Result) -> list[str]:
-    return [
-        f"Twins, {found['n']} patients forecast by models that never saw them: {found['verdict']}"
-    ]
+    return [f"Twins of {found['n']} patients by models that never saw them. {found['verdict']}"]
 
 
 def _effects(found: Result) -> list[str]:
-    lines = [
-        f"{row['arm']}, {row['analysis']} (ANCOVA): {row['estimate']:+.2f} "
-        f"(95 % {row['low']:+.2f} to {row['high']:+.2f})."
+    primary = [
+        f"{row['arm']} {row['estimate']:+.2f} (95 % {row['low']:+.2f} to {row['high']:+.2f})"
         for row in found["estimates"]
         if row["analysis"] == found["primary"]
     ]
+    lines = [f"Effect by ANCOVA on {found['primary']}: {'; '.join(primary)}."]
     ratios = [r["mean"] for r in found["adjustment"]["se2_ratio"].values()]
     r = found["adjustment"]["partial_correlation"]
     lines.append(
@@ -94,16 +94,19 @@ def _effects(found: Result) -> list[str]:
 
 
 def _trial(found: Result) -> list[str]:
-    lines = []
+    told = []
     for design in found["designs"]:
         whole = design["operating_characteristics"]
         power, size = whole["power"], whole["type_one_error"]
-        lines.append(
-            f"Next trial, {design['design']['name']}, n = {design['design']['n']}: power "
-            f"{power['value']:.3f} (MC SE {power['se']:.3f}), type I error {size['value']:.4f} "
-            f"(MC SE {size['se']:.4f})."
+        told.append(
+            f"{design['design']['name']} power {power['value']:.3f} ({power['se']:.3f}), type I "
+            f"error {size['value']:.4f} ({size['se']:.4f})"
         )
-    return lines
+    plan = found["designs"][0]["design"]
+    return [
+        f"Next trial of {plan['n']} patients for a difference of {plan['effect']:g} (Monte Carlo "
+        f"SE): {'; '.join(told)}."
+    ]
 
 
 def _score(found: Result) -> list[str]:

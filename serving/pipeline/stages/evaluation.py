@@ -33,6 +33,7 @@ def run(job: Job) -> dict[str, Any]:
     return {
         "engines": plain(found["engines"]),
         "comparisons": plain(found["differences"]),
+        "engine": study.models.engine,
         "baseline_engine": settings.engines[-1],
         "n_controls": len(controls),
         "folds": settings.folds,

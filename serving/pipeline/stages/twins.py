@@ -120,16 +120,14 @@ def _verdict(main: dict[str, Any], baseline: dict[str, Any], start: str, end: st
     def told(found: dict[str, Any]) -> str:
         r = found["correlation_since_baseline"]
         word = "convincing" if r["low"] > _CONVINCING else "not convincing"
-        gain = found["mae"]["carry_forward"]
-        return (
-            f"r = {r['r']:.2f} ({r['low']:.2f} to {r['high']:.2f}) between forecast and true "
-            f"change since baseline: {word}; mean error {gain['twin_minus_peer']:+.2f} (SE "
-            f"{gain['difference_se']:.2f}) against carrying the last value forward"
-        )
+        return f"r = {r['r']:.2f} ({r['low']:.2f} to {r['high']:.2f}), {word}"
 
+    gain = main["mae"]["carry_forward"]
     return (
-        f"{end} from {start}: {told(main)}. From baseline alone: {told(baseline)}. "
-        f"(Convincing: the lower 95 % limit of r exceeds {_CONVINCING}.)"
+        f"Change since baseline at {end}, forecast and true: from {start} {told(main)}; from "
+        f"baseline alone {told(baseline)} (convincing: lower limit above {_CONVINCING}). Mean "
+        f"error from {start} {gain['twin_minus_peer']:+.2f} (SE {gain['difference_se']:.2f}) "
+        "against carrying the last value forward."
     )
 
 
