@@ -77,7 +77,9 @@ def _age(draft: Draft, index: int) -> Mention | None:
     joined = index + 1 < n and not draft.tokens.gap(index + 1) and words[index + 1] in _LETTERS
     if stop is None and joined and value >= 10 and _stands_alone(draft, index):
         stop = index + 2
-    if stop is None and (_apposition(draft, index) or _before_letter(draft, index)):
+    if stop is None and (
+        _apposition(draft, index) or _before_letter(draft, index) or _after_sex(draft, index)
+    ):
         stop = index + 1
     return None if stop is None else _made(draft, index, stop, value)
 
@@ -86,6 +88,18 @@ def _spelled(draft: Draft, index: int) -> float:
     """Read `seventy-two` of `seventy-two-year-old`."""
     unit = draft.words[index + 2 : index + 3] if draft.words[index + 1 : index + 2] == ["-"] else []
     return float(_TENS[draft.words[index]] + (_UNITS.get(unit[0], 0) if unit else 0))
+
+
+def _after_sex(draft: Draft, index: int) -> bool:
+    """Whether a number is an age by the sex before it: `Female, 68.`, `F/68`."""
+    words, opening, end = draft.words, draft.opening[index], draft.sentence[index]
+    whole = words[index].isdigit() and 18 <= int(words[index]) <= _MOST
+    after = words[index + 1] if index + 1 < end else "."
+    if not whole or index - 2 < opening or after not in (".", ",", ";", ")", "with", "who", "y"):
+        return False
+    letter = words[index - 2] in _LETTERS and index - 2 == opening
+    sexed = words[index - 2] in {"male", "female", "man", "woman"} or letter
+    return sexed and words[index - 1] in (",", "/", "(")
 
 
 def _before_letter(draft: Draft, index: int) -> bool:
@@ -102,7 +116,8 @@ def _before_letter(draft: Draft, index: int) -> bool:
     text = draft.tokens.text[draft.tokens.starts[letter] : draft.tokens.stops[letter]]
     after = words[letter + 1] if letter + 1 < end else "."
     before = words[index - 1] if index > draft.opening[index] else ""
-    opens = before in ("", "a", "an", "pt", "patient", "(", "-", ",", "is", "subject")
+    titled = before == ":" and words[index - 2] in _PATIENT | {"demographics", "hpi", "id"}
+    opens = titled or before in ("", "a", "an", "pt", "patient", "(", "-", ",", "is", "subject")
     labelled = "age" in words[max(0, index - 5) : index]
     return text.isupper() and (labelled or (opens and after in _AFTER_LETTER))
 
@@ -196,7 +211,7 @@ def _apposition(draft: Draft, index: int) -> bool:
     words = draft.words
     opening, end = draft.opening[index], draft.sentence[index]
     after = words[index + 1] if index + 1 < end else "."
-    if after not in (",", ".", "and", ")", ";", "who", "-", "with", "today", "now", "last"):
+    if after not in (",", ".", "and", ")", ";", "who", "-", "with", "today", "now", "last", "at"):
         return False
     if index + 2 < end and after in ".-" and number(words[index + 2]) is not None:
         return False
