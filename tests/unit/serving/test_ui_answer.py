@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -24,6 +27,18 @@ from tests.support.server_support import NAME, config_of, make_run
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     folder = tmp_path_factory.mktemp("answer")
     return Desk.open(config_of(make_run(folder / "runs"), folder / "var"))
+
+
+T = TypeVar("T")
+
+
+def in_a_loop(lay_out: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run with an event loop: where none runs, Gradio opens one and never closes it.
+
+    In a thread, because a browser of another test may hold this one's loop.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(lay_out())).result()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -127,8 +142,7 @@ def test_the_form_asks_for_every_baseline_variable() -> None:
         with gr.Blocks(analytics_enabled=False):
             return build(small_cohort(200, 4))
 
-    # Gradio opens an event loop of its own, and leaves it open, where none runs.
-    fields = asyncio.run(lay_out())
+    fields = in_a_loop(lay_out)
     assert [field.variable.name for field in fields] == ["AGE", "SEX", "GRADE"]
     assert [len(field.components) for field in fields] == [2, 1, 1]
 
@@ -196,5 +210,5 @@ def test_a_page_without_models_says_how_to_get_one(tmp_path: Path) -> None:
         page = build_page(Desk.open(config_of(tmp_path / "none", tmp_path / "var")))
         return [str(c["props"].get("value", "")) for c in page.get_config_file()["components"]]
 
-    texts = asyncio.run(lay_out())
+    texts = in_a_loop(lay_out)
     assert any("configs/quickstart.yaml" in text for text in texts)
