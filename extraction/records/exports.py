@@ -11,7 +11,8 @@ from .storage import atomic_folder
 
 # Every file of an export. A folder with these alone is ours to replace.
 FILES = frozenset(
-    [*(f"{name}.csv" for name in TABLES), "table.csv", "dictionary.csv", "schema.json", "README.txt"]
+    [*(f"{name}.csv" for name in TABLES), "table.csv", "dictionary.csv"]
+    + ["schema.json", "README.txt"]
 )
 
 
