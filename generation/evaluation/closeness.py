@@ -37,10 +37,14 @@ Plant = Callable[[Table, np.random.Generator], Table]
 
 @dataclass(frozen=True)
 class _Spec:
-    """A distance between two samples, shown as 1 - distance where `score`."""
+    """A distance between two samples, shown as 1 - distance where `score`.
+
+    `words` say in the plural, or in the singular, what is compared with real patients.
+    """
 
     name: str
     label: str
+    words: str
     distance: Distance
     score: bool
     plant: Plant
@@ -64,34 +68,40 @@ def _specs(reference: Reference) -> list[_Spec]:
     shift = "every number moved by a quarter SD and a tenth of the categories changed"
     broken = "the strongest pair of columns made independent"
     specs = [
-        _Spec("marginals", "distributions of single columns", marginals, True, controls.shifted,
+        _Spec("marginals", "distributions of single columns",
+              "Single columns match real ones to", marginals, True, controls.shifted,
               shift, _marginal_details),
     ]  # fmt: skip
     if np.isnan(reference.pool.features).any():
         specs.append(
-            _Spec("missingness", "shares of missing values", missingness, False, _fewer_missing,
-                  "half of the missing values filled in")
+            _Spec("missingness", "shares of missing values",
+                  "Shares of missing values differ from real ones by", missingness, False,
+                  _fewer_missing, "half of the missing values filled in")
         )  # fmt: skip
     if len(layout.names) > 1:
         specs.append(
             _Spec("pairs", "associations of pairs of columns (mean)",
+                  "Associations of pairs of columns match real ones to",
                   partial(pairs, strong=strong_pairs(reference.pool)), True, _unrelated,
                   "all columns made independent", _pair_details)
         )  # fmt: skip
     if 1 < len(layout.names) <= _MOST_COLUMNS:
         specs.append(
-            _Spec("worst_pair", "association furthest off", worst_pair, True,
+            _Spec("worst_pair", "association furthest off",
+                  "The association furthest off matches the real one to", worst_pair, True,
                   controls.one_pair_broken, broken)
         )  # fmt: skip
     if lag_one_correlations(reference.holdout):
         specs.append(
-            _Spec("lag_one", "correlation of a patient's successive values", lag_one_distance,
-                  False, controls.half_forgotten, "half of the patients' visits taken from others",
-                  _lag_details)
+            _Spec("lag_one", "correlation of a patient's successive values",
+                  "Correlations of a patient's successive values differ from real ones by",
+                  lag_one_distance, False, controls.half_forgotten,
+                  "half of the patients' visits taken from others", _lag_details)
         )  # fmt: skip
     for i, endpoint in enumerate(layout.endpoints):
         specs.append(
             _Spec(f"kaplan_meier:{endpoint.name}", f"Kaplan-Meier curves of {endpoint.name}",
+                  f"Kaplan-Meier curves of {endpoint.name} differ from real ones by",
                   partial(kaplan_meier_distance, endpoint=endpoint), False,
                   partial(_more_events, endpoint=i), "event patients half as frequent again",
                   partial(_curve_details, endpoint=endpoint))
@@ -124,7 +134,7 @@ def _measure(spec: _Spec, reference: Reference, sample: Table) -> Metric:
             for name in ("copy", "independent", "real", "planted")
         },
         verdict,
-        _sentence(spec.label, spec.show(distance), spec.show(bound), verdict, spec.planted),
+        _sentence(spec, distance, float(np.nanmean(known["real"])), bound, verdict),
         details,
         np.asarray(spec.show(replicates)),
     )
@@ -155,16 +165,16 @@ def _verdict(close: bool, caught: bool) -> Verdict:
     return WITHIN if caught else NOT_SHOWN
 
 
-def _sentence(label: str, value: float, bound: float, verdict: Verdict, planted: str) -> str:
-    start = f"{label[0].upper()}{label[1:]}: {value:.3f}"
-    if verdict == WORSE:
-        return f"{start}, worse than real patients differ from other real ones ({bound:.3f})."
-    if verdict == WITHIN:
-        return f"{start}, within what real patients differ by from other real ones ({bound:.3f})."
-    return (
-        f"{start}, no worse than real against real ({bound:.3f}), but not shown: at this size "
-        f"a planted error ({planted}) would pass as well."
+def _sentence(spec: _Spec, distance: float, real: float, bound: float, verdict: Verdict) -> str:
+    """What is measured, which way is good, what real patients give, and the finding."""
+    ideal, end = ("1 is identical", "lowest") if spec.score else ("0 is identical", "highest")
+    start = (
+        f"{spec.words} {spec.show(distance):.3f} ({ideal}; real against real "
+        f"{spec.show(real):.3f}, {end} by chance {spec.show(bound):.3f}): {verdict}"
     )
+    if verdict == NOT_SHOWN:
+        return f"{start}, as a planted error ({spec.planted}) would pass as well at this size."
+    return f"{start}."
 
 
 def _detection(reference: Reference, synthetic: Sequence[Table]) -> Metric:
@@ -257,15 +267,13 @@ def _known_detections(reference: Reference) -> dict[str, Floats]:
 
 
 def _detection_sentence(area: float, bound: float, verdict: Verdict) -> str:
-    start = f"Gradient boosting tells synthetic from real patients with an AUC of {area:.3f}"
-    if verdict == WORSE:
-        return f"{start}, above what chance gives ({bound:.3f})."
-    if verdict == WITHIN:
-        return f"{start}, no better than chance ({bound:.3f}); one broken pair would be seen."
-    return (
-        f"{start}, no better than chance ({bound:.3f}), but not shown: at this size one broken "
-        "pair of columns would pass as well."
+    start = (
+        f"Gradient boosting tells synthetic from real patients with an AUC of {area:.3f} "
+        f"(0.5 cannot tell, 1 always tells; highest by chance {bound:.3f}): {verdict}"
     )
+    if verdict == NOT_SHOWN:
+        return f"{start}, as one broken pair of columns would pass as well at this size."
+    return f"{start}."
 
 
 def _unrelated(table: Table, rng: np.random.Generator) -> Table:

@@ -70,7 +70,8 @@ def combinations(reference: Reference, synthetic: Sequence[Table]) -> list[Metri
             },
             verdict,
             f"{rate:.1%} of synthetic patients [{low:.1%}, {high:.1%}] have a pair of categories "
-            f"that no training patient has; of held-out patients {real.mean():.1%}.",
+            f"that no training patient has (none is best; of held-out patients "
+            f"{real.mean():.1%}): {verdict}.",
             {"pairs": _named(reference, synthetic, known["excluded"])},
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extraction.records import Cohort, InputError
-from generation.evaluation.closeness import fidelity
-from generation.evaluation.combinations import combinations
-from generation.evaluation.disclosure import privacy
-from generation.evaluation.metric import REPORT_VERSION, Evaluation, Metric, plain
+from generation.evaluation.evaluation import measure
+from generation.evaluation.metric import REPORT_VERSION, Evaluation, Metric, plain, unknown
 from generation.evaluation.reference import Fold, Reference
+from generation.evaluation.running import one_thread, part
 from generation.evaluation.tables import Floats, Table, tables
-from generation.evaluation.utility import utility
-from generation.evaluation.validity import validity
 from generation.randomness import integer_seed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from generation.engine import Progress
+
+_FITTING = 0.7
+"""Share of the work that fitting is said to be: less for quick engines, more for slow ones."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,16 @@ class Comparison:
         for evaluation in self.evaluations:
             if evaluation.engine == engine:
                 return evaluation
-        raise KeyError(engine)
+        raise unknown("comparison: engine", engine, [e.engine for e in self.evaluations])
+
+    def __repr__(self) -> str:
+        found = Counter(d.finding for d in self.differences)
+        engines = ", ".join(e.engine for e in self.evaluations)
+        told = "".join(f", {n} {name}" for name, n in sorted(found.items()))
+        return f"Comparison({engines}: {len(self.differences)} paired differences{told})"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form without NaN."""
@@ -97,6 +109,7 @@ def cross_evaluate(
     folds: int = 5,
     seed: int = 0,
     given: object | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
     """Judge an engine by pooled k-fold cross-validation.
@@ -119,12 +132,13 @@ def cross_evaluate(
     given
         Condition on baseline variables or arm; the models are fitted to everybody, sampled
         under the condition and judged against the real patients who meet it.
+    progress
+        Called with what was done and the fraction done.
     options
         Options of the engine.
     """
-    return judge(
-        cohort, [cross_fit(cohort, engine, folds, seed, given, options)], folds, seed, given
-    )[0]
+    fitted = cross_fit(cohort, engine, folds, seed, given, options, part(progress, 0, _FITTING))
+    return judge(cohort, [fitted], folds, seed, given, part(progress, _FITTING, 1))[0]
 
 
 def compare(
@@ -134,6 +148,7 @@ def compare(
     seed: int = 0,
     given: object | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Judge several engines as `cross_evaluate` does and give paired differences.
 
@@ -143,14 +158,19 @@ def compare(
         Names; the last one is the baseline of the differences.
     options
         Options by engine.
+    progress
+        Called with what was done and the fraction done.
     """
-    fits = [
-        cross_fit(cohort, engine, folds, seed, given, (options or {}).get(engine, {}))
-        for engine in engines
-    ]
-    return compared(judge(cohort, fits, folds, seed, given))
+    share = _FITTING / max(len(engines), 1)
+    fits = []
+    for k, engine in enumerate(engines):
+        told = part(progress, k * share, (k + 1) * share)
+        own = (options or {}).get(engine, {})
+        fits.append(cross_fit(cohort, engine, folds, seed, given, own, told))
+    return compared(judge(cohort, fits, folds, seed, given, part(progress, _FITTING, 1)))
 
 
+@one_thread()
 def cross_fit(
     cohort: Cohort,
     engine: str,
@@ -158,6 +178,7 @@ def cross_fit(
     seed: int,
     given: object | None = None,
     options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> CrossFit:
     """Fit an engine to all but one fold, for every fold, and sample from each fit."""
     from generation import fit
@@ -167,45 +188,57 @@ def cross_fit(
     synthetic, log_probs = [], []
     for i in range(folds):
         train = cohort.take(fold_of != i)
-        model = fit(train, engine, seed=integer_seed(seed, "cross-fit", i), **dict(options or {}))
+        told = part(progress, i / folds, (i + 1) / folds)
+        of_fold = integer_seed(seed, "cross-fit", i)
+        model = fit(train, engine, seed=of_fold, progress=told, **dict(options or {}))
         synthetic.append(model.sample(n, given=given, seed=integer_seed(seed, "cross-sample", i)))
         if "log_prob" in model.supports:
             log_probs.append(np.asarray(model.log_prob(cohort), dtype=np.float64))
     return CrossFit(engine, tuple(synthetic), tuple(log_probs) or None)
 
 
+@one_thread()
 def judge(
     cohort: Cohort,
     fits: Sequence[CrossFit],
     folds: int,
     seed: int,
     given: object | None = None,
+    progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Judge engines that were fitted on the same folds; controls are made once."""
     keep = _enough(cohort, given, folds)
     real = cohort.take(keep)
     fold_of = cohort.folds(folds, seed)[keep]
     cohorts = [real, *(c for f in fits for c in f.synthetic)]
-    pool, *ours = tables(cohorts, real=[0])
+    names = ["the real cohort", *(f"the sample of {f.engine}" for f in fits for _ in f.synthetic)]
+    pool, *ours = tables(cohorts, real=[0], names=names)
     splits = tuple(_fold(fold_of, i) for i in range(folds))
     reference = Reference(pool, splits, seed)
+    share = 1 / max(len(fits), 1)
     return [
-        _judge(real, f, reference, ours[k * folds : (k + 1) * folds], keep)
+        _judge(
+            real,
+            f,
+            reference,
+            ours[k * folds : (k + 1) * folds],
+            keep,
+            part(progress, k * share, (k + 1) * share),
+        )
         for k, f in enumerate(fits)
     ]
 
 
 def _judge(
-    real: Cohort, fitted: CrossFit, reference: Reference, ours: list[Table], keep: np.ndarray
+    real: Cohort,
+    fitted: CrossFit,
+    reference: Reference,
+    ours: list[Table],
+    keep: np.ndarray,
+    progress: Progress | None,
 ) -> Evaluation:
     log_probs = None if fitted.log_probs is None else [p[keep] for p in fitted.log_probs]
-    metrics = (
-        *fidelity(reference, ours),
-        *utility(reference, ours),
-        *privacy(reference, ours, log_probs),
-        *combinations(reference, ours),
-        validity(fitted.synthetic, real),
-    )
+    metrics = measure(reference, ours, log_probs, fitted.synthetic, real, progress)
     sizes = {
         "synthetic": sum(len(t) for t in ours),
         "train": min(len(f.train) for f in reference.folds),

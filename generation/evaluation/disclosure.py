@@ -192,15 +192,17 @@ def _membership_verdict(low: float, high: float, smaller: int) -> Verdict:
 def _membership_sentence(
     label: str, area: float, interval: tuple[float, float], verdict: Verdict, smaller: int
 ) -> str:
-    start = f"{label[0].upper()}{label[1:]}: AUC {area:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
     ends = {
-        WITHIN: f"the upper bound keeps to {PASS_BELOW}.",
-        WORSE: "training patients can be told from others.",
-        NOT_SHOWN: f"not shown: the upper bound is above {PASS_BELOW}.",
-        INSUFFICIENT: f"insufficient to show: {smaller} patients on the smaller side, "
-        f"{ENOUGH} are needed.",
+        WITHIN: "",
+        WORSE: ", as training patients can be told from others",
+        NOT_SHOWN: f", as the upper bound is above {PASS_BELOW}",
+        INSUFFICIENT: f", with {smaller} patients on the smaller side; {ENOUGH} are needed",
     }
-    return f"{start}; {ends[verdict]}"
+    return (
+        f"{label[0].upper()}{label[1:]} finds training patients with AUC {area:.3f} "
+        f"[{interval[0]:.3f}, {interval[1]:.3f}] (0.5 gives nobody away, 1 everybody; passes up to "
+        f"{PASS_BELOW}): {verdict}{ends[verdict]}."
+    )
 
 
 def _shares(reference: Reference, distances: Sequence[Floats]) -> Floats:
@@ -253,11 +255,10 @@ def _distance_share(
     if verdict == WITHIN and min(_sizes(reference)) < ENOUGH:
         verdict = INSUFFICIENT
     ends = {
-        WORSE: f"above what other real patients give ({bound:.3f}): training patients are "
-        "remembered.",
-        WITHIN: f"within what other real patients give ({bound:.3f}); a smoke alarm only.",
-        NOT_SHOWN: "not shown: at this size a copy of the data would pass as well.",
-        INSUFFICIENT: f"insufficient to show: {ENOUGH} patients on either side are needed.",
+        WORSE: ", as training patients are remembered",
+        WITHIN: "; a smoke alarm only",
+        NOT_SHOWN: ", as a copy of the data would pass as well at this size",
+        INSUFFICIENT: f"; {ENOUGH} patients on either side are needed",
     }
     return Metric(
         "dcr_share",
@@ -272,7 +273,8 @@ def _distance_share(
         },
         verdict,
         f"{value:.1%} of synthetic patients are nearer to a training than to a held-out patient "
-        f"(equal numbers of both), {ends[verdict]}",
+        f"(equal numbers of both; 50% remembers nobody, 100% everybody; highest by chance "
+        f"{bound:.1%}): {verdict}{ends[verdict]}.",
         {"repeats": len(repeats), "real_against_real_limit": bound},
     )
 
@@ -308,8 +310,8 @@ def _exact_matches(reference: Reference, synthetic: Sequence[Table]) -> Metric:
         {"real": Control(base_rate, base_low, base_high), "copy": Control(copied)},
         verdict,
         f"{int(matched.sum())} of {len(matched)} synthetic patients equal a training patient in "
-        f"every column (at most {high:.1%}), {compared} held-out patients do "
-        f"({int(base.sum())} of {len(base)}).",
+        f"every column (none is best; at most {high:.1%}), {compared} held-out patients do "
+        f"({int(base.sum())} of {len(base)}): {verdict}.",
         {"matches": int(matched.sum()), "synthetic": len(matched), "upper": high},
     )
 

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extraction.records import Cohort, InputError
+from generation.engine import report_progress
 from generation.evaluation.closeness import fidelity
 from generation.evaluation.combinations import combinations
 from generation.evaluation.disclosure import privacy
-from generation.evaluation.metric import Evaluation
+from generation.evaluation.metric import Evaluation, Metric
 from generation.evaluation.reference import Fold, Reference
-from generation.evaluation.tables import Table, tables
+from generation.evaluation.running import one_thread
+from generation.evaluation.tables import Floats, Table, tables
 from generation.evaluation.utility import utility
 from generation.evaluation.validity import validity
 
 if TYPE_CHECKING:
-    from generation.engine import Model
+    from generation.engine import Model, Progress
 
 FEWEST = 10
 """Fewest patients a side may have."""
 
 
+@one_thread()
 def evaluate(
     synthetic: Cohort,
     train: Cohort,
     holdout: Cohort,
     seed: int = 0,
     model: Model | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Judge a synthetic cohort by fidelity, utility, privacy and validity.
 
@@ -49,6 +54,8 @@ def evaluate(
     model
         The fitted model; if it can say how likely a patient is (`log_prob`), membership
         inference uses that as well.
+    progress
+        Called with what was done and the fraction done.
 
     Returns
     -------
@@ -58,11 +65,13 @@ def evaluate(
     Raises
     ------
     InputError
-        If a side has fewer than 10 patients, the same patient is on both real sides, or columns
-        are missing.
+        If a side has fewer than 10 patients, the same patient is on both real sides, or a cohort
+        lacks columns of the training patients.
     """
     _check(synthetic, train, holdout)
-    ours, trained, held = tables([synthetic, train, holdout], real=[1, 2])
+    ours, trained, held = tables(
+        [synthetic, train, holdout], real=[1, 2], names=("synthetic", "train", "holdout")
+    )
     pool = Table.concat([trained, held])
     n, m = len(trained), len(held)
     fold = Fold(np.arange(n), np.arange(n, n + m), min(n, len(ours)), len(ours))
@@ -70,20 +79,38 @@ def evaluate(
     log_probs = None
     if model is not None and "log_prob" in model.supports:
         log_probs = [np.concatenate([model.log_prob(train), model.log_prob(holdout)])]
-    metrics = [
-        *fidelity(reference, [ours]),
-        *utility(reference, [ours]),
-        *privacy(reference, [ours], log_probs),
-        *combinations(reference, [ours]),
-        validity([synthetic], _together(train, holdout)),
-    ]
+    real = Cohort.concat([train, holdout])
+    metrics = measure(reference, [ours], log_probs, [synthetic], real, progress)
     return Evaluation(
         engine="" if model is None else model.card.engine,
         seed=seed,
         folds=1,
         sizes={"synthetic": len(ours), "train": n, "holdout": m, "compared": fold.compared},
-        metrics=tuple(metrics),
+        metrics=metrics,
     )
+
+
+def measure(
+    reference: Reference,
+    ours: Sequence[Table],
+    log_probs: Sequence[Floats] | None,
+    synthetic: Sequence[Cohort],
+    real: Cohort,
+    progress: Progress | None = None,
+) -> tuple[Metric, ...]:
+    """All metrics of synthetic patients, one table and cohort a fold."""
+    steps: tuple[tuple[str, Callable[[], list[Metric]]], ...] = (
+        ("fidelity judged", lambda: fidelity(reference, ours)),
+        ("utility judged", lambda: utility(reference, ours)),
+        ("privacy judged", lambda: privacy(reference, ours, log_probs)),
+        ("combinations judged", lambda: combinations(reference, ours)),
+        ("validity judged", lambda: [validity(synthetic, real)]),
+    )
+    metrics: list[Metric] = []
+    for place, (what, step) in enumerate(steps, start=1):
+        metrics += step()
+        report_progress(progress, what, place / len(steps))
+    return tuple(metrics)
 
 
 def _check(synthetic: Cohort, train: Cohort, holdout: Cohort) -> None:
@@ -100,7 +127,3 @@ def _check(synthetic: Cohort, train: Cohort, holdout: Cohort) -> None:
         )
     if faults:
         raise InputError(faults)
-
-
-def _together(train: Cohort, holdout: Cohort) -> Cohort:
-    return Cohort.concat([train, holdout])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from extraction.records.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +101,12 @@ class Metric:
     replicates: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     own_se: float = 0.0
 
+    def __repr__(self) -> str:
+        return (
+            f"Metric({self.name} {self.value:.3f} [{self.low:.3f}, {self.high:.3f}], "
+            f"better {self.better}: {self.verdict})"
+        )
+
     @property
     def low(self) -> float:
         """Lower end of the normal 95 % interval."""
@@ -154,7 +163,22 @@ class Evaluation:
         for metric in self.metrics:
             if metric.name == name:
                 return metric
-        raise KeyError(name)
+        raise unknown("evaluation: metric", name, [metric.name for metric in self.metrics])
+
+    def __repr__(self) -> str:
+        counts = Counter(metric.verdict for metric in self.metrics)
+        told = ", ".join(
+            f"{counts[v]} {v}" for v in (WITHIN, WORSE, NOT_SHOWN, INSUFFICIENT) if counts[v]
+        )
+        sizes, folds = self.sizes, f", {self.folds} folds" if self.folds > 1 else ""
+        return (
+            f"Evaluation({self.engine or 'unnamed engine'}{folds}: {sizes['synthetic']} synthetic "
+            f"against {sizes['holdout']} held-out patients, {sizes['train']} trained on; "
+            f"{len(self.metrics)} metrics: {told})"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
 
     def __contains__(self, name: object) -> bool:
         return any(metric.name == name for metric in self.metrics)
@@ -199,6 +223,12 @@ class Evaluation:
             for m in self.metrics
         ]
         return pd.DataFrame(rows)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
+    """Error for a name that is not among the known ones."""
+    names = list(known)
+    return InputError(f"{what} {name!r}; there are {', '.join(names)}{nearest(str(name), names)}")
 
 
 def plain(value: Any) -> Any:

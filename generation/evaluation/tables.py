@@ -169,9 +169,37 @@ def align(schema: CohortSchema, frames: Sequence[pd.DataFrame], real: Sequence[i
     return [_encode(layout, frame) for frame in frames]
 
 
-def tables(cohorts: Sequence[Cohort], real: Sequence[int]) -> list[Table]:
-    """Turn cohorts into aligned tables; `real` as in `align`."""
-    return align(cohorts[real[0]].schema, [flat_table(c) for c in cohorts], real)
+def tables(
+    cohorts: Sequence[Cohort], real: Sequence[int], names: Sequence[str] | None = None
+) -> list[Table]:
+    """Turn cohorts into aligned tables; `real` as in `align`, `names` for messages.
+
+    Raises
+    ------
+    InputError
+        If a cohort lacks columns of the first real one, one line a cohort, or none is left.
+    """
+    frames = [flat_table(c) for c in cohorts]
+    schema = cohorts[real[0]].schema
+    needed = _kinds(schema, [frames[i] for i in real])
+    faults = []
+    for i, (cohort, frame) in enumerate(zip(cohorts, frames, strict=True)):
+        absent = [c for c in needed if c not in frame and _stem(c) not in cohort.schema]
+        if absent:
+            which = names[i] if names else f"table {i + 1}"
+            listed = ", ".join(dict.fromkeys(_stem(c) for c in absent))
+            faults.append(
+                f"evaluation: {which} lacks {listed}; all cohorts need the columns of "
+                f"{names[real[0]] if names else f'table {real[0] + 1}'}"
+            )
+    if faults:
+        raise InputError(list(dict.fromkeys(faults)))
+    return align(schema, frames, real)
+
+
+def _stem(column: str) -> str:
+    """Variable of a column that may stand for one of its visits."""
+    return column.split("@", maxsplit=1)[0]
 
 
 def _kinds(schema: CohortSchema, real: Sequence[pd.DataFrame]) -> dict[str, bool]:
@@ -224,7 +252,7 @@ def _levels(schema: CohortSchema, name: str, frames: Sequence[pd.DataFrame]) -> 
 
 
 def _variable(schema: CohortSchema, name: str) -> Variable | None:
-    stem = name.split("@", maxsplit=1)[0]
+    stem = _stem(name)
     return schema.variable(stem) if stem in schema else None
 
 

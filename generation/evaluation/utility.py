@@ -173,19 +173,17 @@ def _sentence(
     verdict: Verdict,
     learnable: bool,
 ) -> str:
-    start = (
-        f"Trained on synthetic patients, the {measure} for {target.name} on real ones is "
-        f"{ours:.3f}; trained on real patients {real:.3f}"
-    )
     low, high = loss[0] - 1.96 * loss[1], loss[0] + 1.96 * loss[1]
-    interval = f"loss {loss[0]:.3f} [{low:.3f}, {high:.3f}]"
+    start = (
+        f"A model trained on synthetic patients predicts {target.name} of real ones with {measure} "
+        f"{ours:.3f} ({target.chance:g} is guessing, 1 perfect; trained on real patients "
+        f"{real:.3f}), a loss of {loss[0]:.3f} [{low:.3f}, {high:.3f}]: {verdict}"
+    )
     if not learnable:
-        return f"{start}; not shown: the real patients themselves do not predict it at this size."
-    if verdict == WITHIN:
-        return f"{start}; {interval}, below the margin of {MARGIN}."
-    if verdict == WORSE:
-        return f"{start}; {interval}: something of use is lost."
-    return f"{start}; {interval}: not shown either way against a margin of {MARGIN}."
+        return f"{start}, as the real patients themselves do not predict it at this size."
+    if verdict == NOT_SHOWN:
+        return f"{start}, neither a loss nor that it stays below {MARGIN}."
+    return f"{start}."
 
 
 def _known(target: Target, reference: Reference) -> dict[str, Any]:

@@ -142,8 +142,9 @@ def validity(synthetic: Sequence[Cohort], real: Cohort) -> Metric:
         "lower",
         {"real": Control(theirs / len(real), low, high)},
         verdict,
-        f"{hits} of {n} synthetic patients have an impossible entry (at most {upper:.1%}; real "
-        f"patients {theirs} of {len(real)}){': ' + named if named else ''}.",
+        f"{hits} of {n} synthetic patients have an impossible entry (none is best; at most "
+        f"{upper:.1%}; real patients {theirs} of {len(real)}{'; ' + named if named else ''}): "
+        f"{verdict}.",
         {"patients": hits, "of": n, "upper": upper, "kinds": {str(k): v for k, v in kinds.items()}},
     )
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from extraction.records import InputError
 from generation.evaluation import evaluate
 from generation.evaluation.metric import Control, plain
 from tests.support.evaluation_support import cohort
@@ -62,6 +63,56 @@ def test_every_metric_has_these_keys(evaluation):
 
 def test_every_metric_stands_beside_real_patients(evaluation):
     assert all("real" in metric.controls for metric in evaluation.metrics)
+
+
+def test_sentences_say_which_way_is_good(evaluation):
+    found = evaluation["marginals"]
+    assert found.sentence.startswith("Single columns match real ones to 0.")
+    assert "1 is identical; real against real 0." in found.sentence
+    assert all(f": {metric.verdict}" in metric.sentence for metric in evaluation.metrics)
+    assert all("\n" not in sentence for sentence in evaluation.sentences)
+
+
+def test_an_evaluation_reads_in_one_line(evaluation):
+    told = repr(evaluation)
+    assert "80 synthetic against 60 held-out patients" in told and "\n" not in told
+    assert "not shown" in told and "13 metrics" in told
+    assert repr(evaluation["marginals"]).startswith("Metric(marginals 0.")
+    assert "<table" in evaluation._repr_html_()
+
+
+def test_a_metric_that_is_not_there_is_met_by_the_nearest_name(evaluation):
+    with pytest.raises(InputError, match=r"'pair'; there are .* did you mean pairs\?"):
+        evaluation["pair"]
+
+
+def test_cohorts_of_other_schemas_are_named_a_line_each():
+    real, other = cohort(60, 1, "T"), cohort(60, 2, "H")
+    kept = real.schema.keep(["AGE", "SEX", "STAGE"])
+    with pytest.raises(InputError) as caught:
+        evaluate(cohort(60, 3, "S").with_schema(kept), real, other)
+    assert len(caught.value.faults) == 1
+    assert "synthetic lacks BMI, SCORE" in caught.value.faults[0]
+
+
+def test_an_evaluation_runs_on_one_thread_and_tells_how_far_it_is(monkeypatch):
+    from threadpoolctl import threadpool_info
+
+    from generation.evaluation import evaluation as module
+
+    told, threads = [], set()
+
+    def look(*_):
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        return []
+
+    for step in ("fidelity", "utility", "privacy", "combinations"):
+        monkeypatch.setattr(module, step, look)
+    real = cohort(40, 1, "T"), cohort(40, 2, "H")
+    evaluate(cohort(40, 3, "S"), *real, progress=lambda what, done: told.append((what, done)))
+    assert threads == {1}
+    assert [what.split()[0] for what, _ in told][:2] == ["fidelity", "utility"]
+    assert told[-1][1] == 1.0 and [d for _, d in told] == sorted(d for _, d in told)
 
 
 def test_report_is_json_without_nan(evaluation):

@@ -38,8 +38,18 @@ def test_an_engine_does_not_differ_from_itself(evaluations):
     assert {d.finding for d in differences} == {"no difference shown"}
 
 
+def test_a_comparison_reads_in_one_line_and_knows_its_engines(evaluations):
+    found = compared(evaluations)
+    told = repr(found)
+    assert told.startswith("Comparison(cart, cart: ") and "no difference shown" in told
+    with pytest.raises(InputError, match="did you mean cart"):
+        found["carts"]
+
+
 def test_the_same_seed_gives_the_same_report(real, evaluations):
-    again = cross_evaluate(real, "cart", folds=3)
+    told = []
+    again = cross_evaluate(real, "cart", folds=3, progress=lambda _, done: told.append(done))
+    assert told == sorted(told) and told[-1] == 1.0
     assert json.dumps(again.to_dict()) == json.dumps(evaluations[0].to_dict())
 
 
