@@ -19,7 +19,7 @@ import yaml
 
 from extraction.records.errors import InputError
 
-from .cache import differences, files_in, intact, listed, stage_key, versions
+from .cache import differences, digest_of, files_in, intact, listed, stage_key, versions
 from .plan import stages_of
 from .progress import Reporter, Silent
 from .stage import RESULT, AnyStudy, Job, Stage, canonical_json
@@ -29,6 +29,8 @@ MANIFEST = "manifest.json"
 RUN = "run.json"
 RESOLVED = "config.resolved.yaml"
 REPORT = "report.html"
+SCRATCH = ".scratch"
+REPORTING = "report"
 Entry = dict[str, Any]
 
 
@@ -167,19 +169,32 @@ def _run(
             cached.append(stage.name)
             reporter.skipped(stage.name)
             continue
+        if stage.name == REPORTING:
+            _settle(folder, study, manifest)  # the report reads the whole folder
         reporter.started(stage.name, stage.title)
         begun = time.perf_counter()
         key = stage_key(stage, study, base, outputs)
-        files = _carry_out(stage, study, base, folder, reporter, execution, workers)
+        scratch = folder / SCRATCH / f"{stage.name}-{digest_of(key)[:16]}"
+        files = _carry_out(stage, study, base, folder, scratch, reporter, execution, workers)
         held[stage.name] = {"key": key, "files": files}
         _write(folder / MANIFEST, canonical_json(manifest))
         seconds[stage.name] = round(time.perf_counter() - begun, 2)
         ran.append(stage.name)
         reporter.finished(stage.name, seconds[stage.name])
-    _write(folder / RESOLVED, _resolved(study))
-    _write(folder / MANIFEST, canonical_json(manifest))
+    _settle(folder, study, manifest)
     _write(folder / RUN, canonical_json(times | {"finished": _now(), "seconds": seconds}))
     return Finished(folder, tuple(ran), tuple(cached), seconds)
+
+
+def _settle(folder: Path, study: AnyStudy, manifest: dict[str, Any]) -> None:
+    """Make the folder agree with the configuration: what it says, and no stage beside."""
+    names = {s.name for s in stages_of(study)}
+    for kind in ("stages", "exports"):
+        for place in (folder / kind).glob("*/"):
+            if place.name not in names:
+                shutil.rmtree(place)
+    _write(folder / RESOLVED, _resolved(study))
+    _write(folder / MANIFEST, canonical_json(manifest))
 
 
 def _carry_out(
@@ -187,12 +202,12 @@ def _carry_out(
     study: AnyStudy,
     base: Path,
     folder: Path,
+    scratch: Path,
     reporter: Reporter,
     execution: str,
     workers: int | None,
 ) -> dict[str, str]:
     """Run one stage in a folder of its own and move it into place when it ended well."""
-    scratch = folder / ".scratch" / stage.name
     with _workplace(folder) as place:
         job = Job(
             study,
@@ -215,9 +230,8 @@ def _carry_out(
         if any(job.exports.iterdir()):
             _replace(job.exports, exports)
             files += files_in(exports)
-    if scratch.exists():
-        shutil.rmtree(scratch)
-    if stage.name == "report":
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    if stage.name == REPORTING:
         files.append(folder / REPORT)
     return listed(folder, files)
 

@@ -37,7 +37,7 @@ def run(job: Job) -> dict[str, Any]:
             execution=job.execution,
             workers=job.workers,
             chunk_size=settings.chunk_size,
-            folder=job.scratch / design.name,
+            folder=job.scratch / f"design-{k}",
             progress=_part(job, design.name, k, len(designs)),
         )
         whole = found.to_dict()

@@ -115,6 +115,46 @@ def test_a_section_that_is_left_out_is_not_run(tmp_path: Path) -> None:
     assert list(states(config, tmp_path / "run")) == ["cohort", "models"]
 
 
+def test_a_section_taken_out_leaves_the_folder(tmp_path: Path) -> None:
+    config = toy_study(tmp_path / "study", trial=None)
+    run(config, tmp_path / "run")
+    toy_study(tmp_path / "study", trial=None, effects=None)
+    run(config, tmp_path / "run")
+    assert {p.name for p in (tmp_path / "run" / "stages").iterdir()} == {"cohort", "models"}
+    assert (
+        "effects"
+        not in json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))["stages"]
+    )
+
+
+def test_finished_chunks_of_a_stopped_stage_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simulation.execution import mapping
+
+    config = toy_study(tmp_path / "study")
+    accept = mapping._accept
+    done: list[int] = []
+
+    def stopping(task: Any, outcome: Any) -> Any:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(task.index)
+        return accept(task, outcome)
+
+    monkeypatch.setattr(mapping, "_accept", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "run")
+    monkeypatch.setattr(
+        mapping,
+        "_accept",
+        lambda task, outcome: (done.append(task.index), accept(task, outcome))[1],
+    )
+    assert run(config, tmp_path / "run").ran == ("trial",)
+    assert len(done) == 8  # two designs of four chunks, none of them twice
+    assert not (tmp_path / "run" / ".scratch").exists()
+
+
 def test_bad_data_leave_no_folder(tmp_path: Path) -> None:
     config = toy_study(tmp_path / "study")
     (tmp_path / "study" / "trial.csv").write_bytes(b"")
