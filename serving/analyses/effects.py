@@ -191,7 +191,9 @@ def adjustment(
         estimand=question,
     )
     r = fitted.partial_correlation
-    interval = correlation(float(r.mean()), trial.y.size - trial.shared.shape[1] - 2)
+    # What is held fixed: the covariates without the intercept, and the active arms.
+    free = trial.y.size - (trial.shared.shape[1] - 1) - len(trial.active)
+    interval = correlation(float(r.mean()), free)
     residual_sd = float(observed_ancova(data).fit.sigma)
     figures: dict[str, Any] = {
         "residual_sd": residual_sd,
@@ -216,6 +218,7 @@ def adjustment(
             "low": float(r.min()),
             "high": float(r.max()),
             "interval": [interval.low, interval.high],
+            "n_free": free,
         },
     }
     if settings.null_trials:

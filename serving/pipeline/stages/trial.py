@@ -109,8 +109,8 @@ def planning(job: Job, settings: NextTrialSection) -> dict[str, Any] | None:
     if job.trial.effects is None:
         return None
     gain = job.result("effects")["adjustment"]
-    mean = gain["partial_correlation"]["mean"]
-    rho = correlation(mean, gain["n"] - 1 - gain["features"])
+    partial = gain["partial_correlation"]
+    rho = correlation(partial["mean"], partial["n_free"])
     sd = gain["residual_sd"]
     plan = plan_saving(rho, settings.effect, sd, alpha=2 * settings.alpha)
     return asdict(plan) | {
