@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -54,11 +56,15 @@ def serve(
 
     from serving.api.app import build_app
 
-    uvicorn.run(build_app(config), host=host, port=port, access_log=False, log_level="warning")
+    # A page that is open somewhere keeps a connection; it must not keep the server from ending.
+    uvicorn.run(
+        build_app(config), host=host, port=port, access_log=False, log_level="warning",
+        timeout_graceful_shutdown=5,
+    )
 
 
 def check(host: str, port: int, engine: str) -> None:
-    """Refuse, all faults at once, what may not be served."""
+    """Refuse, all faults at once, what may not or cannot be served."""
     faults = []
     if not is_loopback(host):
         faults.append(
@@ -69,8 +75,16 @@ def check(host: str, port: int, engine: str) -> None:
         faults.append(f"port: {port} came; it must be from 1 to 65535")
     if engine not in ENGINES:
         faults.append(f"engine: {engine!r} came; allowed are {', '.join(ENGINES)}")
+    if not faults and taken(host, port):
+        faults.append(f"port: {port} is in use by another process; choose another with --port")
     if faults:
         raise InputError(faults)
+
+
+def taken(host: str, port: int) -> bool:
+    """Whether something answers at an address already."""
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
+        return probe.connect_ex((host, port)) == 0
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast, final
 
 from sqlalchemy import CursorResult, Engine, and_, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from extraction.records.errors import InputError, RefusedError
@@ -81,6 +82,12 @@ class JobStore:
         if key is not None and not 0 < len(key) <= LONGEST_KEY:
             raise InputError(f"Idempotency-Key: it must have 1 to {LONGEST_KEY} characters")
         text = json.dumps({"kind": kind, **request}, sort_keys=True, allow_nan=False)
+        try:
+            return self._insert(kind, text, key)
+        except IntegrityError:  # another server took the key in the same moment
+            return self._insert(kind, text, key)
+
+    def _insert(self, kind: str, text: str, key: str | None) -> Job:
         now = self._clock()
         with Session(self._engine) as session, session.begin():
             if key is not None:

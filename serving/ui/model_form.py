@@ -19,8 +19,8 @@ USES = [
     ("Augment the control arm of a trial", "augment_control_arm"),
 ]
 _ABOUT = Markup(
-    '<h2>Which patients?</h2><p class="tt-note">Control arm of {}. A slider at its end sets no '
-    "limit.</p>"
+    '<h2>Which patients?</h2><p class="tt-note">Control arm of {}, engine <b>{}</b>. A slider '
+    "at its end sets no limit.</p>"
 )
 # On a phone the answer lies below the form.
 _SHOW = (
@@ -49,7 +49,8 @@ class ModelForm:
         self._desk, self.name = desk, name
         training = desk.registry.training(name)
         with gr.Column(visible=shown, elem_classes="tt-form") as self.column:
-            gr.HTML(_ABOUT.format(training.schema.study_id))
+            engine = desk.registry.model(name).card.engine
+            gr.HTML(_ABOUT.format(training.schema.study_id, engine))
             self._fields = form.build(training)
             self._behind = gr.HTML(behind(desk, name, {}))
             with gr.Row(elem_classes="tt-span"):

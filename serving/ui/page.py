@@ -76,9 +76,13 @@ def _lay_out(desk: Desk, names: list[str], page: Blocks) -> None:
             outputs = _results()
     for part in forms:
         part.connect(outputs, page.GRADIO_CACHE)
+    columns = [part.column for part in forms]
     model.change(
-        lambda chosen: [gr.Column(visible=part.name == chosen) for part in forms],
-        model, [part.column for part in forms], api_visibility="private",
+        lambda chosen: [
+            *(gr.Column(visible=part.name == chosen) for part in forms),
+            words.EMPTY, gr.DownloadButton(visible=False), gr.DownloadButton(visible=False), "",
+        ],
+        model, [*columns, *outputs], api_visibility="private",
     )
 
 

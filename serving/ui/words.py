@@ -85,8 +85,18 @@ def tiles(arm: ControlArm) -> Markup:
     return Markup(
         '<div class="tt-tiles">{}</div><div class="tt-callout"><p><b>Synthetic patients are not '
         "data.</b> However many you draw, they say no more than the {} real patients behind them. "
-        "A test that counts them as patients is invalid.</p></div>"
-    ).format(shown, arm.n_train)
+        "A test that counts them as patients is invalid.{}</p></div>"
+    ).format(shown, arm.n_train, _rare(arm))
+
+
+def _rare(arm: ControlArm) -> str:
+    """Say when the model reached the conditions by giving few of its patients much weight."""
+    if arm.ess >= 0.5 * len(arm.cohort):
+        return ""
+    return (
+        f" These conditions are rare for the model: its {len(arm.cohort):,} patients count as "
+        f"about {arm.ess:,.0f}."
+    )
 
 
 def results(arm: ControlArm, request: ControlsRequest, seen: Comparison) -> Markup:

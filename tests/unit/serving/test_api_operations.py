@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from extraction.records import InputError
 from serving.api.app import build_app
 from serving.api.config import ServiceConfig
 from serving.server import check, serve
-from tests.support.server_support import NAME, config_of, make_run
+from tests.support.server_support import NAME, config_of, free_port, make_run
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,13 @@ def test_all_faults_of_an_address_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])
 def test_loopback_addresses_are_taken(host: str) -> None:
-    check(host, 8000, "uvicorn")
+    check(host, free_port(), "uvicorn")
+
+
+def test_a_port_in_use_is_told() -> None:
+    other = socket.create_server(("127.0.0.1", 0))
+    with other, pytest.raises(InputError, match="in use by another process"):
+        check("127.0.0.1", other.getsockname()[1], "uvicorn")
 
 
 def test_the_shipped_configuration_is_read(root: Path) -> None:
