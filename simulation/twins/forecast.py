@@ -41,6 +41,12 @@ class Forecast:
     events: Mapping[str, FloatArray]
     reached: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        days = ", ".join(f"{day:g}" for day in self.days)
+        told = ", ".join([*self.draws, *self.events]) or "nothing"
+        where = f"under {self.arm or 'the only arm'} from day {self.from_day:g}"
+        return f"Forecast({where}: {told} on day {days}; {self.n_draws} draws)"
+
     def quantiles(self, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
         """Quantiles of each variable, one row a variable and day, columns ``q0.05`` and so on.
 

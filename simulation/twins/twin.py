@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
 
-from extraction.records import Cohort, CohortSchema, Faults, RefusedError, Timeline, VisitWindow
+from extraction.records import Cohort, CohortSchema, Faults, RefusedError, Timeline
 from generation.engine import Model
+from simulation.twins.days import (
+    answered,
+    measured_visits,
+    numbered,
+    reach,
+    sparse_faults,
+    values_on,
+    window,
+)
 from simulation.twins.forecast import FloatArray, Forecast
 
 Question = Literal["from_baseline", "switch"]
+_LOOK = 200
 
 _FOLLOW_UP = "follow-up is taken to go on to each forecast day (dropout switched off; hypothetical)"
 
@@ -34,7 +44,7 @@ class Twin:
     --------
     >>> from extraction.records import Cohort                               # doctest: +SKIP
     >>> twin = Twin(model, cohort.timeline("01-701-1015", until_day=56))    # doctest: +SKIP
-    >>> twin.forecast(days=[112, 168], variables=["ADAS"]).quantiles()      # doctest: +SKIP
+    >>> twin.forecast(days=["Week 24"], variables=["ADAS"]).quantiles()     # doctest: +SKIP
     """
 
     model: Model
@@ -43,12 +53,13 @@ class Twin:
     def forecast(
         self,
         arm: str | None = None,
-        days: Sequence[float] = (),
+        days: Sequence[float | str] = (),
         variables: Sequence[str] | None = None,
         endpoints: Sequence[str] | None = None,
         draws: int = 1000,
         seed: int = 0,
         estimand: Question | None = None,
+        sparse: Literal["refuse", "keep"] = "refuse",
     ) -> Forecast:
         """Forecast the patient's future.
 
@@ -57,10 +68,11 @@ class Twin:
         arm
             Arm of the future; None is the patient's own.
         days
-            Days to forecast, after the history's last; where the schema plans visits, each
-            must lie in a visit's window.
+            Days to forecast, or names of visits (their target days), after the history's last;
+            where the schema plans visits, each must lie in a visit's window.
         variables, endpoints
-            Names; None is all of the schema's longitudinal numeric variables, all endpoints.
+            Names; None is all of the schema's longitudinal numeric variables that are measured
+            on one of the days, all endpoints.
         draws
             Number of futures, 20 to 100,000.
         seed
@@ -70,6 +82,10 @@ class Twin:
         estimand
             Needed when `arm` is not the history's: "from_baseline" (as if randomised to it,
             from what was known at baseline) or "switch" (from now on, after this history).
+        sparse
+            A named variable that fewer than a tenth of the draws (or fewer than 20) hold on a
+            day, because it is hardly ever measured there: "refuse" the request, or "keep" the
+            few values. Where `variables` is None such a day is left out (NaN).
 
         Raises
         ------
@@ -83,25 +99,23 @@ class Twin:
         faults = Faults("forecast")
         names = self._variables(variables, faults)
         ends = self._endpoints(endpoints, faults)
-        wanted = self._days(days, history, names, faults)
+        wanted = self._days(numbered(days, self.schema, faults), history, names, faults)
         if not 20 <= draws <= 100_000:
             faults.add(f"draws is {draws}; 20 to 100,000 are allowed")
         faults.raise_if_any()
-        last = float(wanted.max())
-        futures = self.model.sample(
-            draws,
-            given=history,
-            arm=arm,
-            until_day=_reach(self.schema, last),
-            seed=seed,
-            dropout=False,
-        )
+        futures = self._futures(draws, history, arm, float(wanted.max()), seed)
+        drawn = {name: values_on(futures, name, wanted) for name in names}
+        if variables is None:
+            drawn = {name: values for name, values in drawn.items() if answered(values).any()}
+            drawn = {name: np.where(answered(v), v, np.nan) for name, v in drawn.items()}
+        elif sparse == "refuse":
+            self._refuse_sparse(drawn, wanted, history, arm, seed, faults)
         return Forecast(
             question=f"{_started(history, arm, estimand)}; {_FOLLOW_UP}",
             arm=arm,
             from_day=history.until_day,
             days=wanted,
-            draws={name: _values(futures, name, wanted) for name in names},
+            draws=drawn,
             events={name: _event_days(futures, name) for name in ends},
             reached=frozenset(n for n in ends if history.cohort.endpoint(n)["observed"].any()),
         )
@@ -110,6 +124,36 @@ class Twin:
     def schema(self) -> CohortSchema:
         """The model's schema."""
         return self.model.schema
+
+    def _futures(
+        self, draws: int, history: Timeline, arm: str | None, last: float, seed: int
+    ) -> Cohort:
+        until = reach(self.schema, last)
+        return self.model.sample(
+            draws, given=history, arm=arm, until_day=until, seed=seed, dropout=False
+        )
+
+    def _refuse_sparse(
+        self,
+        drawn: Mapping[str, FloatArray],
+        days: FloatArray,
+        history: Timeline,
+        arm: str | None,
+        seed: int,
+        faults: Faults,
+    ) -> None:
+        """Refuse what hardly any draw holds, naming the visits that would answer."""
+        scarce = {name: values for name, values in drawn.items() if not answered(values).all()}
+        if not scarce:
+            return
+        # The visits to name may lie behind the days asked for, so the whole plan is drawn.
+        last = max([float(days.max()), *(v.day for v in self.schema.visits)])
+        plan = self._futures(_LOOK, history, arm, last, seed)
+        for name, values in scarce.items():
+            visits = [v.name for v in measured_visits(plan, name, history.until_day)]
+            for fault in sparse_faults(name, values, days, visits):
+                faults.add(fault)
+        faults.raise_if_any()
 
     def _history(self, arm: str | None, estimand: Question | None) -> Timeline:
         if arm == self.timeline.arm:
@@ -143,31 +187,16 @@ class Twin:
         return list(endpoints)
 
     def _days(
-        self, days: Sequence[float], history: Timeline, names: Sequence[str], faults: Faults
+        self, wanted: FloatArray, history: Timeline, names: Sequence[str], faults: Faults
     ) -> FloatArray:
-        wanted = np.unique(np.asarray(days, dtype=np.float64))
-        if not len(wanted):
-            faults.add("no day was given; give days after the history's last")
         if not (wanted > history.until_day).all():
             faults.add(f"days must lie after day {history.until_day:g}, where the history ends")
         if names and self.schema.visits:
-            outside = [f"{d:g}" for d in wanted if _window(self.schema, float(d)) is None]
+            outside = [f"{d:g}" for d in wanted if window(self.schema, float(d)) is None]
             if outside:
                 planned = ", ".join(f"{v.day:g} ({v.name})" for v in self.schema.visits)
                 faults.add(f"no visit is planned on day {', '.join(outside)}; planned: {planned}")
         return wanted
-
-
-def _window(schema: CohortSchema, day: float) -> VisitWindow | None:
-    """The visit that a day belongs to: of all windows around it, the one with the nearest day."""
-    around = [v for v in schema.visits if v.low <= day <= v.high]
-    return min(around, key=lambda v: abs(v.day - day)) if around else None
-
-
-def _reach(schema: CohortSchema, day: float) -> float:
-    """Follow the patient to the end of the visit window around the last day."""
-    window = _window(schema, day)
-    return day if window is None else max(day, window.high)
 
 
 def _started(history: Timeline, arm: str | None, estimand: Question | None) -> str:
@@ -177,33 +206,6 @@ def _started(history: Timeline, arm: str | None, estimand: Question | None) -> s
     }
     told = question.get(estimand or "", f"continuing from day {history.until_day:g}")
     return f"under {arm or 'the only arm'}, {told}"
-
-
-def _values(futures: Cohort, name: str, days: FloatArray) -> FloatArray:
-    """Values on each day, shape (draws, days): at the day's visit, else between observations."""
-    columns = []
-    for day in days:
-        window = _window(futures.schema, float(day))
-        if window is None:
-            columns.append(_between(futures, name, float(day)))
-        else:
-            columns.append(futures.at_visit(name, window.name).to_numpy(dtype=np.float64))
-    return np.stack(columns, axis=1)
-
-
-def _between(futures: Cohort, name: str, day: float) -> FloatArray:
-    """Interpolate linearly between the observations around a day; NaN behind the last one."""
-    rows = futures.observed(name)
-    at = futures.positions(rows)
-    when, value = rows["day"].to_numpy(), rows["value"].to_numpy()
-    out = np.full((2, 2, len(futures)), np.nan)  # (before, after) x (day, value) x draw
-    before, after = when <= day, when >= day
-    out[0, :, at[before]] = np.column_stack([when[before], value[before]])
-    out[1, :, at[after][::-1]] = np.column_stack([when[after][::-1], value[after][::-1]])
-    (low, start), (high, end) = out
-    gap = np.where(high > low, high - low, 1.0)
-    values: FloatArray = start + (end - start) * (day - low) / gap
-    return values
 
 
 def _event_days(futures: Cohort, name: str) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from extraction.records import Cohort, InputError
 from generation import fit
 from generation.randomness import integer_seed
 from simulation.analysis.ridge import baseline_features, ridge_learner
+from simulation.twins.days import FEWEST_DRAWS, measured_visits
 from simulation.twins.forecast import FloatArray, Forecast
 from simulation.twins.twin import Twin
 
 LEVELS = (0.5, 0.8, 0.95)
 FEWEST_FOR_A_VERDICT = 400
-_FEWEST_DRAWS = 20
 _QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
 
@@ -46,6 +47,14 @@ class ForecastValidation:
     patients: pd.DataFrame
     forecasts: dict[int, Forecast]
     without_truth: int
+
+    def __repr__(self) -> str:
+        twin, *peers = self.errors()
+        told = ", ".join(f"{peer['forecast']} {peer['mae']:.3g}" for peer in peers)
+        return (
+            f"ForecastValidation({self.variable} at {self.target} from {self.start}: "
+            f"{len(self.patients)} patients, mean absolute error {twin['mae']:.3g}; {told})"
+        )
 
     def coverage(self) -> list[dict[str, Any]]:
         """Share of truths inside each central interval, with a 95 % Wilson interval.
@@ -179,7 +188,8 @@ def cross_forecast(
             f"{target}; at least two a fold are needed"
         )
     kept = set(np.flatnonzero(judged)[:: max(1, int(judged.sum()) // max(1, examples))][:examples])
-    later = [v.day for v in cohort.schema.visits if v.day > begin.high]
+    seen = measured_visits(cohort, variable, begin.high)
+    later = sorted({*(v.day for v in seen), end.day})
     rows: list[pd.DataFrame] = []
     forecasts: dict[int, Forecast] = {}
     for k in range(folds):
@@ -193,7 +203,8 @@ def cross_forecast(
                 variables=[variable],
                 endpoints=[],
                 draws=draws,
-                seed=integer_seed(seed, "cross_forecast.draws", int(i)),
+                seed=_own_seed(seed, cohort, int(i)),
+                sparse="keep",
             )
             for i in test
         }
@@ -216,6 +227,13 @@ def cross_forecast(
     return ForecastValidation(variable, start, target, patients, forecasts, lost)
 
 
+def _own_seed(seed: int, cohort: Cohort, row: int) -> int:
+    """Seed of a patient's draws, by who it is: another order or company changes nothing."""
+    who = "\x1f".join(cohort.subjects[["study_id", "subject_id"]].iloc[row].astype(str))
+    own = int.from_bytes(blake2b(who.encode(), digest_size=4).digest(), "little")
+    return integer_seed(seed, "cross_forecast.draws", own)
+
+
 def _score(rows: npt.NDArray[np.int64], drawn: FloatArray, truth: FloatArray) -> pd.DataFrame:
     """Mean, quantiles, PIT (ties split) and CRPS of draws, shape (patients, draws).
 
@@ -229,10 +247,10 @@ def _score(rows: npt.NDArray[np.int64], drawn: FloatArray, truth: FloatArray) ->
     """
     held = np.isfinite(drawn)
     m = held.sum(axis=1)
-    if m.min() < _FEWEST_DRAWS:
+    if m.min() < FEWEST_DRAWS:
         raise InputError(
-            f"cross_forecast: {int((m < _FEWEST_DRAWS).sum())} patients have fewer than "
-            f"{_FEWEST_DRAWS} draws with a value at the target visit; raise draws"
+            f"cross_forecast: {int((m < FEWEST_DRAWS).sum())} patients have fewer than "
+            f"{FEWEST_DRAWS} draws with a value at the target visit; raise draws"
         )
     below = (drawn < truth[:, None]).sum(axis=1) / m
     ties = (drawn == truth[:, None]).sum(axis=1) / m

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from extraction.records import Cohort, InputError, RefusedError
+from extraction.records import Cohort, InputError, RefusedError, VisitWindow
 from simulation.twins import Twin, validation
+from simulation.twins.days import between, measured_visits, sparse_faults
 from simulation.twins.forecast import Forecast
-from simulation.twins.twin import _between
 from tests.support.records_support import small_cohort, small_schema
 
 
@@ -95,6 +95,56 @@ def test_no_event_is_never_no_risk():
     assert row["probability"] == 0 and row["se"] > 0
 
 
+def test_a_visit_may_be_named(twin):
+    named = twin.forecast(days=["Week 8"], variables=["ALT"], draws=50)
+    assert named.days.tolist() == [56]
+    with pytest.raises(InputError, match=r"did you mean Week 8\?"):
+        twin.forecast(days=["Week 88"], variables=["ALT"])
+    for days in ("Week 8", 56, [None], [True], [[56]], [float("nan")]):
+        with pytest.raises(InputError, match="days"):
+            twin.forecast(days=days, variables=["ALT"])
+
+
+class SparseModel(KnownModel):
+    """ALT at the last visit is seen in one of fifty futures, and at an added later one in all."""
+
+    schema = KnownModel.schema.replace(
+        visits=(*KnownModel.schema.visits, VisitWindow(name="Week 12", day=84, low=77, high=91))
+    )
+
+    def sample(self, n, **options):
+        cohort = super().sample(n, **options)
+        rows = cohort.observations
+        seen = rows["subject_id"].isin(cohort.subject_ids[::50]) | (rows["day"] != 56)
+        followed = cohort.subjects.assign(observed_until=options["until_day"])
+        return replace(cohort, subjects=followed, observations=rows[seen].reset_index(drop=True))
+
+
+def test_a_variable_that_is_hardly_measured_at_a_visit_is_refused(twin):
+    rare = Twin(SparseModel(), twin.timeline)
+    with pytest.raises(InputError) as caught:
+        rare.forecast(days=[56], variables=["ALT"], draws=500)
+    assert "ALT has a value on day 56 in 10 of 500 draws" in caught.value.faults[0]
+    assert "measured at Week 12" in caught.value.faults[0]
+    assert rare.forecast(days=[56], draws=500).draws == {}
+    kept = rare.forecast(days=[56, 84], variables=["ALT"], draws=500, sparse="keep")
+    assert np.isfinite(kept.draws["ALT"]).sum(axis=0).tolist() == [10, 500]
+    blank = rare.forecast(days=[56, 84], draws=500)
+    assert np.isfinite(blank.draws["ALT"]).sum(axis=0).tolist() == [0, 500]
+
+
+def test_few_draws_with_a_value_ask_for_more_draws():
+    drawn = np.where(np.arange(50)[:, None] < 12, 1.0, np.nan)
+    (fault,) = sparse_faults("ALT", drawn, np.array([56.0]), ["Week 8"])
+    assert fault == "ALT has a value on day 56 in 12 of 50 draws; 20 are needed; raise draws"
+
+
+def test_a_forecast_reads_in_one_line(twin):
+    forecast = twin.forecast(days=[56], variables=["ALT"], draws=50)
+    told = f"Forecast(under {twin.timeline.arm} from day 40: ALT, death on day 56; 50 draws)"
+    assert repr(forecast) == told
+
+
 def test_another_arm_needs_a_named_question(twin):
     other = "Active" if twin.timeline.arm == "Placebo" else "Placebo"
     with pytest.raises(RefusedError, match="from_baseline"):
@@ -145,12 +195,34 @@ def test_too_few_patients_to_judge_are_refused():
         validation.cross_forecast(small_cohort(6), "ALT", "Week 8", "Week 4", folds=2)
 
 
+def test_only_visits_that_measure_the_variable_are_asked_for():
+    cohort = small_cohort(40)
+    assert [v.name for v in measured_visits(cohort, "ALT", 0)] == ["Week 4", "Week 8"]
+    rows = cohort.observations
+    few = rows[(rows["day"] > 50) | rows["subject_id"].isin(cohort.subject_ids[:3])]
+    sparse = replace(cohort, observations=few.reset_index(drop=True))
+    assert [v.name for v in measured_visits(sparse, "ALT", 0)] == ["Week 8"]
+    # Three of the six who are still followed are more than a tenth.
+    until = np.where(np.arange(40) < 6, 60.0, 10.0)
+    left = replace(sparse, subjects=cohort.subjects.assign(observed_until=until))
+    assert [v.name for v in measured_visits(left, "ALT", 0)] == ["Week 4", "Week 8"]
+    assert [v.name for v in measured_visits(left, "ALT", 28)] == ["Week 8"]
+
+
+def test_a_patients_draws_belong_to_the_patient():
+    cohort = small_cohort(10)
+    seeds = {i: validation._own_seed(1, cohort, row) for row, i in enumerate(cohort.subject_ids)}
+    assert len(set(seeds.values())) == 10
+    part = cohort.take(np.arange(10) >= 5)
+    assert [validation._own_seed(1, part, row) for row in range(5)] == list(seeds.values())[5:]
+
+
 def test_values_between_observations_are_interpolated():
     future = small_cohort(3)
-    got = _between(future, "ALT", 42.0)
+    got = between(future, "ALT", 42.0)
     table = future.observed("ALT").pivot_table(index="subject_id", columns="day", values="value")
     assert np.allclose(got, table.mean(axis=1))
-    assert np.isnan(_between(future, "ALT", 70.0)).all()
+    assert np.isnan(between(future, "ALT", 70.0)).all()
 
 
 def test_pit_is_uniform_and_coverage_nominal_for_a_true_model():
@@ -158,6 +230,8 @@ def test_pit_is_uniform_and_coverage_nominal_for_a_true_model():
     truth, drawn = rng.normal(size=2000), rng.normal(size=(2000, 200))
     table = validation._score(np.arange(2000), drawn, truth)
     scored = validation.ForecastValidation("x", "a", "b", table, {}, 0)
+    whole = replace(scored, patients=table.assign(carry_forward=0.0, ridge=0.0))
+    assert repr(whole).startswith("ForecastValidation(x at b from a: 2000 patients, mean absolute")
     for row in scored.coverage():
         assert row["low"] - 0.01 < row["level"] < row["high"] + 0.01
         assert row["verdict"] == "holds"
