@@ -81,6 +81,14 @@ class OperatingCharacteristics:
     scenarios: tuple[Scenario, ...]
     table: Arrays
 
+    def __repr__(self) -> str:
+        told = "; ".join(
+            f"effect {s.effect:g}: rejected {s.rejection.value:.3f} (SE {s.rejection.se:.3f}), "
+            f"expected n {s.expected_n.value:.0f}"
+            for s in self.scenarios
+        )
+        return f"OperatingCharacteristics({self.design.name}, {self.replicates} replicates; {told})"
+
     def scenario(self, effect: float) -> Scenario:
         """Return the scenario of an effect; InputError if it was not simulated."""
         for scenario in self.scenarios:

@@ -82,6 +82,12 @@ def test_results_are_plain_json_and_name_the_estimand() -> None:
     assert sum(s["value"] for s in null["stopping"]) == pytest.approx(null["rejection"]["value"])
 
 
+def test_characteristics_read_in_one_line() -> None:
+    told = repr(simulate(DESIGN, _twins(), 50))
+    assert told.startswith("OperatingCharacteristics(") and "50 replicates" in told
+    assert "effect 0.5: rejected " in told and "\n" not in told
+
+
 def test_effects_shift_the_same_patients() -> None:
     design = TrialDesign.parse(PLAN | {"further_effects": [1.0, -0.5], "looks": 1})
     result = simulate(design, ParametricPopulation(correlations={"score": 0.3}), 40)
