@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def numbered(days: object, schema: CohortSchema, faults: Faults) -> FloatArray:
     return np.unique(np.asarray(wanted, dtype=np.float64))
 
 
-def _is_number(day: object) -> bool:
+def _is_number(day: Any) -> bool:
     number = isinstance(day, int | float | np.integer | np.floating) and not isinstance(day, bool)
     return number and bool(np.isfinite(day))
 
