@@ -68,9 +68,8 @@ def _lay_out(desk: Desk, names: list[str], page: Blocks) -> None:
 
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
-            model = gr.Dropdown(
-                names, value=names[0], label="Model", visible=len(names) > 1, filterable=False
-            )
+            with gr.Column(visible=len(names) > 1, elem_classes="tt-form"):
+                model = gr.Dropdown(names, value=names[0], label="Model", filterable=False)
             forms = [ModelForm(desk, name, shown=name == names[0]) for name in names]
         with gr.Column(scale=8, min_width=320, elem_id="tt-results"):
             outputs = _results()
