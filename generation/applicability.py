@@ -11,6 +11,7 @@ from extraction.records import Cohort, InputError, RefusedError, Timeline, condi
 from generation.engine import arm_fault, present_arms
 
 MINIMUM_REGION = 20
+SMALLEST_CELL = 5
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,45 @@ def require(
     """
     verdict = applicability(cohort, given, arm, minimum)
     if not verdict.allowed:
-        raise RefusedError(f"request: {verdict.reason}; widen the condition or add data")
+        raise RefusedError(f"request: {too_few(verdict.n_region, verdict.n_train, minimum)}")
     return verdict
+
+
+def require_expected(given: Any, n_train: int, probability: float) -> None:
+    """Refuse a condition by a model that has no patients at hand, only their expected number.
+
+    Parameters
+    ----------
+    given
+        What was asked; None and a `Timeline` (one person's own history) are let through.
+    n_train
+        Training patients of the model.
+    probability
+        Share of the model's patients that meet the condition.
+
+    Raises
+    ------
+    RefusedError
+        If fewer than 20 training patients are expected to meet the condition.
+    """
+    expected = n_train * probability
+    if given is None or isinstance(given, Timeline) or expected >= MINIMUM_REGION:
+        return
+    raise RefusedError(f"given: {too_few(int(expected), n_train, about=True)}")
+
+
+def too_few(
+    n_region: int, n_train: int, minimum: int = MINIMUM_REGION, about: bool = False
+) -> str:
+    """Say why a region is too small and what to do; a count of one to four is not told.
+
+    `about` marks a number that a model expects, not one that was counted.
+    """
+    shown = f"about {n_region}" if about else f"only {n_region}"
+    if (about or n_region) and n_region < SMALLEST_CELL:
+        shown = f"fewer than {SMALLEST_CELL}"
+    return (
+        f"{shown} of {n_train} real patients meet these conditions; at least {minimum} are "
+        "needed. With so few, synthetic patients would retell single persons instead of "
+        "describing a group. Widen the conditions or add data"
+    )

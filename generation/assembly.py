@@ -157,6 +157,7 @@ def to_cohort(
     action: str,
     prefix: str = "S",
     history: Cohort | None = None,
+    first: int = 0,
 ) -> Cohort:
     """Write arrays as a synthetic cohort.
 
@@ -169,12 +170,14 @@ def to_cohort(
     engine, action
         Provenance: the sources frame gets one row ``synthetic:<engine>`` with this action.
     prefix
-        Subjects are named ``<prefix>-000001`` and on.
+        Subjects are named ``<prefix>-000001`` and on (`first` = 0).
     history
         One patient whose observations and episodes are repeated for every row.
+    first
+        Number of the first row's patient, from 0.
     """
     n, source = len(arrays), f"synthetic:{engine}"
-    ids = np.array([f"{prefix}-{k:06d}" for k in range(1, n + 1)], dtype=object)
+    ids = np.array([f"{prefix}-{k:06d}" for k in range(first + 1, first + n + 1)], dtype=object)
     subjects = pd.DataFrame(
         {
             "study_id": schema.study_id,

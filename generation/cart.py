@@ -19,9 +19,18 @@ import numpy as np
 from pydantic import Field
 
 from extraction.records import Cohort, InputError
+from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
 from generation.assembly import to_arrays, to_cohort
-from generation.cart_columns import FlatColumns, FlatTable, design_arms, parse_given
+from generation.cart_columns import (
+    ARM,
+    Bound,
+    FlatColumns,
+    FlatTable,
+    arm_share,
+    design_arms,
+    parse_given,
+)
 from generation.engine import (
     Capability,
     Model,
@@ -36,6 +45,7 @@ from generation.randomness import Stream, decision_id, integer_seed
 from generation.tokenizer import FloatArray, IntArray
 
 _CANDIDATES = 32
+_LOT = 2048
 
 
 class CartOptions(Options):
@@ -125,21 +135,45 @@ class CartModel(Model):
         seed: int = 0,
         *,
         dropout: bool = True,
+        first: int = 0,
+        gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw patients column by column; see `Model.sample`."""
-        self._check_request(n, given, arm, dropout)
+        self._check_request(n, given, arm, dropout, first)
         bounds, arms = parse_given(given, arm, self.card, self.columns)
         stream = Stream(seed, "cart")
+        probability = self._region_probability(bounds, arms)
+        if gate:
+            require_expected(given, self.card.n_train, probability)
         width = _CANDIDATES if bounds else 1
-        identity = np.repeat(np.arange(n), width), np.tile(np.arange(width), n)
+        patients = np.arange(first, first + n)
+        identity = np.repeat(patients, width), np.tile(np.arange(width), n)
+        table, log_weight = self._chain(identity, stream, bounds, arms, len(self.columns.order))
+        chosen, share = self._resample(table, log_weight, patients, width, stream)
+        method = "restricted trees, resampled" if bounds else "unconditional"
+        report = SamplingReport(n, self.card.n_train, probability, share, method)
+        arrays = self.columns.write(chosen, n, until_day)
+        made = to_cohort(arrays, self.schema, self.engine, report.sentence(), first=first)
+        return made, report
+
+    def _chain(
+        self,
+        identity: tuple[IntArray, IntArray],
+        stream: Stream,
+        bounds: dict[str, Bound],
+        arms: dict[str, float],
+        columns: int,
+    ) -> tuple[FlatTable, FloatArray]:
+        """Draw the first columns in turn; return the log-probability of the condition too."""
+        n = len(identity[0])
         table: FlatTable = {}
-        log_weight = np.zeros(n * width)
-        for k, name in enumerate(self.columns.order):
+        log_weight = np.zeros(n)
+        for k, name in enumerate(self.columns.order[:columns]):
             if name in self.columns.by_design:
                 place = stream.uniform(patient=identity[0], decision=decision_id("arm"))
                 table[name] = self.columns.by_label(name, design_arms(arms, place))
                 continue
-            inputs = self.columns.inputs(table, self.columns.order[:k], n * width)
+            inputs = self.columns.inputs(table, self.columns.order[:k], n)
             probability = self.trees[name].apply(inputs)
             region = self.columns.region(name, bounds, arms)
             if region is not None:
@@ -150,30 +184,44 @@ class CartModel(Model):
             place = stream.uniform(decision=decision_id(f"{name}:place"), **ids)
             tokens = pick(probability, choice)
             table[name] = self.columns.decode(name, tokens, place, region, bounds.get(name))
-        chosen, report = self._resample(table, log_weight, n, width, stream)
-        arrays = self.columns.write(chosen, n, until_day)
-        return to_cohort(arrays, self.schema, self.engine, report.sentence()), report
+        return table, log_weight
+
+    def _region_probability(self, bounds: dict[str, Bound], arms: dict[str, float]) -> float:
+        """Share of the model's patients in the region, over a fixed lot of its patients.
+
+        The gate stands on it: it must depend on the request alone, not on n or seed.
+        """
+        share = arm_share(arms, self.card) if self.columns.by_design else 1.0
+        bound = [k for k, name in enumerate(self.columns.order) if name in {*bounds, ARM}]
+        if not bound:
+            return share
+        lot = np.arange(_LOT), np.zeros(_LOT, dtype=np.int64)
+        _, log_weight = self._chain(lot, Stream(0, "cart region"), bounds, arms, max(bound) + 1)
+        return share * float(np.exp(log_weight).mean())
 
     def _resample(
-        self, table: FlatTable, log_weight: FloatArray, n: int, width: int, stream: Stream
-    ) -> tuple[FlatTable, SamplingReport]:
-        """Keep one candidate a patient in proportion to its weight."""
+        self,
+        table: FlatTable,
+        log_weight: FloatArray,
+        patients: IntArray,
+        width: int,
+        stream: Stream,
+    ) -> tuple[FlatTable, float]:
+        """Keep one candidate a patient in proportion to its weight; the share that counts."""
         if width == 1:
-            return table, SamplingReport(n, self.card.n_train)
+            return table, 1.0
+        n = len(patients)
         weights = np.exp(log_weight).reshape(n, width)
         total = weights.sum(axis=1)
         if not np.any(total > 1e-12):
             raise InputError(
                 "given: no patient of this model meets the condition; widen it"
             )
-        choice = stream.uniform(patient=np.arange(n), decision=decision_id("candidate"))
+        choice = stream.uniform(patient=patients, decision=decision_id("candidate"))
         kept = np.arange(n) * width + pick(weights + 1e-300, choice)
         share = float(np.mean(total**2 / np.maximum((weights**2).sum(axis=1), 1e-300)) / width)
-        report = SamplingReport(
-            n, self.card.n_train, float(weights.mean()), share, "restricted trees, resampled"
-        )
         rows = {name: (codes[kept], values[kept]) for name, (codes, values) in table.items()}
-        return rows, report
+        return rows, share
 
     def save(self, folder: Path | str) -> Path:
         """Write tree arrays and tokens; nothing is pickled."""

@@ -374,6 +374,12 @@ def allowed_arms(bound: Bound | None, arm: str | None, card: ModelCard) -> dict[
     return {name: float(ratio.get(name, 1.0)) for name in card.arms if name in wanted}
 
 
+def arm_share(arms: dict[str, float], card: ModelCard) -> float:
+    """Share of patients whom the design puts into these arms."""
+    every = allowed_arms(None, None, card)
+    return sum(arms.values()) / sum(every.values()) if every else 1.0
+
+
 def design_arms(arms: dict[str, float], place: FloatArray) -> ObjectArray:
     """Arm of each patient by the design ratio."""
     if not arms:

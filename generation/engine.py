@@ -160,6 +160,8 @@ class Model(ABC):
         seed: int = 0,
         *,
         dropout: bool = True,
+        first: int = 0,
+        gate: bool = True,
     ) -> Cohort:
         """Draw synthetic patients.
 
@@ -182,13 +184,24 @@ class Model(ABC):
         dropout
             False simulates everyone to the end of follow-up (a hypothetical estimand:
             censoring is taken as independent given the history).
+        first
+            Number of the first patient, from 0: n = 10 from 5 are patients 5 to 14 of one
+            call for 15, so a large sample can be drawn in parts.
+        gate
+            Whether a condition that fewer than 20 training patients are expected to meet is
+            refused (design rule). Only evaluation, and callers that have counted the real
+            patients themselves (`generation.applicability.require`), switch it off.
 
         Raises
         ------
         InputError
             If the engine cannot do what is asked; the message names one that can.
+        RefusedError
+            If too few training patients stand behind the condition.
         """
-        return self.sample_with_report(n, given, arm, until_day, seed, dropout=dropout)[0]
+        return self.sample_with_report(
+            n, given, arm, until_day, seed, dropout=dropout, first=first, gate=gate
+        )[0]
 
     @abstractmethod
     def sample_with_report(
@@ -200,6 +213,8 @@ class Model(ABC):
         seed: int = 0,
         *,
         dropout: bool = True,
+        first: int = 0,
+        gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw synthetic patients and say how the condition was met; see `sample`."""
 
@@ -223,11 +238,25 @@ class Model(ABC):
         able = ", ".join(repr(name) for name in ABLE.get(capability, ()))
         raise InputError(f"engine {self.engine!r}: cannot {what}; use engine {able}")
 
-    def _check_request(self, n: int, given: Any, arm: str | None, dropout: bool) -> None:
+    @property
+    def leaving_endpoints(self) -> frozenset[str]:
+        """Endpoints that say that observation ended: without dropout they cannot happen."""
+        return frozenset()
+
+    def _check_request(
+        self, n: int, given: Any, arm: str | None, dropout: bool, first: int
+    ) -> None:
         """Refuse, with every fault at once, what this model cannot sample."""
         faults = []
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
             faults.append("n: must be a whole number of at least 1")
+        if isinstance(first, bool) or not isinstance(first, int | np.integer) or first < 0:
+            faults.append("first: must be a whole number of at least 0")
+        elif first and not self.keyed:
+            faults.append(
+                f"first: engine {self.engine!r} draws n patients at once and cannot begin at a "
+                "later one; draw them all with first=0, or use engine 'twin' or 'cart'"
+            )
         if arm is not None and arm not in self.card.arms:
             faults.append(arm_fault(arm, self.card.arms))
         if faults:

@@ -10,7 +10,7 @@ SC'11, doi 10.1145/2063384.2063405.
 """
 
 import hashlib
-from typing import Final, cast, final
+from typing import Final, Self, cast, final
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +120,16 @@ class Stream:
         self.name = name
         key = _digest(self.seed, name)
         self._key = (int.from_bytes(key[:4], "little"), int.from_bytes(key[4:8], "little"))
+        self._rows: tuple[Integers, Integers] | None = None
+
+    def rows(self, replicate: Integers, patient: Integers) -> Self:
+        """The same stream, where patient k is the identity in row k of two tables of shape (n,).
+
+        For many draws (patients) of many subjects (replicates) in one batch.
+        """
+        named = type(self)(self.seed, self.name)
+        named._rows = (np.asarray(replicate), np.asarray(patient))
+        return named
 
     def words(
         self,
@@ -135,6 +145,9 @@ class Stream:
         TypeError, ValueError
             If an identity is not a whole number in [0, 2**32).
         """
+        if self._rows is not None:
+            place = np.asarray(patient)
+            replicate, patient = (np.asarray(table)[place] for table in self._rows)
         counter = (
             _word(replicate, "replicate"),
             _word(patient, "patient"),

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from extraction.records import Cohort, InputError
 from extraction.records.conditions import Interval
+from generation.applicability import require_expected
 from generation.artifact import write_artifact
 from generation.assembly import to_arrays, to_cohort
 from generation.cart_columns import (
@@ -54,6 +55,7 @@ BUSL_CLAUSE = (
 _LOG = logging.getLogger(__name__)
 _TABLE = "patients"
 _BATCHES = 30
+_FEWEST = 500
 
 
 class GaussianCopulaOptions(Options):
@@ -122,23 +124,28 @@ class GaussianCopulaModel(Model):
         seed: int = 0,
         *,
         dropout: bool = True,
+        first: int = 0,
+        gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw patients, by rejection where there is a condition; see `Model.sample`."""
-        self._check_request(n, given, arm, dropout)
+        self._check_request(n, given, arm, dropout, first)
         bounds, arms = parse_given(given, arm, self.card, self.columns)
         if set(arms) < set(self.card.arms):
             bounds[ARM] = frozenset(arms)
         kept, drawn = [], 0
+        batch = max(n, _FEWEST) if bounds else n
         with _quiet():
             self.synthesizer.reset_sampling()
             self.synthesizer._set_random_state(integer_seed(seed, "sdv"))
             for _ in range(_BATCHES):
-                frame = self.synthesizer.sample(n)[_TABLE]
-                drawn += n
+                frame = self.synthesizer.sample(batch)[_TABLE]
+                drawn += batch
                 kept.append(frame[_meets(frame, self.fixed, bounds)])
                 if sum(map(len, kept)) >= n:
                     break
         met = sum(map(len, kept))
+        if gate and met:
+            require_expected(given, self.card.n_train, met / drawn)
         if met < n:
             raise InputError(
                 f"given: only {met} of {drawn} draws met the condition and {n} are needed; "

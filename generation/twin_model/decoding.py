@@ -42,6 +42,7 @@ class BaselineSampler:
         stream: Stream,
         bounds: dict[str, Bound] | None = None,
         known: Encoded | None = None,
+        only_bounds: bool = False,
     ) -> BaselineDraw:
         """Draw the baseline of each patient number.
 
@@ -55,6 +56,8 @@ class BaselineSampler:
             proportion to the probability of its condition.
         known
             Columns that are fixed (tokens >= 0), one row a patient.
+        only_bounds
+            Draw the conditioned columns only, for the probability of the condition.
         """
         n = len(patients)
         if not len(self.columns):
@@ -69,6 +72,8 @@ class BaselineSampler:
         probability = share = 1.0
         if regions:
             start, probability, share = self._restricted(patients, stream, regions, start)
+        if only_bounds:
+            return BaselineDraw(start, probability, share)
         free = [c for c in range(len(self.columns)) if c not in regions]
         lottery = np.column_stack([
             stream.uniform(patient=patients, decision=decision_id("order"), index=c) for c in free

@@ -20,10 +20,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from extraction.records import Cohort, InputError, Timeline, conditions
+from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
-from generation.assembly import TrialArrays, Values, align, settle, to_arrays, to_cohort
-from generation.cart import pick
-from generation.cart_columns import allowed_arms, region_of
+from generation.assembly import TrialArrays, align, settle, to_arrays, to_cohort
+from generation.cart_columns import Bound, allowed_arms, arm_share, region_of
 from generation.engine import (
     Capability,
     Model,
@@ -38,10 +38,11 @@ from generation.engine import (
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, Encoded
+from generation.twin_model.futures import continue_timeline, expected_outcome, futures
+from generation.twin_model.outcome import Event, kept
 from generation.twin_model.parts import TwinParts, arm_features, arm_labels, fit_parts, phase_of
 
-_POPULATION = 3000
-_HISTORY_CANDIDATES = 8
+_LOT = 256
 
 
 class TwinOptions(Options):
@@ -55,11 +56,8 @@ class TwinOptions(Options):
 class Request:
     """One request to sample, understood."""
 
-    n: int
     patients: npt.NDArray[np.int64]
     stream: Stream
-    arm: npt.NDArray[np.object_] | None
-    arms: dict[str, float]
     until_day: float | None
     dropout: bool
 
@@ -100,12 +98,18 @@ class TwinModel(Model):
         seed: int = 0,
         *,
         dropout: bool = True,
+        first: int = 0,
+        gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw patients or one patient's futures; see `Model.sample`."""
-        arrays, report = self.draw(n, given, arm, until_day, seed, dropout=dropout)
+        arrays, report = self.draw(
+            n, given, arm, until_day, seed, dropout=dropout, first=first, gate=gate
+        )
         history = given.cohort if isinstance(given, Timeline) else None
         prefix = "S" if history is None else "D"
-        cohort = to_cohort(arrays, self.schema, self.engine, report.sentence(), prefix, history)
+        cohort = to_cohort(
+            arrays, self.schema, self.engine, report.sentence(), prefix, history, first
+        )
         return cohort, report
 
     def draw(
@@ -117,14 +121,17 @@ class TwinModel(Model):
         seed: int = 0,
         *,
         dropout: bool = True,
+        first: int = 0,
+        gate: bool = True,
     ) -> tuple[TrialArrays, SamplingReport]:
         """Draw as arrays: the fast way for many futures of one patient.
 
         The same draws as `sample`; with a `Timeline`, only future visits are in the arrays.
         """
-        self._check_request(n, given, arm, dropout)
+        self._check_request(n, given, arm, dropout, first)
+        patients = np.arange(first, first + n)
         if isinstance(given, Timeline):
-            return self._continue(n, given, arm, until_day, seed, dropout)
+            return continue_timeline(self, given, patients, arm, until_day, seed, dropout)
         bounds = {}
         if given is not None:
             bounds = dict(conditions.bounds(conditions.parse(given, self.schema), self.schema))
@@ -139,21 +146,103 @@ class TwinModel(Model):
             raise InputError(faults)
         if ARM in columns.names and set(arms) < set(self.card.arms):
             bounds[ARM] = frozenset(arms)
-        request = Request(
-            n, np.arange(n), Stream(seed, "twin"), None, arms, until_day, dropout
-        )
+        probability = self._region_probability(bounds, arms)
+        if gate:
+            require_expected(given, self.card.n_train, probability)
+        request = Request(patients, Stream(seed, "twin"), until_day, dropout)
         drawn = self.sampler.draw(request.patients, request.stream, bounds)
         labels = arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
-        arrays = self._empty(drawn.encoded, labels)
+        arrays = self.empty(drawn.encoded, labels)
         self._day_zero(arrays, drawn.encoded, request)
-        self._simulate(arrays, drawn.encoded, request, None, {})
+        self.simulate(arrays, drawn.encoded, request, None, {})
         report = SamplingReport(
-            n, self.card.n_train, drawn.region_probability, drawn.effective_share,
+            n, self.card.n_train, probability, drawn.effective_share,
             "renormalised bins, resampled" if bounds else "unconditional",
         )
         return arrays, report
 
-    def _empty(self, encoded: Encoded, labels: npt.NDArray[np.object_]) -> TrialArrays:
+    def _region_probability(self, bounds: dict[str, Bound], arms: dict[str, float]) -> float:
+        """Share of the model's patients in the region, over a fixed lot of its patients.
+
+        The gate stands on it: it must depend on the request alone, not on n or seed.
+        """
+        share = 1.0 if ARM in self.sampler.columns.names else arm_share(arms, self.card)
+        if not bounds:
+            return share
+        lot = self.sampler.draw(np.arange(_LOT), Stream(0, "region"), bounds, only_bounds=True)
+        return share * lot.region_probability
+
+    @property
+    def leaving_endpoints(self) -> frozenset[str]:
+        """Endpoints that say that observation ended: without dropout they cannot happen."""
+        return frozenset(self.outcome.mirrors)
+
+    def futures(
+        self,
+        cohort: Cohort,
+        day: float,
+        draws: int,
+        arm: str | None = None,
+        seed: int = 0,
+        *,
+        until_day: float | None = None,
+        dropout: bool = False,
+    ) -> TrialArrays:
+        """Continue many patients' histories from one day in one pass.
+
+        Parameters
+        ----------
+        cohort
+            Patients, none of whom the model should have seen; what follows `day` is not used.
+        day
+            Last day of every history, in days from index.
+        draws
+            Futures a patient.
+        arm
+            Arm of the futures; None is each patient's own.
+        seed
+            Draws are keyed by the subject's key and the number of the future: a patient's
+            futures do not depend on who else is in the cohort.
+        until_day
+            Last day to simulate; None is the planned end of follow-up.
+        dropout
+            Whether patients may leave; a patient who has left by `day` then has no future.
+
+        Returns
+        -------
+        TrialArrays
+            Row i * draws + j is future j of patient i. Visits of the history have their values,
+            but no day (as in `draw`).
+
+        Raises
+        ------
+        InputError
+            With every fault of the request.
+        """
+        return futures(self, cohort, day, draws, arm, seed, until_day, dropout)
+
+    def expected_outcome(
+        self,
+        cohort: Cohort,
+        variable: str,
+        visit: str,
+        arm: str | None = None,
+        draws: int = 200,
+        seed: int = 0,
+    ) -> FloatArray:
+        """Mean simulated outcome of each patient, shape (n,), from baseline alone.
+
+        A prognostic score when the arm is the control arm (None: the schema's control arm, or
+        the model's only one). Dropout is switched off. Monte Carlo error: spread / sqrt(draws).
+
+        Raises
+        ------
+        InputError
+            If the variable is not numeric and longitudinal, or the visit is not planned.
+        """
+        return expected_outcome(self, cohort, variable, visit, arm, draws, seed)
+
+    def empty(self, encoded: Encoded, labels: npt.NDArray[np.object_]) -> TrialArrays:
         """Patients with their baseline and nothing after it."""
         n, width = len(labels), len(self.visit_names)
         columns = self.sampler.columns
@@ -184,24 +273,23 @@ class TwinModel(Model):
                 day = self.visits.day_zero(request.stream, request.patients, k)
             arrays.visit_day[:, k] = np.where(seen, day, arrays.visit_day[:, k])
 
-    def _simulate(
+    def simulate(
         self,
         arrays: TrialArrays,
         encoded: Encoded,
         request: Request,
         after: float | None,
-        known: dict[str, tuple[float, int]],
+        known: dict[str, Event],
     ) -> None:
-        """Draw what follows a day: visits, leaving, events, and close follow-up."""
+        """Draw what follows a day: visits, leaving, events, and close follow-up.
+
+        `known` are events of the history (status 0 where none has happened).
+        """
         columns, stream, patients = self.sampler.columns, request.stream, request.patients
         dummies = arm_features(arrays.arm, self.card.arms)
         rich = np.concatenate([columns.features(encoded, True), dummies], axis=1)
         n, since = len(arrays), after or 0.0
-        past = {
-            name: (np.full(n, day), np.full(n, status, dtype=np.int64))
-            for name, (day, status) in known.items()
-        }
-        events = self.outcome.draw_events(rich, stream, patients, since, past)
+        events = self.outcome.draw_events(rich, stream, patients, since, known)
         leaving = np.full(n, np.nan)
         driven = self.visits is not None and self.visits.drives
         if not driven and np.isfinite(self.outcome.end):
@@ -222,86 +310,11 @@ class TwinModel(Model):
             arrays.arm, phase, place, request.dropout
         )
         lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
-        events |= self.outcome.reflect(self.schema, closed, arrays.end_reason, lag, since)
-        events |= past
+        for name, drawn in self.outcome.reflect(
+            self.schema, closed, arrays.end_reason, lag, since
+        ).items():
+            events[name] = kept(known.get(name), drawn)
         settle(arrays, request.until_day, self.outcome.at_end)
-
-    def _continue(
-        self, n: int, timeline: Timeline, arm: str | None, until_day: float | None, seed: int,
-        dropout: bool,
-    ) -> tuple[TrialArrays, SamplingReport]:
-        """Futures of one patient after the timeline's last day."""
-        after = max(float(timeline.until_day), 0.0)
-        history = align(to_arrays(timeline.cohort), self.schema, self.visit_names)
-        arm = arm if arm is not None else timeline.arm
-        if self.card.arms and arm not in self.card.arms:
-            raise InputError(arm_fault(str(arm), self.card.arms))
-        if dropout and history.end_reason[0] is not None:
-            raise InputError(
-                "timeline: observation had already ended on its last day; "
-                "shorten it, or ask for dropout=False"
-            )
-        request = Request(
-            n, np.arange(n), Stream(seed, "twin"), None, {}, until_day, dropout
-        )
-        encoded, report = self._known_baseline(history, request, after)
-        labels = np.full(n, arm, dtype=object)
-        arrays = self._empty(encoded, labels)
-        arrays.baseline = repeat(history.baseline, n)
-        arrays.visit_day = np.repeat(history.visit_day, n, axis=0)
-        arrays.values = repeat(history.values, n)
-        seen = np.isfinite(arrays.visit_day)
-        known = {
-            name: (float(day[0]), int(status[0]))
-            for name, (day, status) in history.events.items() if status[0] > 0
-        }
-        self._simulate(arrays, encoded, request, after, known)
-        arrays.visit_day = np.where(seen, np.nan, arrays.visit_day)
-        return arrays, report
-
-    def _known_baseline(
-        self, history: TrialArrays, request: Request, after: float
-    ) -> tuple[Encoded, SamplingReport]:
-        """The patient's baseline for every future; unknown columns drawn given the rest.
-
-        What is unknown is drawn in eight candidates, one of which is kept in proportion to
-        the probability of the patient's having had no event so far.
-        """
-        n, columns = request.n, self.sampler.columns
-        own = columns.encode(history)
-        method = "history kept"
-        share = 1.0
-        rows = np.zeros(n, dtype=np.int64)
-        if len(columns) and (own.codes[0] < 0).any():
-            width = _HISTORY_CANDIDATES
-            wide = np.arange(n * width)
-            drawn = self.sampler.draw(wide, request.stream, None, own.take(np.repeat(rows, width)))
-            weights = np.exp(self._survived(drawn.encoded, history, after)).reshape(n, width)
-            place = request.stream.uniform(
-                patient=request.patients, decision=decision_id("unknown baseline")
-            )
-            kept = np.arange(n) * width + pick(weights + 1e-300, place)
-            total = weights.sum(axis=1)
-            share = float(np.mean(total**2 / np.maximum((weights**2).sum(axis=1), 1e-300)) / width)
-            method = "history kept, unknown baseline columns resampled"
-            encoded = drawn.encoded.take(kept)
-        else:
-            encoded = own.take(rows)
-        return encoded, SamplingReport(n, self.card.n_train, 1.0, share, method)
-
-    def _survived(self, encoded: Encoded, history: TrialArrays, after: float) -> FloatArray:
-        """Log-probability of the endpoints that have not happened by the history's end."""
-        labels = np.repeat(history.arm, len(encoded.codes))
-        features = np.concatenate(
-            [self.sampler.columns.features(encoded, True), arm_features(labels, self.card.arms)],
-            axis=1,
-        )
-        total = np.zeros(len(labels))
-        for endpoint in self.outcome.endpoints:
-            if history.events[endpoint.name][1][0] <= 0:
-                for hazard in endpoint.causes:
-                    total += hazard.log_survival(features, after)
-        return total
 
     def log_prob(self, cohort: Cohort) -> FloatArray:
         """Log-probability of baseline tokens, arm and events of each patient, in nats.
@@ -336,11 +349,3 @@ class TwinModel(Model):
         document, state = read_artifact(folder)
         card = ModelCard.model_validate(document)
         return cls(card, TwinParts.from_state(card.schema_, state))
-
-
-def repeat(columns: dict[str, Values], n: int) -> dict[str, Values]:
-    """One patient's columns for n futures."""
-    repeated: dict[str, Values] = {}
-    for name, values in columns.items():
-        repeated[name] = values[np.zeros(n, dtype=np.int64)]
-    return repeated

@@ -148,13 +148,13 @@ class OutcomeModel:
     ) -> dict[str, Event]:
         """Latent days and status of every endpoint, before observation ends.
 
-        `known` are endpoints that have already happened.
+        `known` are endpoints of which some patients' events have already happened.
         """
         events: dict[str, Event] = {}
         for e in self.endpoints:
             parent = events[e.parent] if e.parent else None
             drawn = e.draw(features, stream, patients, after, parent)
-            events[e.name] = (known or {}).get(e.name, drawn)
+            events[e.name] = kept((known or {}).get(e.name), drawn)
         return events
 
     def reflect(
@@ -256,6 +256,14 @@ class OutcomeModel:
         return cls(
             endpoints, follow_up, state["end"], state["step"], state["mirrors"]
         )
+
+
+def kept(known: Event | None, drawn: Event) -> Event:
+    """Events that have already happened, else the drawn ones."""
+    if known is None:
+        return drawn
+    happened = known[1] > CENSORED
+    return np.where(happened, known[0], drawn[0]), np.where(happened, known[1], drawn[1])
 
 
 def observed_until(arrays: TrialArrays) -> FloatArray:

@@ -137,7 +137,7 @@ def _mirrored(
 ) -> FloatArray | None:
     """Days by which an endpoint precedes the end of observation whose reason it repeats.
 
-    None when it says something else: under 95 % agreement with the reasons, or half of the
+    None when it says something else: under 95 % agreement with the reasons given, or half of the
     events more than a fortnight before the end.
     """
     day, status = arrays.events[name]
@@ -146,7 +146,9 @@ def _mirrored(
         return None
     told = reason_status(schema, name, arrays.end_reason)
     lag = (until - day)[happened]
-    agrees = np.mean(told == np.maximum(status, 0)) >= 0.95
+    # Only patients of whom either says something count: most have neither, and agree on nothing.
+    spoken = happened | (told > CENSORED)
+    agrees = np.mean(told[spoken] == np.maximum(status[spoken], 0)) >= 0.95
     if not agrees or not (lag >= -0.5).all() or np.median(lag) > _MIRROR_DAYS:
         return None
     return smooth_quantiles(np.maximum(lag, 0.0), 9)

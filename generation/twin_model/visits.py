@@ -197,7 +197,7 @@ class VisitProcess:
         for k in self.schedule.later:
             done = np.isfinite(arrays.visit_day[:, k])
             past = after is not None and self.schedule.planned and self.schedule.targets[k] <= after
-            if past or (self.schedule.planned and done.all()):
+            if past or done.all():
                 continue
             if self.drives and dropout:
                 self._leave(state, static, arm, stream, patients, k, opened)
@@ -293,7 +293,7 @@ class VisitProcess:
             arrays.values[name][rows, k] = labels[rows]
             state.memory[name] = state.memory[name].see(pending[name])
         arrays.visit_day[:, k] = np.where(attends, day, arrays.visit_day[:, k])
-        moved = attends | (not self.schedule.planned)
+        moved = attends | (~done & (not self.schedule.planned))
         state.day = np.where(moved, np.maximum(day, 0.0), state.day)
 
     def state(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from extraction.records import Cohort, InputError, conditions
+from extraction.records import Cohort, InputError, RefusedError, conditions
 from generation import engines, fit, load_model
 from generation.assembly import impossible_rows
 from generation.engine import ABLE, Model
@@ -61,6 +61,28 @@ def test_the_first_patients_do_not_depend_on_how_many_are_drawn(engine: str) -> 
         pytest.skip("this engine states that its draws belong to n and seed")
     few, many = (model(engine).sample(n, GIVEN, seed=7) for n in (10, 300))
     assert few.digest() == many.select(few.subject_ids).digest()
+
+
+def test_a_range_of_patients_is_that_part_of_one_call(engine: str) -> None:
+    if not engine_class(engine).keyed:
+        with pytest.raises(InputError, match=r"first: engine .* cannot begin at a later one"):
+            model(engine).sample(10, first=5)
+        return
+    for given in (None, GIVEN):
+        part = model(engine).sample(10, given, seed=7, first=5)
+        whole = model(engine).sample(15, given, seed=7)
+        assert part.subject_ids[0] == "S-000006"
+        assert part.digest() == whole.select(whole.subject_ids[5:]).digest()
+
+
+def test_a_region_of_too_few_training_patients_is_refused(engine: str) -> None:
+    few = {"AGE": [75, 90], "SEX": "F"}
+    for n in (1, 40):
+        with pytest.raises(RefusedError, match=r"at least 20 are needed.*Widen the conditions"):
+            model(engine).sample(n, few, seed=n)
+    sample, report = model(engine).sample_with_report(5, few, gate=False)
+    assert len(sample) == 5
+    assert report.expected_training_patients < 20
 
 
 def test_a_condition_holds_for_every_patient(engine: str) -> None:

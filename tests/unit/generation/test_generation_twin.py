@@ -100,6 +100,79 @@ def test_a_first_visit_is_enough_to_go_on() -> None:
     assert len(twin().sample(5, timeline).observations) > 5
 
 
+def _stayed(day: float) -> Cohort:
+    return trial().take((trial().subjects["observed_until"] > day).to_numpy())
+
+
+def test_futures_of_many_patients_are_those_of_each_alone() -> None:
+    some = _stayed(70).take(np.arange(len(_stayed(70))) < 12)
+    assert some.subjects["LAB"].isna().any()  # its unknown value is drawn
+    drawn = twin().futures(some, 70, 25, seed=4)
+    assert len(drawn) == 12 * 25
+    for i, name in enumerate(some.subject_ids):
+        alone = twin().futures(some.select([name]), 70, 25, seed=4)
+        rows = slice(25 * i, 25 * i + 25)
+        np.testing.assert_array_equal(alone.visit_day, drawn.visit_day[rows])
+        np.testing.assert_array_equal(alone.values["SCORE"], drawn.values["SCORE"][rows])
+        for one, all_ in zip(alone.events["event"], drawn.events["event"], strict=True):
+            np.testing.assert_array_equal(one, all_[rows])
+
+
+def test_futures_in_a_batch_have_the_law_of_a_timelines() -> None:
+    subject = _subject(70)
+    batch = twin().futures(trial().select([subject]), 70, 3000, seed=5)
+    single, _ = twin().draw(3000, trial().timeline(subject, 70), seed=6, dropout=False)
+    for a, b in (
+        (batch.values["SCORE"][:, -1], single.values["SCORE"][:, -1]),
+        (batch.events["event"][0], single.events["event"][0]),
+    ):
+        error = np.sqrt(np.nanvar(a) / len(a) + np.nanvar(b) / len(b))
+        # False-alarm rate 1e-5: 4.4 standard errors of the difference of two means.
+        assert abs(np.nanmean(a) - np.nanmean(b)) < 4.4 * 1.1 * error  # some visits are missed
+
+
+def test_a_batch_keeps_what_has_happened_and_forgets_what_came_later() -> None:
+    rows = trial().endpoint("event")
+    happened = (rows["observed"] & (rows["day"] <= 70)).to_numpy()
+    stayed = (trial().subjects["observed_until"] > 70).to_numpy()
+    some = trial().take(stayed)
+    day, status = twin().futures(some, 70, 3).events["event"]
+    before = np.repeat(happened[stayed], 3)
+    np.testing.assert_array_equal(day[before], np.repeat(rows["day"].to_numpy()[stayed], 3)[before])
+    assert (status[before] == 1).all()
+    assert (day[~before] > 70).all()
+    with pytest.raises(InputError, match="had already ended"):
+        twin().futures(trial(), 70, 3, dropout=True)
+
+
+def test_the_expected_outcome_is_the_mean_of_futures_from_baseline() -> None:
+    some = trial().take(np.arange(150) < 20)
+    score = twin().expected_outcome(some, "SCORE", "Week 24", draws=60, seed=3)
+    drawn = twin().futures(some, 0, 60, arm="Placebo", seed=3, until_day=182)
+    values = drawn.values["SCORE"][:, -1].reshape(20, 60)
+    assert score == pytest.approx(np.nanmean(values, axis=1))
+    first = some.at_visit("SCORE", "Baseline").to_numpy()
+    known = np.isfinite(first)
+    assert np.corrcoef(first[known], score[known])[0, 1] > 0.5
+
+
+def test_the_end_of_a_history_of_unplanned_visits_is_where_the_future_begins() -> None:
+    planned = simulated_trial(80, seed=6)
+    rows = planned.observations.assign(visit=None)
+    cohort = Cohort.build(
+        planned.schema.replace(visits=()), planned.subjects,
+        observations=rows, events=planned.events,
+    )
+    model = fit(cohort, epochs=5)
+    assert isinstance(model, TwinModel)
+    late = cohort.take((cohort.subjects["observed_until"] > 150).to_numpy())
+    days = model.futures(late, 70, 20).visit_day
+    first = np.nanmin(days, axis=1)[np.isfinite(days).any(axis=1)]
+    # The next visit comes within its own gap of about 56 days, not after the history's gaps again.
+    assert first.min() > 70
+    assert np.median(first) < 145
+
+
 def test_log_prob_prefers_patients_to_patients_with_exchanged_arms() -> None:
     arm = np.where(trial().subjects["arm"] == "Active", "Placebo", "Active")
     other = Cohort.build(
@@ -180,8 +253,30 @@ def test_endpoints_that_contain_each_other_are_drawn_in_order() -> None:
     assert impossible_rows(sample) == 0
 
 
+def test_a_rare_endpoint_that_ends_observation_is_not_taken_for_a_reason() -> None:
+    cohort = simulated_trial(300, seed=12)
+    rare = np.arange(300) % 30 == 0
+    until = cohort.subjects["observed_until"].to_numpy()
+    deaths = pd.DataFrame({
+        "subject_id": cohort.subject_ids, "endpoint": "death", "day": until, "observed": rare,
+        "cause": np.where(rare, "event", None),
+    })
+    schema = cohort.schema.replace(endpoints=(*cohort.schema.endpoints, Endpoint(name="death")))
+    made = Cohort.build(
+        schema, cohort.subjects.assign(end_reason=None), observations=cohort.observations,
+        events=pd.concat([cohort.events, deaths], ignore_index=True),
+    )
+    model = fit(made, epochs=5)
+    assert model.leaving_endpoints == frozenset()
+    share = model.sample(2000).endpoint("death")["observed"].mean()
+    # 10 of 300 events: the fitted share itself has a standard error of 1 in 100.
+    assert 0.01 < share < 0.08
+
+
 def test_an_endpoint_that_says_why_observation_ended_agrees_with_the_reason() -> None:
-    sample = fit(_two_endpoints(300)).sample(600)
+    model = fit(_two_endpoints(300))
+    assert model.leaving_endpoints == {"discontinuation"}
+    sample = model.sample(600)
     rows, reason = sample.endpoint("discontinuation"), sample.subjects["end_reason"]
     gone = rows["observed"].to_numpy()
     assert (rows["cause"][gone] == reason[gone]).all()
