@@ -160,7 +160,7 @@ _WAYS = {
 }
 
 
-def forest_rows(estimates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def forest_rows(estimates: Sequence[Mapping[str, Any]], primary: str) -> list[dict[str, Any]]:
     """Return the estimates with the labels and marks that a forest plot shows, by arm."""
     rows = []
     for place, estimate in enumerate(estimates):
@@ -172,6 +172,7 @@ def forest_rows(estimates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "label": label,
                 "note": note,
                 "invalid": way == "naive_invalid",
+                "primary": way == primary,
                 "order": (str(estimate["arm"]), place),
             }
         )
