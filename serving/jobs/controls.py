@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from extraction.records.errors import InputError
-from generation.randomness import integer_seed
 from serving.jobs.store import Job
 from serving.jobs.worker import BusyError, CarryOut, Progress
 from serving.registry import Registry
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
 
 KIND = "controls"
 CHUNK_PATIENTS = 5_000
-"""Patients in a chunk. It is a part of what a job's rows are, so it is no setting."""
+"""Patients in a chunk: what is lost at most when a server is killed."""
 
 RESULT = "controls.parquet"
 ESS = "_ess"
-_STREAM = "controls job"
 
 
 def carry_out(registry: Registry) -> CarryOut:
@@ -83,16 +81,15 @@ def run(
 def sample_chunk(payload: dict[str, Any], start: int, stop: int) -> pd.DataFrame:
     """Sample the patients start to stop - 1 of a job.
 
-    Each chunk has a seed of its own, keyed by its first patient, and carries the effective
-    number of its patients in the column :data:`ESS`.
+    They are the patients that one call for all of them would give. The effective number of the
+    chunk's patients goes along in the column :data:`ESS`.
     """
     model = _model(payload["paths"]["model"], payload["model_sha256"])
     cohort, report = model.sample_with_report(
-        stop - start, payload["given"], arm=payload["arm"],
-        seed=integer_seed(payload["seed"], _STREAM, start),
+        stop - start, payload["given"], arm=payload["arm"], seed=payload["seed"], first=start,
+        gate=False,  # the real patients were counted when the job began
     )
     table = control_table(cohort, model.card.n_train)
-    table["subject_id"] = [f"S-{number:06d}" for number in range(start + 1, stop + 1)]
     return table.assign(**{ESS: report.effective_sample_size * (stop - start)})
 
 

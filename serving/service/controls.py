@@ -10,13 +10,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from extraction.records import Cohort, RefusedError, conditions
-from generation.applicability import Applicability, applicability
+from generation.applicability import SMALLEST_CELL, Applicability, require
 from generation.engine import Model
 
 if TYPE_CHECKING:
     from serving.registry import Registry
 
-SMALLEST_CELL = 5
 MOST_PATIENTS = 5_000
 """Most patients of one direct request; larger ones are jobs."""
 
@@ -103,7 +102,8 @@ def controls(request: ControlsRequest, registry: Registry) -> ControlArm:
     model = registry.model(request.model)
     arm = control_arm(request, model)
     cohort, report = model.sample_with_report(
-        request.n, request.given, arm=arm, seed=request.seed
+        request.n, request.given, arm=arm, seed=request.seed,
+        gate=False,  # the real patients have been counted
     )
     return ControlArm(
         cohort=cohort,
@@ -135,22 +135,7 @@ def gate(request: ControlsRequest, registry: Registry) -> Applicability:
     model = registry.model(request.model)
     if request.given is not None:
         conditions.bounds(conditions.parse(request.given, model.schema), model.schema)
-    arm = control_arm(request, model)
-    verdict = applicability(registry.training(request.model), request.given, arm)
-    if not verdict.allowed:
-        raise RefusedError(f"request: {too_few(verdict)}")
-    return verdict
-
-
-def too_few(verdict: Applicability) -> str:
-    """Say why a region is too small; a count of one to four is itself not told."""
-    n = verdict.n_region
-    shown = f"fewer than {SMALLEST_CELL}" if 0 < n < SMALLEST_CELL else f"only {n}"
-    return (
-        f"{shown} of {verdict.n_train} real patients meet these conditions; at least "
-        f"{verdict.minimum} are needed. With so few, synthetic patients would retell single "
-        "persons instead of describing a group. Widen the conditions or add data"
-    )
+    return require(registry.training(request.model), request.given, control_arm(request, model))
 
 
 def control_arm(request: ControlsRequest, model: Model) -> str | None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from extraction.records import Cohort, Endpoint, Variable
+from generation.applicability import SMALLEST_CELL
 from serving.analyses.table_one import smd_numbers, smd_shares
-from serving.service.controls import SMALLEST_CELL, shown_counts
+from serving.service.controls import shown_counts
 from serving.ui.units import beside
 from simulation.analysis.survival import kaplan_meier
 

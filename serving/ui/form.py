@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from extraction.records import Cohort, Variable
-from serving.service.controls import SMALLEST_CELL
+from generation.applicability import SMALLEST_CELL
 from serving.ui.comparison import round_step
 from serving.ui.units import beside
 

@@ -19,7 +19,8 @@ from serving.jobs.store import Job, JobStore
 from serving.jobs.tables import open_database
 from serving.jobs.worker import BusyError, Worker
 from serving.registry import Registry
-from serving.service.controls import ControlsRequest
+from serving.service.control_table import control_table, without_empty
+from serving.service.controls import ControlsRequest, controls
 from simulation.execution.manifest import locked
 from tests.support.server_support import NAME, config_of, make_run
 
@@ -46,16 +47,16 @@ def store(tmp_path: Path) -> JobStore:
     return JobStore(open_database(f"sqlite:///{tmp_path}/jobs.sqlite3"), lease_seconds=30)
 
 
-def test_a_job_numbers_its_patients_through(registry: Registry, tmp_path: Path) -> None:
+def test_a_job_gives_the_patients_of_one_request(registry: Registry, tmp_path: Path) -> None:
     outcome = run(REQUEST, registry, tmp_path)
     table = pd.read_parquet(tmp_path / RESULT)
     assert table["subject_id"].tolist() == [f"S-{k:06d}" for k in range(1, 51)]
     assert set(table["arm"]) == {"Placebo"}
     assert (outcome["n"], outcome["n_train"], outcome["n_region"]) == (50, 150, 150)
     assert outcome["ess"] == pytest.approx(50)
-    assert not table.iloc[:20].drop(columns="subject_id").equals(
-        table.iloc[20:40].drop(columns="subject_id").reset_index(drop=True)
-    )
+    at_once = controls(REQUEST, registry)
+    expected = without_empty(control_table(at_once.cohort, at_once.n_train))
+    pd.testing.assert_frame_equal(table, expected)
 
 
 def test_a_stopped_job_ends_with_the_same_bytes(registry: Registry, tmp_path: Path) -> None:
@@ -171,9 +172,10 @@ def test_a_job_over_http_from_queue_to_download(runs: Path, tmp_path: Path) -> N
         answer = client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "k"})
         assert answer.status_code == 202
         place = answer.headers["location"]
-        assert client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "k"}).headers[
-            "location"
-        ] == place
+        assert (
+            client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "k"}).headers["location"]
+            == place
+        )
         other = {"request": {**body["request"], "n": 46}}
         clash = client.post("/v1/jobs", json=other, headers={"Idempotency-Key": "k"})
         assert clash.status_code == 409
