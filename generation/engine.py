@@ -50,6 +50,9 @@ class ModelCard(BaseModel):
     schema_: CohortSchema = Field(description="schema of the training cohort")
     arms: tuple[str, ...] = Field(description="arms that the training cohort contains")
     n_train: int = Field(ge=1, description="training patients: all the information there is")
+    n_by_arm: dict[str, int] = Field(
+        default_factory=dict, description="training patients by arm, of arms with at least five"
+    )
     data_digest: str = Field(description="digest of the training cohort's canonical bytes")
     seed: int
     options: dict[str, Any] = Field(default_factory=dict)
@@ -77,6 +80,7 @@ class ModelCard(BaseModel):
             schema_=cohort.schema,
             arms=arms,
             n_train=len(cohort),
+            n_by_arm={a: n for a in arms if (n := int((cohort.subjects["arm"] == a).sum())) >= 5},
             data_digest=cohort.digest(),
             seed=seed,
             options=options,
@@ -84,6 +88,19 @@ class ModelCard(BaseModel):
             versions={name: _version(name) for name in packages},
             fit="controls_only" if controls else "all_arms",
         )
+
+    def __repr__(self) -> str:
+        arms = ", ".join(f"{arm} {self.n_by_arm.get(arm, '')}".strip() for arm in self.arms)
+        return (
+            f"ModelCard({self.engine} {self.engine_version}, {self.fit}: {self.n_train} patients "
+            f"of {self.schema_.study_id}{f' ({arms})' if arms else ''}, seed {self.seed})"
+        )
+
+    __str__ = __repr__
+
+    def n_under(self, arm: str) -> int | None:
+        """Training patients of an arm; None where an older folder or a tiny arm is not told."""
+        return self.n_train if len(self.arms) < 2 else self.n_by_arm.get(arm)
 
 
 @dataclass(frozen=True)
@@ -138,6 +155,9 @@ class Model(ABC):
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.card!r})"
 
     @property
     def schema(self) -> CohortSchema:

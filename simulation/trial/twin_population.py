@@ -138,6 +138,8 @@ class TwinPopulation(Population):
     ) -> Self:
         """Build from a generative model: n twins under the control arm.
 
+        The `n_train` of its origin are the training patients of the control arm.
+
         Raises
         ------
         InputError
@@ -145,8 +147,10 @@ class TwinPopulation(Population):
         """
         _check_covariates(design.covariates, model.schema)
         cohort = model.sample(n, given=given, arm=design.control.name, seed=seed)
-        origin = {"engine": model.card.engine, "n_train": model.card.n_train, "seed": seed}
-        return cls.from_cohort(cohort, design, origin)
+        # Outcomes under control were learnt from the controls, not from everybody.
+        behind = model.card.n_under(design.control.name)
+        told = {"n_train_all_arms": model.card.n_train} if behind is None else {"n_train": behind}
+        return cls.from_cohort(cohort, design, {"engine": model.card.engine, "seed": seed, **told})
 
     @property
     def centre(self) -> float:

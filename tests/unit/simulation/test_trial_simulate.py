@@ -167,7 +167,15 @@ def test_a_model_gives_twins_under_control() -> None:
     model = fit(_cohort(120), engine="cart", seed=0)
     result = simulate(TrialDesign.parse(NEXT_TRIAL), model, 30, seed=4)
     assert result.population["rows"] == 2000
-    assert result.population["origin"]["n_train"] == 120
+    assert result.population["origin"]["n_train"] == 80  # the controls of 120
+    assert "all_arms: 120 patients of S (Placebo 80, Active 40)" in repr(model)
+    assert "\n" not in repr(model) and repr(model.card) in repr(model)
+    known = model.card
+    model.card = known.model_copy(update={"n_by_arm": {}})
+    older = TwinPopulation.from_model(model, TrialDesign.parse(NEXT_TRIAL), 50)
+    origin = older.describe()["origin"]
+    assert "n_train" not in origin and origin["n_train_all_arms"] == 120
+    model.card = known
     assert result.digest() == simulate(TrialDesign.parse(NEXT_TRIAL), model, 30, seed=4).digest()
 
 
