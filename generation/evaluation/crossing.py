@@ -191,7 +191,9 @@ def cross_fit(
         told = part(progress, i / folds, (i + 1) / folds)
         of_fold = integer_seed(seed, "cross-fit", i)
         model = fit(train, engine, seed=of_fold, progress=told, **dict(options or {}))
-        synthetic.append(model.sample(n, given=given, seed=integer_seed(seed, "cross-sample", i)))
+        drawn = integer_seed(seed, "cross-sample", i)
+        # The real patients who meet the condition were counted by _enough.
+        synthetic.append(model.sample(n, given=given, seed=drawn, gate=False))
         if "log_prob" in model.supports:
             log_probs.append(np.asarray(model.log_prob(cohort), dtype=np.float64))
     return CrossFit(engine, tuple(synthetic), tuple(log_probs) or None)
