@@ -40,3 +40,12 @@ def controls_of(cohort: Cohort) -> Cohort:
     """Return the patients of the control arm."""
     arm = cohort.subjects["arm"] == cohort.schema.control_arm
     return cohort.take(arm.to_numpy())
+
+
+def notice(n: int, n_train: int) -> str:
+    """Say what goes with every set of synthetic patients."""
+    return (
+        f"{n} synthetic patients from a model of n_train = {n_train} real patients. Synthetic "
+        "patients are not data: they carry no information beyond the patients behind the model, "
+        "and a test that counts them as patients is invalid."
+    )

@@ -11,8 +11,6 @@ import pandas as pd
 from extraction.records import Cohort
 from extraction.records.schema import Variable
 
-SMALLEST_CELL = 1
-
 
 def table_one(cohort: Cohort, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Baseline variables by planned arm.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +150,6 @@ def stages_of(study: AnyStudy) -> tuple[Stage, ...]:
     else:
         kept = list(_HISTORICAL)
     names = {s.name for s in kept}
-    from dataclasses import replace
-
     kept = [replace(s, after=tuple(a for a in s.after if a in names)) for s in kept]
     if study.report:
         kept.append(_report(tuple(s.name for s in kept)))

@@ -79,6 +79,7 @@ def generate(
         When fewer than 20 training patients stand behind the condition.
     """
     from generation import load_model
+    from serving.analyses.modelling import notice
 
     loaded = load_model(find_model(model))
     _check_given(given, loaded.schema)
@@ -134,13 +135,4 @@ def find_model(reference: str) -> Path:
     raise InputError(
         f"model: {reference} is neither a model's folder nor a run; runs are "
         f"{', '.join(there) or 'none: make one with trialtwin run configs/quickstart.yaml'}"
-    )
-
-
-def notice(n: int, n_train: int) -> str:
-    """Say what goes with every set of synthetic patients."""
-    return (
-        f"{n} synthetic patients from a model of n_train = {n_train} real patients. Synthetic "
-        "patients are not data: they carry no information beyond the patients behind the model, "
-        "and a test that counts them as patients is invalid."
     )

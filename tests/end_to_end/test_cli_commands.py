@@ -40,6 +40,7 @@ HEAVY = (
     "spacy",
     "torch",
 )
+STAGES = ["cohort", "models", "effects", "trial", "report"]
 LEAVES = [
     *([name] for name, (place, _) in COMMANDS.items() if place),
     *([group, name] for group, table in GROUPS.items() for name in table),
@@ -72,26 +73,26 @@ def test_every_command_has_an_example_and_the_shared_options(words: list[str]) -
 def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Folder with a study that was run once, and what the run said as JSON."""
     folder = tmp_path_factory.mktemp("toy")
-    config = toy_study(folder)
+    config = toy_study(folder, report=True)
     done = trialtwin("run", config, "--json", folder=folder, check=0)
     return folder, json.loads(done.stdout)
 
 
 def test_a_run_says_what_it_found(toy: tuple[Path, dict[str, Any]]) -> None:
     folder, said = toy
-    assert said["ran"] == ["cohort", "models", "effects", "trial"]
+    assert said["ran"] == STAGES and said["cached"] == []
     assert any(line.startswith("TOY: 160 patients") for line in said["findings"])
     assert (folder / "runs" / "toy" / "config.resolved.yaml").is_file()
     again = trialtwin("run", "study.yaml", folder=folder, check=0)
-    assert "What was found" in again.stdout and "runs/toy" in again.stdout
-    assert again.stderr.count("cached") == 4
+    assert "What was found" in again.stdout and "Report: runs/toy/report.html" in again.stdout
+    assert again.stderr.count("cached") == len(STAGES)
 
 
 def test_a_dry_run_lists_the_stages(toy: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = toy
     cached = trialtwin("run", "study.yaml", "--dry-run", folder=folder, check=0).stdout
     assert [line.split()[:2] for line in cached.splitlines()] == [
-        [name, "cached"] for name in ("cohort", "models", "effects", "trial")
+        [name, "cached"] for name in STAGES
     ]
     fresh = trialtwin(
         "run", "study.yaml", "--dry-run", "--seed", 9, "--json", folder=folder, check=0
@@ -101,7 +102,7 @@ def test_a_dry_run_lists_the_stages(toy: tuple[Path, dict[str, Any]]) -> None:
 
 def test_a_killed_run_goes_on(toy: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     whole, _ = toy
-    config = toy_study(tmp_path)
+    config = toy_study(tmp_path, report=True)
     manifest = tmp_path / "runs" / "toy" / "manifest.json"
     command = [sys.executable, "-c", "from serving.cli import main; main()", "run", str(config)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

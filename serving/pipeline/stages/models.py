@@ -8,7 +8,7 @@ from extraction.records import Cohort
 from extraction.records.exports import to_csv
 from generation import fit
 from generation.randomness import integer_seed
-from serving.analyses.modelling import controls_of, model_cohort
+from serving.analyses.modelling import controls_of, model_cohort, notice
 from serving.pipeline.stage import Job
 
 from .tools import plain, write_table
@@ -48,15 +48,6 @@ def run(job: Job) -> dict[str, Any]:
         "data_digest": cohort.digest(),
         "n_train": {"controls": len(controls), "all_arms": len(cohort)},
     }
-
-
-def notice(n: int, n_train: int) -> str:
-    """What goes with every export of synthetic patients."""
-    return (
-        f"{n} synthetic patients from a model of n_train = {n_train} real controls. Synthetic "
-        "patients are not data: they carry no information beyond the patients behind the model, "
-        "and a test that counts them as patients is invalid."
-    )
 
 
 def _part(job: Job, what: str, low: float, high: float) -> Any:

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from extraction.records import Cohort
-
 
 def plain(value: Any, digits: int = 10) -> Any:
     """JSON types only; NaN and infinities become None; floats keep `digits` significant digits.
@@ -27,12 +25,6 @@ def plain(value: Any, digits: int = 10) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value
-
-
-def controls_of(cohort: Cohort) -> Cohort:
-    """Patients of the control arm."""
-    arm = cohort.subjects["arm"] == cohort.schema.control_arm
-    return cohort.take(arm.to_numpy())
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
