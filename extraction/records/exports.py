@@ -10,10 +10,10 @@ from .errors import InputError
 from .storage import atomic_folder
 
 # Every file of an export. A folder with these alone is ours to replace.
-FILES = frozenset(
-    [*(f"{name}.csv" for name in TABLES), "table.csv", "dictionary.csv"]
-    + ["schema.json", "README.txt"]
-)
+FILES = frozenset(f"{name}.csv" for name in (*TABLES, "table", "dictionary")) | {
+    "schema.json",
+    "README.txt",
+}
 
 
 def to_csv(cohort: Cohort, folder: str | Path, note: str = "") -> Path:
