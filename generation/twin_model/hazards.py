@@ -200,7 +200,8 @@ def calibrate(
         The training patients.
 
     Knots are smoothed quantiles of event days; they stop where fewer than five patients or
-    three in a hundred are at risk, and the hazard is constant after them. Fewer than five
+    three in a hundred are at risk, and the hazard is constant after them, learnt from what
+    happened there. Fewer than five
     events give a constant hazard.
     """
     risk = np.exp(np.clip((population - centre) @ beta, -12.0, 12.0))
@@ -215,11 +216,12 @@ def calibrate(
         return flat
     survival = kaplan_meier(day, event, knots)
     cumulative = np.maximum.accumulate(_solve(risk, survival))
+    # The rate after the last knot: its own events over its own exposure, with one more event at
+    # the earlier mean rate. Carrying the last knots' rate on would deny that events cease.
     late = event & (day > knots[-1])
     exposure = float(np.sum(np.maximum(day - knots[-1], 0.0) * own))
-    tail = (cumulative[-1] - np.interp(knots[-1] * 0.75, knots, cumulative)) / (0.25 * knots[-1])
-    if late.sum() >= MINIMUM_CELL and exposure > 0:
-        tail = late.sum() / exposure
+    earlier = max(float(cumulative[-1] / knots[-1]), 1e-12)
+    tail = (late.sum() + 1.0) / (exposure + 1.0 / earlier)
     return Hazard(
         beta, centre, np.append(0.0, knots), np.append(0.0, cumulative), float(max(tail, 0.0))
     )

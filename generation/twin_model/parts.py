@@ -88,7 +88,10 @@ def fit_parts(
         network, metrics = train_network(columns, encoded, seed, members, epochs, progress)
     sampler = BaselineSampler(schema, columns, network, token_places(columns))
     arms = present_arms(cohort)
-    people, stream = np.arange(_POPULATION), Stream(seed, "calibration")
+    driven = visits_drive(schedule, arrays)
+    # Without endpoints, and with leaving told by visits, there is no hazard to calibrate.
+    people = np.arange(_POPULATION if schema.endpoints or not driven else 1)
+    stream = Stream(seed, "calibration")
     drawn = sampler.draw(people, stream).encoded
     ratio = {a: float((schema.allocation or {}).get(a, 1.0)) for a in arms}
     labels = arm_labels(columns, drawn, ratio, people, stream)
@@ -101,7 +104,7 @@ def fit_parts(
         np.concatenate([columns.features(drawn, True), arm_features(labels, arms)], axis=1),
         dummies.shape[1],
         seed,
-        visits_drive(schedule, arrays),
+        driven,
     )
     until, ended = observed_until(arrays), outcome.ended(arrays)
     plain = columns.features(encoded, False)

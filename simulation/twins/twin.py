@@ -24,6 +24,7 @@ from simulation.twins.forecast import FloatArray, Forecast
 Question = Literal["from_baseline", "switch"]
 _LOOK = 200
 
+_LEAVES = "{}: dropout left on, for these say that the patient leaves (a second, keyed draw)"
 _FOLLOW_UP = "follow-up is taken to go on to each forecast day (dropout switched off; hypothetical)"
 
 
@@ -72,7 +73,9 @@ class Twin:
             where the schema plans visits, each must lie in a visit's window.
         variables, endpoints
             Names; None is all of the schema's longitudinal numeric variables that are measured
-            on one of the days, all endpoints.
+            on one of the days, all endpoints. Those that say that observation ended
+            (discontinuation; `Model.leaving_endpoints`) are drawn with dropout on, all else with
+            dropout off.
         draws
             Number of futures, 20 to 100,000.
         seed
@@ -103,20 +106,26 @@ class Twin:
         if not 20 <= draws <= 100_000:
             faults.add(f"draws is {draws}; 20 to 100,000 are allowed")
         faults.raise_if_any()
-        futures = self._futures(draws, history, arm, float(wanted.max()), seed)
+        last = float(wanted.max())
+        futures = self._futures(draws, history, arm, last, seed)
         drawn = {name: values_on(futures, name, wanted) for name in names}
         if variables is None:
             drawn = {name: values for name, values in drawn.items() if answered(values).any()}
             drawn = {name: np.where(answered(v), v, np.nan) for name, v in drawn.items()}
         elif sparse == "refuse":
             self._refuse_sparse(drawn, wanted, history, arm, seed, faults)
+        leaving = [name for name in ends if name in self.model.leaving_endpoints]
+        when = {name: _event_days(futures, name) for name in ends}
+        if leaving:
+            when |= self._left(leaving, draws, history, arm, last, seed)
+        told = f"; {_LEAVES.format(', '.join(leaving))}" if leaving else ""
         return Forecast(
-            question=f"{_started(history, arm, estimand)}; {_FOLLOW_UP}",
+            question=f"{_started(history, arm, estimand)}; {_FOLLOW_UP}{told}",
             arm=arm,
             from_day=history.until_day,
             days=wanted,
             draws=drawn,
-            events={name: _event_days(futures, name) for name in ends},
+            events=when,
             reached=frozenset(n for n in ends if history.cohort.endpoint(n)["observed"].any()),
         )
 
@@ -126,12 +135,37 @@ class Twin:
         return self.model.schema
 
     def _futures(
-        self, draws: int, history: Timeline, arm: str | None, last: float, seed: int
+        self,
+        draws: int,
+        history: Timeline,
+        arm: str | None,
+        last: float,
+        seed: int,
+        dropout: bool = False,
     ) -> Cohort:
         until = reach(self.schema, last)
         return self.model.sample(
-            draws, given=history, arm=arm, until_day=until, seed=seed, dropout=False
+            draws, given=history, arm=arm, until_day=until, seed=seed, dropout=dropout
         )
+
+    def _left(
+        self,
+        names: Sequence[str],
+        draws: int,
+        history: Timeline,
+        arm: str | None,
+        last: float,
+        seed: int,
+    ) -> dict[str, FloatArray]:
+        """Days of the endpoints that say that observation ended, from draws with dropout.
+
+        They share their random numbers with the draws of the values. A patient whose observation
+        has already ended leaves no more.
+        """
+        if history.cohort.subjects["end_reason"].notna().any():
+            return {name: np.full(draws, np.inf) for name in names}
+        leaving = self._futures(draws, history, arm, last, seed, dropout=True)
+        return {name: _event_days(leaving, name) for name in names}
 
     def _refuse_sparse(
         self,

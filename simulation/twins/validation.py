@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from extraction.records import Cohort, InputError
+from extraction.records import Cohort, InputError, VisitWindow
 from generation import fit
 from generation.randomness import integer_seed
+from generation.twin_model.model import TwinModel
 from simulation.analysis.ridge import baseline_features, ridge_learner
 from simulation.twins.days import FEWEST_DRAWS, measured_visits
 from simulation.twins.forecast import FloatArray, Forecast
@@ -197,6 +198,7 @@ def cross_forecast(
         if not len(test):
             continue
         model = fit(train, engine=engine, seed=integer_seed(seed, "cross_forecast", k), **options)
+        batched = isinstance(model, TwinModel)
         made = {
             int(i): Twin(model, cohort.timeline(cohort.subject_ids[i], begin.high)).forecast(
                 days=later,
@@ -207,9 +209,13 @@ def cross_forecast(
                 sparse="keep",
             )
             for i in test
+            if not batched or i in kept
         }
         column = later.index(end.day)
-        drawn = np.stack([made[i].draws[variable][:, column] for i in made])
+        if isinstance(model, TwinModel):
+            drawn = _futures(model, cohort, test, variable, begin, end, draws, seed)
+        else:
+            drawn = np.stack([made[i].draws[variable][:, column] for i in made])
         ridge = _ridge(cohort, variable, start, now, truth, judged & (fold != k), test)
         rows.append(
             _score(test, drawn, truth[test]).assign(
@@ -225,6 +231,27 @@ def cross_forecast(
     patients = pd.concat(rows).sort_index()
     lost = int((np.isfinite(now) & ~np.isfinite(truth)).sum())
     return ForecastValidation(variable, start, target, patients, forecasts, lost)
+
+
+def _futures(
+    model: TwinModel,
+    cohort: Cohort,
+    rows: npt.NDArray[np.int64],
+    variable: str,
+    begin: VisitWindow,
+    end: VisitWindow,
+    draws: int,
+    seed: int,
+) -> FloatArray:
+    """Values at a visit of all futures of some patients at once, shape (patients, draws)."""
+    inside = np.zeros(len(cohort), dtype=bool)
+    inside[rows] = True
+    own = integer_seed(seed, "cross_forecast.draws")
+    made = model.futures(cohort.take(inside), begin.high, draws, seed=own, until_day=end.high)
+    column = made.visits.index(end.name)
+    values = made.values[variable][:, column].astype(np.float64)
+    came = np.isfinite(made.visit_day[:, column])
+    return np.where(came, values, np.nan).reshape(len(rows), draws)
 
 
 def _own_seed(seed: int, cohort: Cohort, row: int) -> int:
