@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     # Files stay whole, so that module fixtures are made once.
     items.sort(key=lambda item: (rank(item.nodeid.split("::")[0]), rank(item.nodeid)))
+
+
+@pytest.fixture(autouse=True)
+def default_log() -> Iterator[None]:
+    """Commands run in process send the log to a file; the next test gets the default back."""
+    yield
+    structlog = sys.modules.get("structlog")
+    if structlog is not None:
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

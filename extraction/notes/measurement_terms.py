@@ -43,6 +43,7 @@ GLUE = (
 DEFINITE = word_set("last previous prior this that same past")
 GOALS = word_set("goal target ideal desired normal reference ref range targets goals")
 NOW = word_set("now today currently tonight present presently")
+PAST = word_set("previously was prior formerly baseline from")
 TURNS = NOW | word_set(
     "previously was prior last before yesterday then from baseline earlier versus vs compared this "
     "initially up down formerly repeat repeated"

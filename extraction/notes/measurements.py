@@ -16,6 +16,7 @@ from .measurement_terms import (
     MONTHS,
     NOW,
     ONLY_FOR,
+    PAST,
     PLAUSIBLE,
     SCORES,
     TELLING,
@@ -197,12 +198,13 @@ class _Reader:
 
     def _earlier(self, mention: Mention, later: Mention) -> None:
         """`170, now 160` and `160, previously 170`: the one that is not of now is of the past."""
-        words = self.words[later.first : later.start + 3]
-        place = (later.first, later.start)
-        if any(w in NOW for w in words):
-            mention.cues.setdefault("history", place)
-        elif {"previously", "was", "prior", "formerly", "baseline", "from"} & set(words):
-            later.cues.setdefault("history", place)
+        span = range(later.first, min(later.start + 3, len(self.words)))
+        now = [i for i in span if self.words[i] in NOW]
+        past = [i for i in span if self.words[i] in PAST]
+        if now:
+            mention.cues.setdefault("history", (now[0], now[0] + 1))
+        elif past:
+            later.cues.setdefault("history", (past[0], past[0] + 1))
 
     def _more(self, name: Name, mention: Mention, end: int) -> None:
         """Read further numbers of the same name: `18.4, today 12.1`; `86% ..., 96% now`."""

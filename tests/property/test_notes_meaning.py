@@ -65,3 +65,10 @@ def test_blanks_do_not_matter(text: str) -> None:
     wide = text.replace(" ", "  ")
     ours = [(f.type, f.name, f.assertion, f.value) for f in nlp()(wide)._.facts]
     assert ours == [(f.type, f.name, f.assertion, f.value) for f in nlp()(text)._.facts]
+
+
+def test_a_later_value_is_the_cue_of_an_earlier_one() -> None:
+    text = "Sat was 86% on arrival last Tuesday, 96% now."
+    first = nlp()(text)._.facts[0]
+    assert first.assertion == "historical" and first.cue is not None
+    assert text[first.cue[0] : first.cue[1]] == "now"
