@@ -14,18 +14,14 @@ from typing import TYPE_CHECKING, Any
 from ray import serve
 
 from serving.api.config import ServiceConfig
+from serving.threads import VARIABLES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from ray.serve import Application
 
 REST_REPLICAS = 2
-_ENVIRONMENT = {
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
+_ENVIRONMENT = {"GRADIO_ANALYTICS_ENABLED": "False"} | dict.fromkeys(VARIABLES, "1")
 
 
 def build(args: dict[str, Any]) -> Application:

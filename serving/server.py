@@ -10,6 +10,7 @@ from pathlib import Path
 
 from extraction.records.errors import InputError
 from serving.api.config import ServiceConfig
+from serving.threads import one_thread_each
 
 ENGINES = ("uvicorn", "ray")
 DEFAULT_PORT = 8000
@@ -41,9 +42,7 @@ def serve(
         with faults.
     """
     check(host, port, engine)
-    # Before the numerical libraries are loaded: one thread each, so that sums keep their order.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    one_thread_each()
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if not isinstance(config, ServiceConfig):
         config = ServiceConfig.of() if config is None else ServiceConfig.read(config)
