@@ -2,9 +2,10 @@
 
 Cross-fitted covariate adjustment by the twin: in each fold a small twin (one member, few epochs) is
 fitted to the controls of the other folds and gives every patient of the fold the mean simulated
-change of ADAS-Cog to week 24, from baseline, under placebo, centred over the fold. For the type I error the labels are shuffled and
-the twins are refitted inside every null trial, to the controls of the null labels. Outcomes are the
-published ones (carried forward); the twins never train on carried-forward values.
+change of ADAS-Cog to week 24, from baseline, under placebo, centred over the fold. For the type I
+error the labels are shuffled and the twins are refitted inside every null trial, to the controls of
+the null labels. Outcomes are the published ones (carried forward); the twins never train on
+carried-forward values.
 
     python -m benchmarks.twin_nulls [--nulls 200] [--repeats 10]
 """
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import os
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import argparse
 import time
@@ -43,7 +45,7 @@ from simulation.analysis.prognostic import (
 from simulation.execution import map_chunks
 
 FOLDS = 5
-OPTIONS = {"members": 1, "epochs": 20}
+OPTIONS: dict[str, Any] = {"members": 1, "epochs": 20}
 DRAWS = 50
 CHUNK = 5
 
@@ -128,8 +130,8 @@ def report_gain(repeats: int) -> None:
         trial, scorer, rng=np.random.default_rng(SEED), folds=FOLDS, repeats=repeats)
     ratio, r = fitted.variance_ratio[HIGH], fitted.partial_correlation
     effect = fitted.effects[HIGH]
-    print(f"  squared SE over that of ANCOVA with baseline and site, {repeats} divisions in {FOLDS} "
-          f"folds: {ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}); partial r "
+    print(f"  squared SE over that of ANCOVA with baseline and site, {repeats} divisions in "
+          f"{FOLDS} folds: {ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}); partial r "
           f"{r.mean():+.3f} ({r.min():+.3f} to {r.max():+.3f})")
     print(f"  high dose against placebo {effect.estimate:+.3f} ({effect.low:.3f} to "
           f"{effect.high:.3f}), estimates spread by SD {effect.extra['spread_of_estimates']:.3f}")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from generation.tokenizer import FloatArray
+from generation.twin_model.copula import Copula
 
 TILE = 256
 Floats32 = npt.NDArray[np.float32]
@@ -22,12 +23,14 @@ Floats32 = npt.NDArray[np.float32]
 class Network:
     """Weights of all members, stacked along the first axis.
 
-    Logits of each column's tokens are log marginal + (linear skip + small net) x basis.
+    Logits of each column's tokens are log marginal + what the Gaussian copula says of the bins +
+    (linear skip + small net) x basis. ``weights["copula"]`` holds the members' correlations.
     """
 
     weights: dict[str, Floats32]
     basis: Floats32
     log_marginal: Floats32
+    copula: Copula
 
     @property
     def members(self) -> int:
@@ -35,7 +38,7 @@ class Network:
         return int(self.weights["skip"].shape[0])
 
     def logits(self, inputs: Floats32, member: int) -> Floats32:
-        """Token logits of one member, shape (n, tokens); n must be a multiple of 256."""
+        """Token logits of one member, the copula apart, (n, tokens); n is a multiple of 256."""
         w = {name: value[member] for name, value in self.weights.items()}
         tiles = inputs.reshape(-1, TILE, inputs.shape[-1])
         hidden = gelu(tiles @ w["enter"] + w["enter_bias"])
@@ -63,6 +66,8 @@ class Network:
         total = np.zeros(tokens.shape)
         for member in range(self.members):
             logits = self.logits(padded, member)[:n]
+            start = self.copula.tilt(self.weights["copula"][member], inputs)
+            logits[:, self.copula.tokens] += start.astype(np.float32)
             chosen = np.take_along_axis(logits, np.maximum(tokens, 0), axis=1).astype(np.float64)
             chosen = np.where(tokens >= 0, chosen, -np.inf)
             chosen = np.exp(chosen - chosen.max(axis=1, keepdims=True))

@@ -15,6 +15,7 @@ from generation.engine import Progress, present_arms, report_progress
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, BaselineColumns, Encoded
+from generation.twin_model.copula import Copula
 from generation.twin_model.decoding import BaselineSampler, token_places
 from generation.twin_model.network import Network
 from generation.twin_model.outcome import OutcomeModel, observed_until
@@ -57,7 +58,9 @@ class TwinParts:
         columns = BaselineColumns.from_state(state["columns"])
         network = visits = None
         if state["network"]:
-            network = Network(state["network"], columns.basis, columns.log_marginal)
+            network = Network(
+                state["network"], columns.basis, columns.log_marginal, Copula.of(columns)
+            )
         if state["visits"]:
             visits = VisitProcess.from_state(schema, state["visits"])
         return cls(

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from generation.engine import Progress, report_progress
 from generation.randomness import generator, integer_seed
 from generation.twin_model.columns import BaselineColumns, Encoded
+from generation.twin_model.copula import Copula
 from generation.twin_model.decoding import token_places
 from generation.twin_model.network import Network
 
@@ -91,6 +92,11 @@ class BaselineNet(pl.LightningModule):
             "marginal": torch.from_numpy(columns.log_marginal),
             "places": torch.from_numpy(token_places(columns)),
         }
+        self.copula = Copula.of(columns)
+        self.correlation = np.stack([
+            self.copula.fit(columns, encoded.take(np.setdiff1d(np.arange(len(encoded.codes)), out)))
+            for out in held_out
+        ])
         heads = columns.basis.shape[0]
         init = torch.Generator().manual_seed(integer_seed(seed, "twin weights"))
         self.weights = torch.nn.ParameterDict({
@@ -124,6 +130,7 @@ class BaselineNet(pl.LightningModule):
         hidden = hidden + functional.dropout(inner, _DROPOUT, self.training)
         heads = torch.baddbmm(w["head_bias"], hidden, w["head"]) + torch.bmm(x, w["skip"])
         logits = table["marginal"] + heads @ table["basis"]
+        logits[..., self.copula.tokens] += self._start(x)
         places = table["places"]
         padded = logits[..., places.clamp(min=0)].masked_fill(places < 0, -torch.inf)
         codes = table["codes"][rows]
@@ -132,6 +139,13 @@ class BaselineNet(pl.LightningModule):
         hidden_columns = (~observed) & (codes >= 0)
         share = observed.shape[-1] / hidden_columns.sum(-1).clamp(min=1)
         return (loss * hidden_columns * share.unsqueeze(-1)).sum(-1).mean(-1)
+
+    def _start(self, x: torch.Tensor) -> torch.Tensor:
+        """What each member's copula says given the observed columns."""
+        pairs = zip(self.correlation, x.detach().numpy(), strict=True)
+        return torch.from_numpy(
+            np.stack([self.copula.tilt(r, rows) for r, rows in pairs]).astype(np.float32)
+        )
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
         """Sum of the members' losses."""
@@ -196,11 +210,12 @@ def train_network(
     weights = {
         name: value.numpy().astype(np.float32) for name, value in module.best.items()
     }
+    weights["copula"] = module.correlation
     metrics = {
         "held_out_loss": float(module.best_loss.mean()),
         "epochs": float(module.current_epoch),
     }
-    return Network(weights, columns.basis, columns.log_marginal), metrics
+    return Network(weights, columns.basis, columns.log_marginal, module.copula), metrics
 
 
 def _validation_set(

@@ -1,0 +1,137 @@
+"""The Gaussian copula of the numeric baseline columns, from which the net's logits start.
+
+On a few hundred patients a net stops before it has learnt a plain correlation (weight and BMI):
+so its logits are the log marginal plus what a shrunk Gaussian copula says of the column given the
+observed ones, and the net learns the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp, ndtri
+
+from generation.tokenizer import FloatArray, IntArray, NumericCodec
+from generation.twin_model.columns import BaselineColumns, Encoded
+
+_MOST_COLUMNS = 24
+_EDGE = 0.01
+_LEAST_VARIANCE = 0.02
+_MISSING, _OBSERVED = 2, 3
+"""Places of the two flags after a number's rank among the network inputs."""
+
+
+@dataclass(frozen=True)
+class Copula:
+    """Where the numeric columns stand among inputs and tokens.
+
+    Attributes
+    ----------
+    columns
+        Numeric columns that take part, shape (p,); none if there are more than 24.
+    places
+        Place of each one's rank among the network inputs, shape (p,).
+    tokens
+        Places of their bins among all tokens, shape (t,).
+    owner
+        Which of the p columns each of these tokens belongs to, shape (t,).
+    score
+        Normal score of each token's middle, shape (t,).
+    log_share
+        Log share of each token within its column's bins, shape (t,).
+    """
+
+    columns: IntArray
+    places: IntArray
+    tokens: IntArray
+    owner: IntArray
+    score: FloatArray
+    log_share: FloatArray
+
+    @classmethod
+    def of(cls, columns: BaselineColumns) -> Copula:
+        """Read the places off the columns."""
+        numeric = [
+            c for c, codec in enumerate(columns.codecs)
+            if isinstance(codec, NumericCodec) and codec.bins > 1
+        ]
+        numeric = numeric if len(numeric) <= _MOST_COLUMNS else []
+        tokens, owner, score, share = [], [], [], []
+        for j, c in enumerate(numeric):
+            codec = columns.codecs[c]
+            assert isinstance(codec, NumericCodec)
+            edges = codec.cumulative
+            tokens.append(columns.token_slices[c].start + np.arange(codec.bins))
+            owner.append(np.full(codec.bins, j))
+            score.append(ndtri(np.clip((edges[:-1] + edges[1:]) / 2, _EDGE, 1 - _EDGE)))
+            mass = np.maximum(codec.mass[: codec.bins], 1e-9)
+            share.append(np.log(mass / mass.sum()))
+        return cls(
+            np.array(numeric, dtype=np.int64),
+            np.array([columns.input_slices[c].start for c in numeric], dtype=np.int64),
+            np.concatenate([np.zeros(0, dtype=np.int64), *tokens]),
+            np.concatenate([np.zeros(0, dtype=np.int64), *owner]),
+            np.concatenate([np.zeros(0), *score]),
+            np.concatenate([np.zeros(0), *share]),
+        )
+
+    def fit(self, columns: BaselineColumns, encoded: Encoded) -> FloatArray:
+        """Correlations of normal scores, shrunk towards none, shape (p, p).
+
+        Shrinkage: Schaefer and Strimmer (2005), doi 10.2202/1544-6115.1175.
+        """
+        p = len(self.columns)
+        inputs = np.column_stack([
+            np.zeros((len(encoded.codes), 0)),
+            *(columns.inputs(encoded, int(c)) for c in self.columns),
+        ])
+        z, seen = _scores(inputs, 4 * np.arange(p))
+        both = seen.T.astype(np.float64) @ seen
+        z = z - np.sum(z, axis=0) / np.maximum(seen.sum(axis=0), 1)
+        z = np.where(seen, z, 0.0)
+        product, square = z.T @ z, (z**2).T @ seen
+        r = product / np.sqrt(np.maximum(square * square.T, 1e-12))
+        np.fill_diagonal(r, 0.0)
+        noise = np.sum((1 - r**2) ** 2 / np.maximum(both - 1, 1) * ~np.eye(p, dtype=bool))
+        shrunk = r * (1 - min(1.0, float(noise / max(np.sum(r**2), 1e-12))))
+        values, vectors = np.linalg.eigh(shrunk + np.eye(p))
+        full = (vectors * np.maximum(values, _LEAST_VARIANCE)) @ vectors.T
+        scale = np.sqrt(np.diag(full))
+        return np.asarray(full / np.outer(scale, scale))
+
+    def tilt(self, correlation: FloatArray, inputs: npt.NDArray[np.float32]) -> FloatArray:
+        """What each row's observed numbers add to the log shares of the bins, shape (n, t).
+
+        With conditional mean m and variance v of a column's normal score q, the density relative
+        to the marginal is exp(m q / v - q^2 (1 / v - 1) / 2); normalised so that the mass of the
+        bins together stays as it is (missing is left to the net).
+        """
+        n, p = len(inputs), len(self.columns)
+        if not p:
+            return np.zeros((n, 0))
+        z, seen = _scores(inputs, self.places)
+        both = seen[:, :, None] & seen[:, None, :]
+        # Unobserved columns become independent of all, so one inverse serves every pattern.
+        inverse = np.linalg.inv(np.where(both, correlation, np.eye(p)))
+        cross = np.where(seen[:, None, :], correlation, 0.0)
+        slopes = cross @ inverse
+        mean = (slopes @ z[:, :, None])[:, :, 0]
+        variance = np.clip(1 - np.sum(slopes * cross, axis=2), _LEAST_VARIANCE, 1.0)
+        mean, variance = mean[:, self.owner], variance[:, self.owner]
+        raw = mean * self.score / variance - self.score**2 * (1 / variance - 1) / 2
+        tilted = raw + self.log_share
+        for j in range(p):  # by column, not by patient
+            mine = self.owner == j
+            raw[:, mine] -= logsumexp(tilted[:, mine], axis=1, keepdims=True)
+        return np.asarray(raw)
+
+
+def _scores(
+    inputs: FloatArray | npt.NDArray[np.float32], places: IntArray
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Normal scores of the observed numbers (0 otherwise), and whether each is observed."""
+    rank = (inputs[:, places].astype(np.float64) + 1) / 2
+    seen = (inputs[:, places + _OBSERVED] > 0.5) & (inputs[:, places + _MISSING] < 0.5)
+    return np.where(seen, ndtri(np.clip(rank, _EDGE, 1 - _EDGE)), 0.0), seen
