@@ -26,8 +26,9 @@ def install(app: FastAPI) -> None:
 
 
 def answer(code: int, faults: Sequence[str], **more: Any) -> JSONResponse:
-    """Return faults in the form that all errors have."""
-    return JSONResponse({"faults": list(faults), **more}, status_code=code)
+    """Return faults in the form that all errors have; what UTF-8 has no bytes for is escaped."""
+    told = [fault.encode("utf-8", "backslashreplace").decode() for fault in faults]
+    return JSONResponse({"faults": told, **more}, status_code=code)
 
 
 async def _input_error(_request: Request, error: Exception) -> JSONResponse:

@@ -186,13 +186,19 @@ def _moments(values: np.ndarray) -> dict[str, float]:
 
 
 def shown_counts(counts: Mapping[Any, int]) -> dict[str, int | None]:
-    """Hide counts of one to four, and one more where a single hidden one could be worked out."""
+    """Hide counts of one to four, and more where a total would give hidden ones away.
+
+    What is hidden is at least two levels that hold five patients together.
+    """
     shown: dict[str, int | None] = {
         str(level): int(n) if n == 0 or n >= SMALLEST_CELL else None for level, n in counts.items()
     }
-    hidden = [level for level, n in shown.items() if n is None]
-    if len(hidden) == 1:
-        left = {level: n for level, n in shown.items() if n}
-        if left:
-            shown[min(left, key=lambda level: left[level])] = None
+    small = [int(n) for n in counts.values() if 0 < n < SMALLEST_CELL]
+    left = sorted((n, level) for level, n in shown.items() if n)
+    hidden, together = len(small), sum(small)
+    for n, level in left:
+        if not hidden or (hidden > 1 and together >= SMALLEST_CELL):
+            break
+        shown[level] = None
+        hidden, together = hidden + 1, together + n
     return shown

@@ -183,7 +183,7 @@ def _compared(name: str, side: str, number: object, faults: Faults) -> Interval:
         value = float(cast(float, number))
         if not np.isfinite(value):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         faults.add(f"{name}: {side} needs a finite number")
         return Interval()
     return {
@@ -254,5 +254,9 @@ def _word(value: object) -> str:
 
 
 def _is_number(value: object) -> bool:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return number and bool(np.isfinite(cast(float, value)))
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
+    try:
+        return bool(np.isfinite(float(value)))
+    except OverflowError:  # a whole number beyond the floats
+        return False

@@ -179,3 +179,43 @@ def test_patients_of_another_cohort_are_refused(tmp_path: Path) -> None:
         answer = ask(client)
     assert answer.status_code == 422
     assert "other patients" in answer.json()["faults"][0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ({"a": 40, "b": 30}, {"a": 40, "b": 30}),
+        ({"a": 40, "b": 30, "c": 0}, {"a": 40, "b": 30, "c": 0}),
+        # One hidden level is the total less the others.
+        ({"a": 40, "b": 30, "c": 3}, {"a": 40, "b": None, "c": None}),
+        # Two hidden levels that hold two patients hold one each.
+        ({"a": 40, "b": 30, "c": 1, "d": 1}, {"a": 40, "b": None, "c": None, "d": None}),
+        ({"a": 40, "b": 4, "c": 3}, {"a": 40, "b": None, "c": None}),
+        ({"a": 3}, {"a": None}),
+    ],
+)
+def test_hidden_counts_cannot_be_worked_out(
+    counts: dict[str, int], shown: dict[str, int | None]
+) -> None:
+    assert use_case.shown_counts(counts) == shown
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"AGE": [{10**30}, {10**31}]}}',
+        f'{{"AGE": {10**400}}}',
+        f'{{"AGE": ">={10**400}"}}',
+        f'{{"test": {{"name": "AGE", ">=": {10**400}}}}}',
+        '{"\\ud800": 1}',
+        '{"SEX": "\\ud800"}',
+        '{"AGE": [NaN, 80]}',
+    ],
+)
+def test_a_strange_condition_is_a_fault_of_the_request(client: TestClient, body: str) -> None:
+    text = f'{{"model": "{NAME}", "n": 2, "given": {body}}}'
+    found = client.post(
+        "/v1/controls", content=text, headers={"content-type": "application/json"}
+    )
+    assert found.status_code in (409, 422)
+    assert found.json()["faults"]
