@@ -7,21 +7,29 @@ from typing import Any
 
 Run = Mapping[str, Any]
 Tile = dict[str, str]
+_LARGE = 1.96
 
 
 def tiles(run: Run) -> list[Tile]:
     """Return the figures at the head of the report, each with a plain sentence."""
     makers = _TRIAL if run["config"]["kind"] == "trial" else _HISTORICAL
-    return [make(run) for stage, make in makers if stage in run]
+    made = (make(run) for stage, make in makers if stage in run)
+    return [tile for tile in made if tile is not None]
 
 
-def _reproduced(run: Run) -> Tile:
+def _reproduced(run: Run) -> Tile | None:
     checks = [c for item in run["cohort"]["published"].values() for c in item["checks"]]
+    if not checks:
+        return None
     good = sum(c["agrees"] for c in checks)
+    meaning = (
+        "so the data were read as their authors read them"
+        if good == len(checks)
+        else "the others differ: see which, before anything below is believed"
+    )
     return {
         "figure": f"{good} of {len(checks)}",
-        "text": "published figures reproduced to the "
-        "printed digits, so the data were read as their authors read them",
+        "text": f"published figures reproduced to the printed digits; {meaning}",
     }
 
 
@@ -51,11 +59,11 @@ def _forecast(run: Run) -> Tile:
 def _saving(run: Run) -> Tile:
     ratios = run["effects"]["adjustment"]["se2_ratio"].values()
     mean = sum(r["mean"] for r in ratios) / max(1, len(ratios))
+    change = "saved" if mean <= 1 else "added"
     return {
-        "figure": f"{100 * (1 - mean):.0f}\u2009%",
-        "text": "of the variance saved by a "
-        "prognostic score beyond baseline and site; the plan below assumes only what its "
-        "lower confidence limit supports",
+        "figure": f"{100 * abs(1 - mean):.0f}\u2009%",
+        "text": f"of the variance {change} by a prognostic score beyond baseline and site, on "
+        "average; a plan assumes only what the lower confidence limit supports",
     }
 
 
@@ -83,26 +91,31 @@ def _accepted(run: Run) -> Tile:
     found = run["score"]["acceptance"]
     return {
         "figure": f"C = {found['c']:.3f}",
-        "text": f"({found['low']:.3f} to "
-        f"{found['high']:.3f}): the locked score orders the new trial's patients; "
-        f"{found['verdict']}",
+        "text": f"({found['low']:.3f} to {found['high']:.3f}): how well the locked score orders "
+        f"the new trial's patients; {found['verdict']}",
     }
 
 
 def _strata(run: Run) -> Tile:
     found = run["score"]["acceptance"]["score_z_in_strata"]
+    meaning = (
+        "it knows more than the strata do"
+        if found > _LARGE
+        else "that it knows more than the strata do is not shown"
+    )
     return {
         "figure": f"z = {found:.1f}",
-        "text": "of the score inside the randomisation strata: it knows more than the strata do",
+        "text": f"of the score inside the randomisation strata: {meaning}",
     }
 
 
-def _refused(run: Run) -> Tile:
-    reasons = len(run["borrowing"]["reasons"])
+def _borrowing(run: Run) -> Tile:
+    found = run["borrowing"]
+    broken = len(found["reasons"])
+    why = f"{broken} limits fixed beforehand are broken" if broken else "every limit is kept"
     return {
-        "figure": run["borrowing"]["verdict"].capitalize(),
-        "text": "borrowing the historical "
-        f"controls, for {reasons} reasons that were fixed beforehand",
+        "figure": found["verdict"].capitalize(),
+        "text": f"borrowing the historical controls: {why}",
     }
 
 
@@ -114,13 +127,13 @@ _TRIAL = (
     ("effects", _saving),
     ("trial", _power),
 )
-_HISTORICAL = (("score", _accepted), ("score", _strata), ("borrowing", _refused))
+_HISTORICAL = (("score", _accepted), ("score", _strata), ("borrowing", _borrowing))
 
 
 def limits(run: Run) -> list[str]:
     """Return what this study cannot show, in plain sentences."""
     if run["config"]["kind"] == "historical_score":
-        return list(_HISTORICAL_LIMITS)
+        return _historical_limits(run)
     found = list(run["effects"]["not_shown"]) if "effects" in run else []
     if "evaluation" in run:
         n = run["evaluation"]["n_controls"]
@@ -136,8 +149,8 @@ def limits(run: Run) -> list[str]:
     if "twins" in run:
         found.append(
             f"{run['twins']['without_truth']} patients left before the visit that was "
-            "forecast. They were sicker or had adverse events; the twins' error for them "
-            "is unknown."
+            "forecast. They may differ from those who stayed; the twins' error for them is "
+            "unknown."
         )
     if "notes" in run:
         found.append(
@@ -157,12 +170,25 @@ _ALWAYS = (
     "evidence of efficacy or safety.",
     "Forecasts of one patient under two arms do not identify that patient's own benefit.",
 )
-_HISTORICAL_LIMITS = (
-    "One pair of trials: that this score carries over does not show that another one would.",
-    "The score was learnt on another endpoint; it orders patients and does not predict risk in "
-    "the new trial.",
-    "With a strong score the standard error of a Cox log hazard ratio stays about where it was; "
-    "no saving of patients is claimed from it.",
-    "Refusing to borrow rests on measured baseline variables and on definitions; unmeasured "
-    "differences between the trials would come on top.",
-)
+
+
+def _historical_limits(run: Run) -> list[str]:
+    """Limits of a score from another trial, and of the answer about its controls."""
+    sides = [run.get("cohorts", {}).get(name, {}) for name in ("historical", "target")]
+    old, new = (side.get("endpoint", {}).get("definition") for side in sides)
+    found = ["One pair of trials: that a score carries over does not show that another one would."]
+    if old != new:
+        found.append(
+            "The score was learnt on another endpoint; it orders patients and does not predict "
+            "risk in the new trial."
+        )
+    found.append(
+        "With a strong score the standard error of a Cox log hazard ratio stays about where it "
+        "was; no saving of patients is claimed from it."
+    )
+    answer = "Refusing" if run.get("borrowing", {}).get("verdict") == "refused" else "Agreeing"
+    return [
+        *found,
+        f"{answer} to borrow rests on measured baseline variables and on definitions; unmeasured "
+        "differences between the trials would come on top.",
+    ]

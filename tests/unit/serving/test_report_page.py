@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from extraction.records import InputError
-from serving.report import figures, render, rows, write_report
+from serving.report import figures, findings, render, rows, write_report
 
 NASTY = "<script>alert('x')</script>"
 
@@ -219,3 +219,54 @@ def test_figures_are_text_with_system_fonts():
         [{"label": "a", "x": [0, 1], "y": [0.1, 0.9], "se": [0.01, 0.01]}], "effect", "power"
     )
     assert drawn.startswith("<svg") and "<text" in drawn and "base64" not in drawn
+
+
+def _historical(verdict: str, reasons: list[str], z: float, endpoint: str) -> dict:
+    """What the head and the limits of a historical-score report read."""
+    return {
+        "config": {"kind": "historical_score"},
+        "cohorts": {
+            "historical": {"endpoint": {"definition": "death"}},
+            "target": {"endpoint": {"definition": endpoint}},
+        },
+        "score": {
+            "acceptance": {
+                "c": 0.55, "low": 0.5, "high": 0.6, "verdict": "not accepted",
+                "score_z_in_strata": z,
+            }
+        },
+        "borrowing": {"verdict": verdict, "reasons": reasons},
+    }  # fmt: skip
+
+
+def test_a_verdict_that_turns_out_otherwise_is_told_otherwise():
+    kept = _historical("accepted", [], 0.8, "death")
+    broken = _historical("refused", ["a", "b"], 7.0, "stroke")
+    heads, ends = ([f(run) for run in (kept, broken)] for f in (findings.tiles, findings.limits))
+    told = [" ".join(tile["text"] for tile in head) for head in heads]
+    assert "not shown" in told[0] and "every limit is kept" in told[0]
+    assert "2 limits fixed beforehand are broken" in told[1] and "not shown" not in told[1]
+    assert not any("another endpoint" in limit for limit in ends[0])
+    assert any("another endpoint" in limit for limit in ends[1])
+    assert ends[0][-1].startswith("Agreeing") and ends[1][-1].startswith("Refusing")
+
+
+def test_a_figure_that_differs_is_not_called_read_as_published():
+    run = trial_run()
+    checks = run["cohort"]["published"]["main"]["checks"]
+    assert "the others differ" in findings.tiles(run)[0]["text"]
+    for check in checks:
+        check["agrees"] = True
+    assert "as their authors read them" in findings.tiles(run)[0]["text"]
+    checks.clear()
+    assert not any("published" in tile["text"] for tile in findings.tiles(run))
+
+
+@pytest.mark.parametrize(("ratio", "figure", "word"), [(0.96, "4", "saved"), (1.03, "3", "added")])
+def test_a_score_that_costs_variance_is_said_to_add_it(ratio, figure, word):
+    run = {
+        "config": {"kind": "trial"},
+        "effects": {"adjustment": {"se2_ratio": {"Active": {"mean": ratio}}}},
+    }
+    (tile,) = findings.tiles(run)
+    assert tile["figure"].startswith(figure) and f"variance {word}" in tile["text"]
