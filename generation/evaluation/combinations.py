@@ -73,6 +73,7 @@ def combinations(reference: Reference, synthetic: Sequence[Table]) -> list[Metri
             f"that no training patient has (none is best; of held-out patients "
             f"{real.mean():.1%}): {verdict}.",
             {"pairs": _named(reference, synthetic, known["excluded"])},
+            limits=(low, high),
         )
     ]
 

@@ -313,6 +313,7 @@ def _exact_matches(reference: Reference, synthetic: Sequence[Table]) -> Metric:
         f"every column (none is best; at most {high:.1%}), {compared} held-out patients do "
         f"({int(base.sum())} of {len(base)}): {verdict}.",
         {"matches": int(matched.sum()), "synthetic": len(matched), "upper": high},
+        limits=(low, high),
     )
 
 

@@ -86,6 +86,9 @@ class Metric:
     own_se
         Standard error that the replicates leave out: what comes from the synthetic patients
         alone and is independent between engines. Not exported.
+    limits
+        95 % interval where the normal one does not hold (a rare share: none of n does not mean
+        never); None takes the value and its standard error.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Metric:
     details: Mapping[str, Any] = field(default_factory=dict)
     replicates: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     own_se: float = 0.0
+    limits: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -109,13 +113,13 @@ class Metric:
 
     @property
     def low(self) -> float:
-        """Lower end of the normal 95 % interval."""
-        return self.value - 1.96 * self.se
+        """Lower end of the 95 % interval."""
+        return self.value - 1.96 * self.se if self.limits is None else self.limits[0]
 
     @property
     def high(self) -> float:
-        """Upper end of the normal 95 % interval."""
-        return self.value + 1.96 * self.se
+        """Upper end of the 95 % interval."""
+        return self.value + 1.96 * self.se if self.limits is None else self.limits[1]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; what is not defined is None."""

@@ -128,7 +128,7 @@ def validity(synthetic: Sequence[Cohort], real: Cohort) -> Metric:
     n = sum(len(cohort) for cohort in synthetic)
     hits = sum(frame["subject_id"].nunique() for frame in ours)
     theirs = _found(schema, real)["subject_id"].nunique()
-    rate, upper = hits / n, wilson(hits, n)[1] if hits else min(1.0, 3 / n)
+    rate, (lower, upper) = hits / n, wilson(hits, n) if hits else (0.0, min(1.0, 3 / n))
     low, high = wilson(theirs, len(real))
     verdict: Verdict = WORSE if rate > theirs / len(real) else WITHIN
     kinds = pd.concat(ours)["fault"].value_counts()
@@ -146,6 +146,7 @@ def validity(synthetic: Sequence[Cohort], real: Cohort) -> Metric:
         f"{upper:.1%}; real patients {theirs} of {len(real)}{'; ' + named if named else ''}): "
         f"{verdict}.",
         {"patients": hits, "of": n, "upper": upper, "kinds": {str(k): v for k, v in kinds.items()}},
+        limits=(lower, upper),
     )
 
 

@@ -42,4 +42,5 @@ def test_none_found_gives_an_upper_bound():
     metric = validity([cohort(60, 1, "S")], cohort(60, 2))
     assert metric.value == 0
     assert metric.details["upper"] == pytest.approx(3 / 60)
+    assert (metric.low, metric.high) == (0.0, pytest.approx(3 / 60))
     assert metric.verdict == "within real-against-real"
