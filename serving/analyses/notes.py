@@ -172,6 +172,12 @@ def dressed(synthetic: Cohort, real: Cohort, seed: int) -> Cohort:
     )
 
 
+def _usual(rows: pd.DataFrame, column: str) -> Any:
+    """Return the value that most patients have; None unless at least five have it."""
+    patients = rows[[*KEYS, column]].dropna().drop_duplicates().groupby(column).size()
+    return patients.idxmax() if len(patients) and patients.max() >= _COMMON else None
+
+
 def _drawn(
     rows: pd.DataFrame,
     kind: str,
@@ -180,7 +186,7 @@ def _drawn(
     subject: str,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Episodes of one synthetic patient: a term's most frequent attributes, a drawn start."""
+    """Episodes of one synthetic patient: a term's usual attributes, a drawn start."""
     start = (
         rng.integers(1, 120, len(terms))
         if kind == "adverse_event"
@@ -189,8 +195,7 @@ def _drawn(
     usual = ("dose", "dose_unit", "route", "frequency", "severity")
     found = pd.DataFrame({"kind": kind, "term": terms, "start": start.astype(float)})
     for column in usual:
-        modes = [rows.loc[rows["term"] == t, column].dropna().mode() for t in terms]
-        found[column] = [m.iloc[0] if len(m) else None for m in modes]
+        found[column] = [_usual(rows[rows["term"] == term], column) for term in terms]
     found["dose"] = pd.to_numeric(found["dose"])
     return found.assign(
         study_id=study, subject_id=subject, assertion="present", ongoing=kind != "adverse_event"

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from extraction.records import Cohort, InputError
 
 from .models import find_model
+
+if TYPE_CHECKING:
+    from generation.engine import ModelCard
+
+_SEEN = (
+    "The model was fitted to this cohort, this patient included: good for looking, not for "
+    "judging how well it forecasts (see the stage twins of a run)."
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ def forecast(request: TwinRequest) -> dict[str, Any]:
     -------
     dict
         The forecast (question, quantiles, event probabilities) and ``seen``: a warning when the
-        model was fitted to this patient, since such a forecast flatters itself.
+        model was fitted to this cohort, or to the patient's arm of it, since such a forecast
+        flatters itself; None does not prove that the patient is new to the model.
 
     Raises
     ------
@@ -80,11 +89,15 @@ def forecast(request: TwinRequest) -> dict[str, Any]:
         seed=request.seed,
         estimand=request.estimand,
     )
-    seen = known.digest() == model.card.data_digest
-    note = (
-        "The model was fitted to this cohort, this patient included: good for looking, not for "
-        "judging how well it forecasts (see the stage twins of a run)."
-        if seen
-        else None
-    )
-    return found.to_dict() | {"n_train": model.card.n_train, "seen": note}
+    return found.to_dict() | {
+        "n_train": model.card.n_train,
+        "seen": _SEEN if _fitted_to(model.card, known, request.subject_id) else None,
+    }
+
+
+def _fitted_to(card: ModelCard, cohort: Cohort, subject_id: str) -> bool:
+    """Whether the model was fitted to this cohort, or to arms of it, the patient among them."""
+    trained = cohort
+    if card.arms:
+        trained = cohort.take(cohort.subjects["arm"].isin(card.arms).to_numpy())
+    return subject_id in set(trained.subject_ids) and trained.digest() == card.data_digest

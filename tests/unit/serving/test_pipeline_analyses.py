@@ -13,6 +13,7 @@ from extraction.sources import read_source
 from serving.analyses.effects import observed
 from serving.analyses.historical import numeric_columns, without_outcomes
 from serving.analyses.modelling import controls_of, narrowed
+from serving.analyses.notes import _usual
 from serving.analyses.published import carried_forward, checks
 from serving.analyses.table_one import smd_numbers, smd_shares, table_one
 from serving.study import TrialStudy, load_study
@@ -140,3 +141,18 @@ def test_models_learn_the_named_part_only(toy: tuple[TrialStudy, Cohort]) -> Non
 
 def test_toy_study_is_where_it_says(tmp_path: Path) -> None:
     assert load_study(toy_study(tmp_path)).name == "toy"
+
+
+def test_an_attribute_of_a_shown_note_is_one_that_five_patients_have() -> None:
+    """A dose that one patient has would show that patient's treatment."""
+    rows = pd.DataFrame(
+        {
+            "study_id": "S",
+            "subject_id": [f"P{k}" for k in range(6)] + ["P6"] * 9,
+            "dose": [5.0] * 6 + [7.0] * 9,  # most rows are one patient's
+            "route": ["ORAL"] * 4 + [None] * 11,
+        }
+    )
+    assert _usual(rows, "dose") == 5.0
+    assert _usual(rows, "route") is None
+    assert _usual(rows.iloc[:0], "dose") is None

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from extraction.records import Cohort, InputError, RefusedError
+from generation import load_model
 from serving import service
 from serving.service.data import note_of
+from serving.service.forecasts import _fitted_to
 from serving.service.marked_notes import parse_marked, read_marked
 from serving.service.models import find_model
 from serving.settings import settings
@@ -61,6 +64,16 @@ def test_a_twin_says_what_was_asked_and_that_it_was_seen(place: Path) -> None:
     assert bands["q0.05"] < bands["q0.5"] < bands["q0.95"]
     assert found["seen"] is not None and found["n_train"] == 160
     assert found == service.forecast(request(place))
+
+
+def test_a_model_of_controls_has_seen_the_controls_alone(place: Path) -> None:
+    card = load_model(place / "controls").card
+    cohort = Cohort.read(place / "cohort").with_schema(card.schema_)
+    control = (cohort.subjects["arm"] == "Control").to_numpy()
+    first = {side: cohort.take(control == side).subject_ids[0] for side in (True, False)}
+    assert _fitted_to(card, cohort, first[True])
+    assert not _fitted_to(card, cohort, first[False])
+    assert not _fitted_to(card, cohort.take(np.arange(len(cohort)) > 0), first[True])
 
 
 def test_another_arm_needs_its_question(place: Path) -> None:
