@@ -84,10 +84,22 @@ def load_model(folder: Path | str) -> Model:
     Raises
     ------
     InputError
-        If the folder is not a model, was changed, or its engine is unknown.
+        If the folder is not a model, was changed, its engine is unknown, or another version of
+        the engine saved it.
     """
     card = read_card(folder)["card"]
-    return engine_class(str(card.get("engine"))).load(folder)
+    kind = engine_class(str(card.get("engine")))
+    saved, ours = card.get("engine_version"), kind.engine_version
+    stale = InputError(
+        f"{Path(folder).name}: saved by version {saved} of engine {kind.engine!r} and not what "
+        f"version {ours}, which is installed, reads; fit it again"
+    )
+    if saved != ours:
+        raise stale
+    try:
+        return kind.load(folder)
+    except (KeyError, TypeError):  # its parts are whole, and others than these
+        raise stale from None
 
 
 @cache

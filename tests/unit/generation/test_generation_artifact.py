@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from extraction.records import InputError
+from generation import load_model
 from generation.artifact import pack, read_artifact, read_card, unpack, write_artifact
+from generation.cart import CartModel
 
 CARD = {"engine": "twin", "n_train": 20}
 STATE = {"a": np.arange(6.0).reshape(2, 3), "b": [np.array([1, 2]), "x", None], "c": {"d": 0.1}}
@@ -88,3 +90,14 @@ def test_a_folder_that_is_no_model_is_neither_read_nor_overwritten(tmp_path: Pat
     with pytest.raises(InputError, match="not a model"):
         write_artifact(tmp_path / "mine", CARD, STATE)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("version", ["0", CartModel.engine_version])
+def test_a_model_of_another_version_of_its_engine_is_to_be_fitted_again(
+    tmp_path: Path, version: str
+) -> None:
+    """Whole and unchanged, yet without the parts that this version reads."""
+    card = {"engine": "cart", "engine_version": version}
+    folder = write_artifact(tmp_path / "model", card, {"columns": {}})
+    with pytest.raises(InputError, match=f"model: saved by version {version} .* fit it again"):
+        load_model(folder)
