@@ -6,11 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from extraction.records import Cohort, CohortSchema, InputError, RefusedError, conditions
+from extraction.records import Cohort, CohortSchema, InputError, conditions
 from extraction.records.exports import to_csv
 from serving.settings import settings
-
-SMALLEST_REGION = 20
 
 
 def train(
@@ -85,11 +83,6 @@ def generate(
     _check_given(given, loaded.schema)
     made, report = loaded.sample_with_report(n, given=given, arm=arm, seed=seed)
     behind = report.expected_training_patients
-    if given and behind < SMALLEST_REGION:
-        raise RefusedError(
-            f"given: about {behind:.0f} of {report.n_train} training patients meet it; "
-            f"{SMALLEST_REGION} are needed; widen it or add data"
-        )
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out.name}: the folder is not empty; give a new folder")
     made.write(out / "cohort")
