@@ -121,6 +121,7 @@ def _environment() -> Environment:
         "at_effect": rows.at_effect,
         "first_key": rows.first_key,
         "widest": rows.widest,
+        "metric_labels": rows.metric_labels,
     }
     return environment
 

@@ -201,3 +201,12 @@ def widest(agreement: Sequence[Mapping[str, Any]], n: int) -> list[Mapping[str, 
         return abs(row["structured"] - row["extracted"]) / spread if known and spread else 0.0
 
     return sorted(agreement, key=gap, reverse=True)[:n]
+
+
+def metric_labels(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """Return the words for every measure of an evaluation, by its name."""
+    return {
+        metric["name"]: metric["label"]
+        for engine in evaluation["engines"].values()
+        for metric in engine["metrics"]
+    }
