@@ -1,12 +1,15 @@
 """The `twin` engine: one model for a population, a cohort and a patient's futures.
 
-Baseline columns come from an any-order net, the arm from the design, events and
-censoring from ridge Cox hazards, visits from regressions on the patient's own past.
+Baseline columns come from an any-order net that starts at a Gaussian copula, the arm from the
+design, events and censoring from ridge Cox hazards, visits from regressions on the patient's
+own past.
 What is known is clamped, the rest is drawn. Draws are keyed by seed, patient and
 decision, so arms and designs share them (common random numbers).
 
 Limits, stated: endpoints are independent of each other, and of visit values, given
-baseline and arm; the arm acts proportionally on each hazard; `log_prob` leaves visits out.
+baseline and arm; the arm acts proportionally on each hazard; `log_prob` leaves visits out; a
+column that is a function of others (body-mass index) is drawn, not computed, so it does not agree
+with them exactly.
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ class TwinModel(Model):
     """Any-order baseline net, hazards and visit regressions as one conditional model."""
 
     engine: ClassVar[str] = "twin"
+    engine_version: ClassVar[str] = "2"
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions", "timeline", "log_prob", "dropout"}
     )
