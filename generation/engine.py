@@ -241,7 +241,7 @@ class Model(ABC):
     def log_prob(self, cohort: Cohort) -> npt.NDArray[np.float64]:
         """Log-probability of each patient in nats, shape (n,)."""
         self._require("log_prob", "compute a patient's likelihood")
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__name__} says that it supports log_prob")
 
     @abstractmethod
     def save(self, folder: Path | str) -> Path:

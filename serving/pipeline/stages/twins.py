@@ -11,8 +11,6 @@ from generation.randomness import integer_seed
 from generation.registry import engine_class
 from serving.analyses.modelling import model_cohort
 from serving.pipeline.stage import Job
-from simulation.analysis.arrays import FloatArray
-from simulation.analysis.procova import correlation
 from simulation.twins.validation import ForecastValidation, cross_forecast
 
 from .tools import plain, write_table
@@ -53,7 +51,6 @@ def run(job: Job) -> dict[str, Any]:
         )
     main, baseline = made[settings.from_visit], made[first]
     write_table(main.patients.drop(columns="arm"), job.folder / "forecasts.parquet")
-    before = cohort.subjects[end.baseline].to_numpy(np.float64)
     window = cohort.schema.visit(settings.from_visit)
     return {
         "variable": end.variable,
@@ -65,11 +62,9 @@ def run(job: Job) -> dict[str, Any]:
         "unit": cohort.schema.variable(end.variable).unit,
         "who": f"only patients seen at {settings.from_visit} and at {end.visit} have a truth to "
         "compare with; of those who left before nothing can be said",
-        **figures(main, before),
-        "from_baseline": figures(baseline, before),
-        "verdict": _verdict(
-            figures(main, before), figures(baseline, before), settings.from_visit, end.visit
-        ),
+        **figures(main),
+        "from_baseline": figures(baseline),
+        "verdict": _verdict(figures(main), figures(baseline), settings.from_visit, end.visit),
         "examples": plain(
             [
                 _example(cohort, main, row, _LETTERS[k])
@@ -79,7 +74,7 @@ def run(job: Job) -> dict[str, Any]:
     }
 
 
-def figures(found: ForecastValidation, baseline: FloatArray) -> dict[str, Any]:
+def figures(found: ForecastValidation) -> dict[str, Any]:
     """Coverage, errors and correlations of one set of forecasts, JSON-able."""
     whole = found.to_dict()
     errors = {row.pop("forecast"): row for row in whole["errors"]}
@@ -91,34 +86,17 @@ def figures(found: ForecastValidation, baseline: FloatArray) -> dict[str, Any]:
                 "coverage": {f"{100 * row['level']:g}": row for row in whole["coverage"]},
                 "mae": errors,
                 "correlation": whole["correlation_of_change"],
-                "correlation_since_baseline": since_baseline(found, baseline),
                 "crps": whole["crps"],
             }
         )
     )
 
 
-def since_baseline(found: ForecastValidation, baseline: FloatArray) -> dict[str, float]:
-    """Correlation of forecast and true change since baseline, with a Fisher interval.
-
-    Parameters
-    ----------
-    baseline
-        Value at baseline of every patient of the cohort (N,).
-    """
-    rows = found.patients
-    start = baseline[rows.index.to_numpy()]
-    known = np.isfinite(start)
-    r = float(np.corrcoef((rows["mean"] - start)[known], (rows["truth"] - start)[known])[0, 1])
-    interval = correlation(r, int(known.sum()))
-    return {"r": r, "low": interval.low, "high": interval.high}
-
-
 def _verdict(main: dict[str, Any], baseline: dict[str, Any], start: str, end: str) -> str:
     """What may be said of the forecasts, by a rule that is fixed here."""
 
     def told(found: dict[str, Any]) -> str:
-        r = found["correlation_since_baseline"]
+        r = found["correlation"]
         word = "convincing" if r["low"] > _CONVINCING else "not convincing"
         return f"r = {r['r']:.2f} ({r['low']:.2f} to {r['high']:.2f}), {word}"
 
