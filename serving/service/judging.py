@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from extraction.records import Cohort
+from extraction.records import Cohort, InputError
 
 from .marked_notes import read_marked
 
@@ -50,8 +50,18 @@ def evaluate_notes(bank: Path | None = None, preset: str = "fast", seed: int = 0
     dict
         ``strict, relaxed, spans, types, assertions, attributes``: precision, recall and F1; and
         ``label``: what the figures mean.
+
+    Raises
+    ------
+    InputError
+        With every fault of the bank, or when it marks no fact at all.
     """
     marked = _rendered(seed) if bank is None else read_marked(bank)
+    if not any(facts for _, facts in marked):
+        raise InputError(
+            f"{bank.name if bank else 'notes'}: no fact is marked, so there is nothing to judge; "
+            "mark facts as [[text|type]]"
+        )
     from extraction.notes import load_pipeline
     from extraction.notes.scoring import score
 

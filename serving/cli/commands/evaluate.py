@@ -53,8 +53,10 @@ def evaluate_notes(bank: Path | None, preset: str, seed: int | None, as_json: bo
         f"{done['label']}, {done['n_notes']} notes",
         f"strict F1 {done['strict']['f1']:.3f}, relaxed F1 {done['relaxed']['f1']:.3f}",
         *(
-            f"  {name}: precision {s['precision']:.3f}, recall {s['recall']:.3f}, F1 {s['f1']:.3f}"
+            f"  {name}: precision {s['precision']:.3f}, recall {s['recall']:.3f}, F1 {s['f1']:.3f} "
+            f"({s['marked']} marked, {s['found']} found)"
             for name, s in done["types"].items()
+            if s["marked"] or s["found"]  # of nothing, nothing is missed: no merit
         ),
     ]
     show(done, as_json, lines)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from extraction.records import Cohort, InputError, RefusedError
 from generation import load_model
 from serving import service
+from serving.cli.lazy import program
 from serving.service.data import note_of
 from serving.service.forecasts import _fitted_to
 from serving.service.marked_notes import parse_marked, read_marked
@@ -187,3 +189,16 @@ def test_wrong_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="log_level"):
         settings()
     settings.cache_clear()
+
+
+def test_a_bank_without_a_mark_is_refused_and_types_without_a_fact_are_not_praised(
+    tmp_path: Path,
+) -> None:
+    bank = tmp_path / "bank.txt"
+    bank.write_text("Nothing is marked here.\n", "utf-8")
+    with pytest.raises(InputError, match="bank.txt: no fact is marked"):
+        service.evaluate_notes(bank)
+    bank.write_text("No [[angina|symptom|assertion=absent]].\n", "utf-8")
+    shown = CliRunner().invoke(program, ["evaluate", "notes", str(bank)]).output
+    assert "symptom: " in shown and "(1 marked, 1 found)" in shown
+    assert "medication" not in shown
