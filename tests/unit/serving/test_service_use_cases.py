@@ -196,7 +196,7 @@ def test_a_bank_without_a_mark_is_refused_and_types_without_a_fact_are_not_prais
 ) -> None:
     bank = tmp_path / "bank.txt"
     bank.write_text("Nothing is marked here.\n", "utf-8")
-    with pytest.raises(InputError, match="bank.txt: no fact is marked"):
+    with pytest.raises(InputError, match=r"bank\.txt: no fact is marked"):
         service.evaluate_notes(bank)
     bank.write_text("No [[angina|symptom|assertion=absent]].\n", "utf-8")
     shown = CliRunner().invoke(program, ["evaluate", "notes", str(bank)]).output
