@@ -163,7 +163,7 @@ def notice(verdict: Applicability) -> str:
 
 
 def summary(cohort: Cohort) -> dict[str, Any]:
-    """Summarise real patients: moments of numbers, counts of categories of five and more."""
+    """Summarise real patients: rounded moments of numbers, counts of five and more."""
     found: dict[str, Any] = {"n": len(cohort), "variables": {}}
     for variable in cohort.schema.baseline:
         values = cohort.subjects[variable.name]
@@ -179,10 +179,19 @@ def summary(cohort: Cohort) -> dict[str, Any]:
 
 
 def _moments(values: np.ndarray) -> dict[str, float]:
-    return {
-        "mean": round(float(values.mean()), 3),
-        "sd": round(float(values.std(ddof=1)), 3),
-    }
+    """Mean and SD on a grid of a tenth of the SD or somewhat more.
+
+    On a finer one the means of two regions that differ by one patient give that patient's value.
+    """
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    step = round_step(sd / 10) if sd > 0 else 1e-3
+    return {"mean": round(step * round(mean / step), 10), "sd": round(step * round(sd / step), 10)}
+
+
+def round_step(wanted: float) -> float:
+    """Return the smallest of 1, 2, 5, 10, ... (times a power of ten) that is not below."""
+    size = 10.0 ** np.floor(np.log10(wanted))
+    return float(next(size * k for k in (1, 2, 5, 10) if size * k >= wanted * (1 - 1e-9)))
 
 
 def shown_counts(counts: Mapping[Any, int]) -> dict[str, int | None]:

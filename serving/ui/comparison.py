@@ -15,7 +15,7 @@ import pandas as pd
 from extraction.records import Cohort, Endpoint, Variable
 from generation.applicability import SMALLEST_CELL
 from serving.analyses.table_one import smd_numbers, smd_shares
-from serving.service.controls import shown_counts
+from serving.service.controls import round_step, shown_counts
 from serving.ui.units import beside
 from simulation.analysis.survival import kaplan_meier
 
@@ -155,12 +155,6 @@ def safe_edges(values: FloatArray, least: int = SMALLEST_CELL) -> FloatArray:
     if kept[-1] < grid[-1]:  # what is left joins the last bin
         kept = [*kept[:-1], grid[-1]] if len(kept) > 1 else [kept[0], grid[-1]]
     return np.asarray(kept, dtype=np.float64)
-
-
-def round_step(wanted: float) -> float:
-    """Return the smallest of 1, 2, 5, 10, ... (times a power of ten) that is not below."""
-    size = 10.0 ** np.floor(np.log10(wanted))
-    return float(next(size * k for k in (1, 2, 5, 10) if size * k >= wanted * (1 - 1e-9)))
 
 
 def _shares(real: Cohort, synthetic: Cohort, variable: Variable) -> Shares:

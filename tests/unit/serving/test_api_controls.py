@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -219,3 +220,14 @@ def test_a_strange_condition_is_a_fault_of_the_request(client: TestClient, body:
     )
     assert found.status_code in (409, 422)
     assert found.json()["faults"]
+
+
+def test_two_regions_do_not_give_one_patients_value_away() -> None:
+    """The oldest patient's weight from the means with and without that patient."""
+    weight = np.random.default_rng(3).normal(70.0, 10.0, 80)
+    with_one, without = (use_case._moments(w)["mean"] for w in (weight, weight[1:]))
+    step = use_case.round_step(weight.std(ddof=1) / 10)
+    assert with_one / step == pytest.approx(round(with_one / step))
+    # What is worked out from rounded means is one of a few values 80 steps apart, or the mean.
+    assert abs((80 * with_one - 79 * without) - weight[0]) > 1.0
+    assert use_case._moments(np.full(6, 3.0)) == {"mean": 3.0, "sd": 0.0}

@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from extraction.records import Cohort, Variable
 from serving.api.desk import Desk
+from serving.service.controls import round_step
 from serving.ui import words
 from serving.ui.answer import answer, behind
-from serving.ui.comparison import compare, round_step, safe_days, safe_edges
+from serving.ui.comparison import compare, safe_days, safe_edges
 from serving.ui.form import Field, Span, build, read, span_of
 from serving.ui.page import build as build_page
 from tests.support.records_support import small_cohort
