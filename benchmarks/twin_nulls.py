@@ -7,7 +7,7 @@ error the labels are shuffled and the twins are refitted inside every null trial
 the null labels. Outcomes are the published ones (carried forward); the twins never train on
 carried-forward values.
 
-    python -m benchmarks.twin_nulls --nulls 200 --repeats 10     # docs/evidence; the default is a short one
+    python -m benchmarks.twin_nulls --nulls 200 --repeats 10     # as in docs/evidence
 """
 
 from __future__ import annotations
