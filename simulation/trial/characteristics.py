@@ -178,8 +178,10 @@ def _scenario(effect: float, table: Arrays, design: TrialDesign) -> Scenario:
 
 
 def _share(hits: np.ndarray[Any, Any]) -> Measured:
-    share = float(hits.mean())
-    return Measured(share, sqrt(share * (1 - share) / len(hits)))
+    """Share of hits; none or all of n give the standard error of one hit in n, never 0."""
+    share, n = float(hits.mean()), len(hits)
+    clear = min(max(share, 1 / n), 1 - 1 / n)
+    return Measured(share, sqrt(clear * (1 - clear) / n))
 
 
 def _mean(values: np.ndarray[Any, Any]) -> Measured:
