@@ -116,7 +116,7 @@ def test_the_control_arm_meets_the_request_and_the_gate_refuses(
     assert found["arms"] == ["Placebo"]
     assert found["youngest"] >= 70
     assert len(set(found["n"])) == 1
-    assert "20 are needed: too few" in found["refusal"]
+    assert "at least 20 are needed" in found["refusal"]
 
 
 def test_more_synthetic_patients_bring_no_more_information(
