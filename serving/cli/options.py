@@ -15,14 +15,30 @@ FILE = click.Path(path_type=Path)
 
 def common(command: Command) -> Command:
     """Add --json and --seed."""
-    command = click.option(
+    return seed_of(click.IntRange(0, 2**31 - 1))(as_json(command))
+
+
+def as_json(command: Command) -> Command:
+    """Add --json."""
+    return click.option(
         "--json", "as_json", is_flag=True, help="Print the result as JSON for machines."
     )(command)
+
+
+def seed_of(kind: click.ParamType) -> Callable[[Command], Command]:
+    """Add --seed; a plain INT where the use case checks the range beside its other faults."""
     return click.option(
         "--seed",
-        type=click.IntRange(0, 2**31 - 1),
+        type=kind,
         default=None,
         help="Seed of every random draw; the same seed gives the same bytes.",
+    )
+
+
+def overwrite(command: Command) -> Command:
+    """Add --overwrite."""
+    return click.option(
+        "--overwrite", is_flag=True, help="Replace an earlier result of this command in --out."
     )(command)
 
 

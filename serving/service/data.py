@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from extraction.records import Cohort, InputError
+from extraction.records import Cohort
+from extraction.records.errors import Faults
+
+from .folders import check_out
 
 
 def ingest(
@@ -14,6 +17,7 @@ def ingest(
     out: Path,
     mapping: Path | None = None,
     options: dict[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Read a study's data into a cohort folder.
 
@@ -29,6 +33,8 @@ def ingest(
         YAML file that says what a table's columns mean.
     options
         Further options of the source.
+    overwrite
+        Whether a cohort that is already at `out` may be replaced.
 
     Returns
     -------
@@ -38,12 +44,17 @@ def ingest(
     Raises
     ------
     InputError
-        With every fault of the data.
+        With every fault of the data, or when `out` holds something.
     """
     from extraction.sources import read_source
 
     chosen = dict(options or {}) | ({"mapping": mapping} if mapping else {})
-    cohort = read_source(kind, where, **chosen)
+    faults = Faults()
+    with faults.catch():
+        check_out(out, overwrite, "cohort.json")
+    with faults.catch():
+        cohort = read_source(kind, where, **chosen)
+    faults.raise_if_any()
     cohort.write(out)
     return {"folder": str(out), "digest": cohort.digest(), "summary": cohort.summary()}
 
@@ -94,8 +105,7 @@ def export(folder: Path, out: Path, form: str = "csv") -> dict[str, Any]:
     from extraction.records.exports import to_csv
 
     cohort = Cohort.read(folder)
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out.name}: the folder is not empty; give a new folder")
+    check_out(out)
     if form == "csv":
         to_csv(cohort, out, note_of(cohort))
     else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from extraction.records import Cohort, CohortSchema, InputError, conditions
+from extraction.records.errors import Faults
 from extraction.records.exports import to_csv
 from serving.settings import settings
+
+from .folders import check_out
 
 
 def train(
@@ -20,7 +23,9 @@ def train(
     endpoints: tuple[str, ...] = (),
     seed: int = 0,
     options: dict[str, Any] | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    *,
+    overwrite: bool = False,
+    also: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Fit a model to a cohort's folder and write it to a new folder.
 
@@ -32,6 +37,10 @@ def train(
         What is learnt; everything when empty.
     options
         The engine's own options.
+    overwrite
+        Whether a model that is already at `out` may be replaced.
+    also
+        Faults that the caller has found, to be told with the others.
 
     Raises
     ------
@@ -39,19 +48,43 @@ def train(
         With every fault of the cohort or the request.
     """
     from generation import fit as fit_model
-    from serving.analyses.modelling import controls_of, narrowed
+    from generation.registry import engine_class
 
-    patients = Cohort.read(cohort)
-    if fit == "controls":
-        if patients.schema.control_arm is None:
-            raise InputError("train: the cohort names no control arm; fit all arms, or set it")
-        patients = controls_of(patients)
-    if variables or endpoints:
-        patients = narrowed(patients, variables, endpoints)
-    model = fit_model(patients, engine=engine, seed=seed, progress=progress, **(options or {}))
+    faults = Faults()
+    for fault in also:
+        faults.add(fault)
+    with faults.catch():
+        check_out(out, overwrite, "model.json")
+    with faults.catch():
+        engine_class(engine)
+    if not 0 <= seed < 2**31:
+        faults.add(f"seed: {seed} came; it must be from 0 to {2**31 - 1}")
+    with faults.catch():
+        patients = _learnt_from(cohort, fit, variables, endpoints)
+    faults.raise_if_any()
+    model = fit_model(patients, engine=engine, seed=seed, **(options or {}))
     model.save(out)
     card = model.card.model_dump(mode="json", exclude={"schema_"})
     return {"folder": str(out), **card}
+
+
+def _learnt_from(
+    folder: Path, fit: str, variables: tuple[str, ...], endpoints: tuple[str, ...]
+) -> Cohort:
+    from serving.analyses.modelling import controls_of, narrowed
+
+    patients = Cohort.read(folder)
+    faults = Faults()
+    if fit == "controls":
+        if patients.schema.control_arm is None:
+            faults.add("train: the cohort names no control arm; fit all arms, or set it")
+        else:
+            patients = controls_of(patients)
+    if variables or endpoints:
+        with faults.catch():
+            patients = narrowed(patients, variables, endpoints)
+    faults.raise_if_any()
+    return patients
 
 
 def generate(
@@ -83,8 +116,7 @@ def generate(
     _check_given(given, loaded.schema)
     made, report = loaded.sample_with_report(n, given=given, arm=arm, seed=seed)
     behind = report.expected_training_patients
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out.name}: the folder is not empty; give a new folder")
+    check_out(out)
     made.write(out / "cohort")
     to_csv(made, out / "csv", notice(n, report.n_train))
     return {

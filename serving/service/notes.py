@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from extraction.records import InputError
+from extraction.records.errors import Faults
+
+from .folders import check_out
 
 
 def extract_notes(
-    where: Path, out: Path, study: str = "NOTES", preset: str = "fast"
+    where: Path,
+    out: Path,
+    study: str = "NOTES",
+    preset: str = "fast",
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Find the facts of notes, each with its place in the text, and write them and a cohort.
 
@@ -28,6 +34,8 @@ def extract_notes(
         Study of notes that name none.
     preset
         Pipeline that reads the notes.
+    overwrite
+        Whether an earlier extraction at `out` may be replaced.
 
     Returns
     -------
@@ -42,9 +50,12 @@ def extract_notes(
     from extraction.notes import extract, read_notes, to_cohort
     from extraction.records.storage import atomic_folder
 
-    given = read_notes(where, study)
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out.name}: the folder is not empty; give a new folder")
+    faults = Faults()
+    with faults.catch():
+        check_out(out, overwrite, "facts.parquet")
+    with faults.catch():
+        given = read_notes(where, study)
+    faults.raise_if_any()
     read = list(extract(given.notes, preset))
     left_out: dict[str, int] = {}
     cohort = to_cohort(read, report=left_out)

@@ -342,3 +342,41 @@ def test_only_this_machine_is_served(capsys: pytest.CaptureFixture[str], host: s
 def test_an_unknown_command_or_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "No such command" in refused(capsys, "rnu")
     assert "No such option" in refused(capsys, "run", "x.yaml", "--wrokers", 2)
+
+
+def test_a_cohort_is_replaced_only_when_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table = _table(tmp_path, toy_table())
+    words = ["ingest", "table", table, "--mapping", tmp_path / "mapping.yaml"]
+    words += ["--out", tmp_path / "cohort"]
+    assert call(capsys, *words)[0] == 0
+    toy_table().head(30).to_csv(table, index=False)
+    before = (tmp_path / "cohort" / "cohort.json").read_bytes()
+    assert "cohort: the folder is not empty" in refused(capsys, *words)
+    assert (tmp_path / "cohort" / "cohort.json").read_bytes() == before
+    assert call(capsys, *words, "--overwrite")[0] == 0
+    assert (tmp_path / "cohort" / "cohort.json").read_bytes() != before
+
+
+def test_only_an_earlier_result_may_be_overwritten(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    cohort = model.parent / "cohort"
+    assert "--overwrite" in refused(capsys, "train", cohort, "--out", model, "--engine", "cart")
+    (tmp_path / "mine.txt").write_text("mine", "utf-8")
+    notes = model.parent / "trial.csv"
+    for words in (["train", cohort], ["extract", "notes", notes]):
+        text = refused(capsys, *words, "--out", tmp_path, "--overwrite")
+        assert "is not empty; give a new folder" in text
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_all_mistakes_of_a_training_at_once(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    wrong = ["--engine", "twim", "--seed", -1, "--option", "depth"]
+    text = refused(capsys, "train", tmp_path / "none", "--out", model, *wrong)
+    assert "5 faults" in text, text
+    for part in ("NAME=VALUE", "not empty", "'twim' is unknown", "seed: -1", "not a cohort folder"):
+        assert part in text, text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from serving.cli.options import FILE, common, pairs
+from serving.cli.options import FILE, common, overwrite, pairs
 from serving.cli.outcome import show
 
 EXAMPLES = """
@@ -24,6 +24,7 @@ Examples:
 @click.option("--out", type=FILE, required=True, help="New folder of the cohort.")
 @click.option("--mapping", type=FILE, help="YAML file that says what a table's columns mean.")
 @click.option("--option", "options", multiple=True, help="NAME=VALUE, an option of the source.")
+@overwrite
 @common
 def ingest(
     kind: str,
@@ -31,6 +32,7 @@ def ingest(
     out: Path,
     mapping: Path | None,
     options: tuple[str, ...],
+    overwrite: bool,
     seed: int | None,
     as_json: bool,
 ) -> None:
@@ -42,7 +44,8 @@ def ingest(
     """
     from serving import service
 
-    done = service.ingest(kind, where, out, mapping, pairs(options, "--option"))
+    chosen = pairs(options, "--option")
+    done = service.ingest(kind, where, out, mapping, chosen, overwrite)
     found = done["summary"]
     show(
         done,

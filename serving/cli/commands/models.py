@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from serving.cli.options import FILE, common, pairs
+from serving.cli.options import FILE, as_json, common, overwrite, pairs, seed_of
 from serving.cli.outcome import show
 
 TRAIN = """
@@ -44,7 +45,9 @@ def _words(text: str) -> tuple[str, ...]:
 @click.option("--variables", default="", help="Names to learn, with commas; all when empty.")
 @click.option("--endpoints", default="", help="Endpoints to learn, with commas.")
 @click.option("--option", "options", multiple=True, help="NAME=VALUE, an option of the engine.")
-@common
+@overwrite
+@seed_of(click.INT)
+@as_json
 def train(
     cohort: Path,
     out: Path,
@@ -53,11 +56,18 @@ def train(
     variables: str,
     endpoints: str,
     options: tuple[str, ...],
+    overwrite: bool,
     seed: int | None,
     as_json: bool,
 ) -> None:
     """Fit a generative model to a cohort's folder."""
+    from extraction.records.errors import Faults
     from serving import service
+
+    faults = Faults()
+    chosen: dict[str, Any] = {}
+    with faults.catch():
+        chosen = pairs(options, "--option")
 
     done = service.train(
         cohort,
@@ -67,7 +77,9 @@ def train(
         _words(variables),
         _words(endpoints),
         seed or 0,
-        pairs(options, "--option"),
+        chosen,
+        overwrite=overwrite,
+        also=faults,
     )
     show(
         done,

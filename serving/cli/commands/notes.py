@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from serving.cli.options import FILE, common
+from serving.cli.options import FILE, common, overwrite
 from serving.cli.outcome import show
 
 EXAMPLES = """
@@ -22,9 +22,16 @@ Examples:
 @click.option("--out", type=FILE, required=True, help="New folder of facts and cohort.")
 @click.option("--study", default="NOTES", show_default=True, help="Study of notes that name none.")
 @click.option("--preset", default="fast", show_default=True, help="Pipeline that reads the notes.")
+@overwrite
 @common
 def extract_notes(
-    where: Path, out: Path, study: str, preset: str, seed: int | None, as_json: bool
+    where: Path,
+    out: Path,
+    study: str,
+    preset: str,
+    overwrite: bool,
+    seed: int | None,
+    as_json: bool,
 ) -> None:
     """Find facts in notes, each with its place in the text, and turn them into a cohort.
 
@@ -34,7 +41,7 @@ def extract_notes(
     """
     from serving import service
 
-    done = service.extract_notes(where, out, study, preset)
+    done = service.extract_notes(where, out, study, preset, overwrite)
     show(
         done,
         as_json,
