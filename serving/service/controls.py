@@ -127,10 +127,9 @@ def gate(request: ControlsRequest, registry: Registry) -> Applicability:
     """
     if request.use == "augment_control_arm":
         raise RefusedError(
-            "use: 'augment_control_arm' is refused: no inference audit of this model has passed; "
-            "a test against synthetic rows would count patients that were never observed. "
-            "Use 'exploration' or 'software_testing', or analyse with the corrected variance "
-            "(trialtwin analyse)"
+            "use: 'augment_control_arm' is refused: no inference audit exists for this model in "
+            "this version; a test against synthetic rows would count patients that were never "
+            "observed. Use 'exploration' or 'software_testing'"
         )
     model = registry.model(request.model)
     if request.given is not None:
