@@ -22,6 +22,8 @@ from simulation.analysis.estimate import Estimand, Estimate
 from simulation.analysis.procova import AnalysisLog, LockedScore, lock_cox_score
 from simulation.analysis.survival_score import SurvivalScore, assess_survival_score
 
+_Z_GAIN, _SE_RATIO = 0.1, 0.98
+
 
 def numeric_columns(cohort: Cohort, names: Sequence[str]) -> dict[str, FloatArray]:
     """Baseline variables as numbers: a categorical one gives an indicator a level but the first.
@@ -190,6 +192,29 @@ def score_summary(worth: SurvivalScore) -> dict[str, Any]:
         "without": worth.without.to_dict(),
         "with": worth.adjusted.to_dict(),
         "stratified": worth.stratified.to_dict(),
+        "sharpening": sharpening(worth),
         "note": "A strong score leaves the standard error of a Cox log hazard ratio about where "
-        "it was and moves the estimate; judge it by z.",
+        "it was and moves the estimate; judge it by z. One trial's z is one draw: it describes "
+        "this analysis and promises nothing for another.",
+    }
+
+
+def sharpening(worth: SurvivalScore) -> dict[str, Any]:
+    """Say whether the score sharpens the treatment's test in this trial.
+
+    Ordering patients well is not enough. By the rule the score sharpens the analysis if |z|
+    grows by more than .1 or the standard error falls by more than 2 %.
+    """
+    ratio = worth.adjusted.se / worth.without.se
+    gain = abs(worth.z_with) - abs(worth.z_without)
+    sharper = gain > _Z_GAIN or ratio < _SE_RATIO
+    does = "sharpens" if sharper else "does not sharpen"
+    return {
+        "verdict": f"{does} this analysis",
+        "sharper": sharper,
+        "text": f"SE of the log hazard ratio {worth.without.se:.4f} without the score and "
+        f"{worth.adjusted.se:.4f} with it, z {worth.z_without:.2f} and {worth.z_with:.2f}: the "
+        f"score {does} this analysis",
+        "rule": f"|z| grows by more than {_Z_GAIN:g} or the standard error falls by more than "
+        f"{100 * (1 - _SE_RATIO):.0f} %",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,9 @@ def ancova_locf(cohort: Cohort, endpoint: PrimaryEndpoint, item: PublishedAncova
     columns = {endpoint.baseline: rows[endpoint.baseline]}
     factors = {name: rows[name] for name in endpoint.factors}
     control = str(cohort.schema.control_arm)
-    fitted = ancova(
-        change, rows["arm"], columns, factors, control=control, estimand=locf_estimand(endpoint)
-    )
+    who = analysed(endpoint, item.population_flags, int(used.sum()), len(cohort))
+    question = locf_estimand(endpoint, who)
+    fitted = ancova(change, rows["arm"], columns, factors, control=control, estimand=question)
     figures: dict[str, float] = {}
     for arm in [a for a in cohort.schema.arms if (rows["arm"] == a).any()]:
         mine = change[rows["arm"] == arm]
@@ -106,14 +107,24 @@ def ancova_locf(cohort: Cohort, endpoint: PrimaryEndpoint, item: PublishedAncova
     }
 
 
-def locf_estimand(endpoint: PrimaryEndpoint) -> Estimand:
-    """What an analysis with the last observation carried forward answers."""
+def analysed(endpoint: PrimaryEndpoint, flags: Sequence[str], used: int, of: int) -> str:
+    """Say who an analysis is really about: flags of populations, and how many patients."""
+    chosen = f" with {', '.join(flags)} = Y" if flags else ""
+    return f"{endpoint.population}{chosen} and an outcome or one to carry: {used} of {of} patients"
+
+
+def locf_estimand(endpoint: PrimaryEndpoint, population: str) -> Estimand:
+    """What an analysis with the last observation carried forward answers.
+
+    Outcomes taken after stopping count, so the strategy is treatment policy; carrying values
+    forward is how missing outcomes are filled in, not a strategy.
+    """
     return Estimand(
-        population=endpoint.population,
+        population=population,
         treatment="each active arm against control",
-        variable=f"change of {endpoint.variable} from baseline to the last observation up to "
-        f"{endpoint.visit}",
-        intercurrent_events={"discontinuation": "while on treatment"},
+        variable=f"change of {endpoint.variable} from baseline to {endpoint.visit}, also where it "
+        "was taken after stopping; a missing outcome is replaced by the last one observed",
+        intercurrent_events={"discontinuation": "treatment policy"},
         summary="difference in adjusted means",
     )
 

@@ -59,18 +59,59 @@ def _evaluation(found: Result) -> list[str]:
         if m["name"] == "two_sample_auc" and m["value"] is not None
     ]
     ours = found["engines"].get(found["engine"], {}).get("metrics", [])
-    within = sum(m["verdict"].startswith("within") for m in ours)
-    worse = sum(m["verdict"] == "worse" for m in ours)
     return [
         f"Synthetic controls told from real ones (AUC; .5 is not at all): {', '.join(aucs)}.",
-        f"Of {len(ours)} measures of {found['engine']}, {within} lie within what real patients "
-        f"score against real patients, {worse} are worse, the rest cannot be shown with "
+        f"{found['engine'].capitalize()}, closeness (fidelity, utility, validity): "
+        f"{counted(ours, privacy=False)}; the rest cannot be shown with "
         f"{found['n_controls']} controls.",
+        f"{found['engine'].capitalize()}, privacy: {counted(ours, privacy=True)}. "
+        f"{membership(ours)}",
     ]
 
 
+def counted(metrics: list[Result], *, privacy: bool) -> str:
+    """Count verdicts of the privacy measures, or of all others.
+
+    Parameters
+    ----------
+    metrics
+        Measures of one engine, each with its ``group`` and ``verdict``.
+    privacy
+        Which of the two; they are never counted together.
+    """
+    mine = [m["verdict"] for m in metrics if (m["group"] == "privacy") == privacy]
+    within = sum(v.startswith("within") for v in mine)
+    worse = sum(v == "worse" for v in mine)
+    return f"of {len(mine)} measures {within} within real-against-real, {worse} worse"
+
+
+def membership(metrics: list[Result]) -> str:
+    """Say whether a membership test tells training patients from others."""
+    tests = [m for m in metrics if m["name"].startswith("membership")]
+    leaks = [m for m in tests if m["verdict"] == "worse"]
+    if not leaks:
+        return (
+            "No membership test was found to tell training patients from others; that clears "
+            "nothing unless the test says so."
+        )
+    told = ", ".join(
+        f"{m['name'].removeprefix('membership_')} {m['value']:.2f} ({m['low']:.2f} to "
+        f"{m['high']:.2f})"
+        for m in leaks
+    )
+    return (
+        f"A membership test tells training patients from others: AUC {told}; .5 is chance. "
+        "Treat the synthetic patients as personal data."
+    )
+
+
 def _twins(found: Result) -> list[str]:
-    return [f"Twins of {found['n']} patients by models that never saw them. {found['verdict']}"]
+    who = found["patients"]
+    return [
+        f"Twins of {found['n']} patients by models that never saw them ({who['without_truth']} "
+        f"without the outcome, {who['not_seen']} not seen at the start: {who['all']} in all). "
+        f"{found['verdict']}"
+    ]
 
 
 def _effects(found: Result) -> list[str]:
@@ -104,9 +145,34 @@ def _trial(found: Result) -> list[str]:
         )
     plan = found["designs"][0]["design"]
     return [
-        f"Next trial of {plan['n']} patients for a difference of {plan['effect']:g} (Monte Carlo "
-        f"SE): {'; '.join(told)}."
+        f"Next trial of {plan['n']} patients for a difference of {plan['effect']:g} at one-sided "
+        f"{plan['alpha']:g} (Monte Carlo SE): {'; '.join(told)}.",
+        dropout_told(found["dropout"], plan),
     ]
+
+
+def dropout_told(found: Result, plan: Result) -> str:
+    """Whose dropout was simulated, whose it really was, and what that does to power.
+
+    Parameters
+    ----------
+    found
+        ``dropout`` of the trial stage's result.
+    plan
+        The first design.
+    """
+    control = next(arm["name"] for arm in plan["arms"] if arm["control"])
+    learnt = f", learnt from {control} and the same" if found["rule"] == "as_learnt" else ""
+    real = ", ".join(f"{share:.0%} on {arm}" for arm, share in found["real"].items())
+    scenarios = "; ".join(
+        f"{s['power']['value']:.3f} ({s['power']['se']:.3f}) with {s['what']} ({s['share']:.0%})"
+        for s in found["scenarios"]
+    )
+    lower = f"Power of {plan['name']} by the real shares: {scenarios}." if scenarios else ""
+    return (
+        f"Simulated dropout is {found['simulated']:.0%}{learnt} in both arms; in the real trial "
+        f"the outcome is missing in {real}. Power is lower where the active arm loses more. {lower}"
+    ).strip()
 
 
 def _score(found: Result) -> list[str]:
@@ -115,8 +181,8 @@ def _score(found: Result) -> list[str]:
         f"Score learnt on {locked['learned_on']} ({locked['n']} patients, {locked['events']} "
         f"events), locked as {locked['hash'][:12]} before the new trial's outcomes were read.",
         f"In the new trial: C {accepted['c']:.3f} ({accepted['low']:.3f} to "
-        f"{accepted['high']:.3f}): {accepted['verdict']}. Treatment z {accepted['z_without']:.2f} "
-        f"without the score, {accepted['z_with']:.2f} with it.",
+        f"{accepted['high']:.3f}): {accepted['verdict']} for ordering patients.",
+        f"{accepted['sharpening']['text']}.",
     ]
 
 

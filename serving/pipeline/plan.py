@@ -110,7 +110,13 @@ _TRIAL = (
         f"{_HERE}.trial:run",
         after=("cohort", "models", "effects"),
         settings=("trial", "endpoint"),
-        code=(*_GROUND, "generation", "simulation", "serving/pipeline/stages/trial.py"),
+        code=(
+            *_GROUND,
+            "generation",
+            "simulation",
+            "serving/analyses/effects.py",
+            "serving/pipeline/stages/trial.py",
+        ),
     ),
 )
 _HISTORICAL = (

@@ -39,19 +39,44 @@ def _closeness(run: Run) -> Tile:
         m for m in run["evaluation"]["engines"][engine]["metrics"] if m["group"] != "privacy"
     ]
     within = sum(m["verdict"].startswith("within") for m in metrics)
+    worse = sum(m["verdict"] == "worse" for m in metrics)
     return {
         "figure": f"{within} of {len(metrics)}",
-        "text": "measures of the synthetic controls "
-        "within what real patients score against real patients; the rest is told below",
+        "text": "measures of closeness (fidelity, utility, validity) within what real patients "
+        f"score against real patients; {worse} worse, the rest cannot be shown",
+    }
+
+
+def _privacy(run: Run) -> Tile | None:
+    """Whether a membership test tells training patients from others; None without a test."""
+    engine = run["config"]["models"]["engine"]
+    tests = [
+        m
+        for m in run["evaluation"]["engines"][engine]["metrics"]
+        if m["name"].startswith("membership")
+    ]
+    if not tests:
+        return None
+    worse = sum(m["verdict"] == "worse" for m in tests)
+    meaning = (
+        "the synthetic patients are to be treated as personal data"
+        if worse
+        else "no leak was found, which clears nothing where too few patients are there"
+    )
+    return {
+        "figure": f"{worse} of {len(tests)}",
+        "text": f"membership tests tell training patients from others; {meaning}",
     }
 
 
 def _forecast(run: Run) -> Tile:
     found, base = run["twins"]["correlation"], run["twins"]["from_baseline"]["correlation"]
+    carried = run["twins"]["correlations"]["carry_forward"]
+    also = "" if carried["r"] is None else f"; carrying the last value forward {carried['r']:.2f}"
     return {
         "figure": f"r = {found['r']:.2f}",
         "text": f"between forecast and true change from "
-        f"{run['twins']['from_visit']} ({found['low']:.2f} to {found['high']:.2f}); from "
+        f"{run['twins']['from_visit']} ({found['low']:.2f} to {found['high']:.2f}){also}; from "
         f"baseline alone {base['r']:.2f} ({base['low']:.2f} to {base['high']:.2f})",
     }
 
@@ -74,8 +99,19 @@ def _power(run: Run) -> Tile:
     return {
         "figure": f"{100 * power['value']:.1f}\u2009%",
         "text": f"power of {plan['n']} patients for a true difference of {plan['effect']:g} "
-        f"(design {found['design']['name']}; Monte Carlo SE {100 * power['se']:.1f})",
+        f"(design {found['design']['name']}; Monte Carlo SE {100 * power['se']:.1f})"
+        f"{_less(run['trial']['dropout'])}",
     }
+
+
+def _less(dropout: Mapping[str, Any]) -> str:
+    if not dropout["scenarios"]:
+        return ""
+    first = dropout["scenarios"][0]["power"]
+    return (
+        f"; {100 * first['value']:.1f}\u2009% ({100 * first['se']:.1f}) if each arm loses as many "
+        "as it really did"
+    )
 
 
 def _notes(run: Run) -> Tile:
@@ -94,7 +130,17 @@ def _accepted(run: Run) -> Tile:
     return {
         "figure": f"C = {found['c']:.3f}",
         "text": f"({found['low']:.3f} to {found['high']:.3f}): how well the locked score orders "
-        f"the new trial's patients; {found['verdict']}",
+        f"the new trial's patients; {found['verdict']} for that",
+    }
+
+
+def _sharpening(run: Run) -> Tile:
+    found = run["score"]["acceptance"]
+    ratio = found["with"]["se"] / found["without"]["se"]
+    return {
+        "figure": f"SE \u00d7 {ratio:.3f}",
+        "text": "of the treatment's log hazard ratio with the score, z "
+        f"{found['z_without']:.2f} to {found['z_with']:.2f}: it {found['sharpening']['verdict']}",
     }
 
 
@@ -114,7 +160,7 @@ def _strata(run: Run) -> Tile:
 def _borrowing(run: Run) -> Tile:
     found = run["borrowing"]
     broken = len(found["reasons"])
-    why = f"{broken} limits fixed beforehand are broken" if broken else "every limit is kept"
+    why = f"limits fixed beforehand, {broken} not met" if broken else "every limit is kept"
     return {
         "figure": found["verdict"].capitalize(),
         "text": f"borrowing the historical controls: {why}",
@@ -125,11 +171,17 @@ _TRIAL = (
     ("cohort", _reproduced),
     ("notes", _notes),
     ("evaluation", _closeness),
+    ("evaluation", _privacy),
     ("twins", _forecast),
     ("effects", _saving),
     ("trial", _power),
 )
-_HISTORICAL = (("score", _accepted), ("score", _strata), ("borrowing", _borrowing))
+_HISTORICAL = (
+    ("score", _accepted),
+    ("score", _strata),
+    ("score", _sharpening),
+    ("borrowing", _borrowing),
+)
 
 
 def limits(run: Run) -> list[str]:
@@ -145,14 +197,13 @@ def limits(run: Run) -> list[str]:
         )
         if n < 200:
             found.append(
-                f"Membership inference needs 200 patients either side; there are {n}, so "
-                "the privacy audit is insufficient to show anything."
+                f"Membership inference needs 200 patients either side to clear a model; there "
+                f"are {n}, so the privacy audit can find a leak and cannot rule one out."
             )
     if "twins" in run:
         found.append(
-            f"{run['twins']['without_truth']} patients left before the visit that was "
-            "forecast. They may differ from those who stayed; the twins' error for them is "
-            "unknown."
+            f"{run['twins']['without_truth']} patients have no outcome at the visit that was "
+            "forecast. They may differ from those who have; the twins' error for them is unknown."
         )
     if "notes" in run:
         found.append(
@@ -162,8 +213,15 @@ def limits(run: Run) -> list[str]:
     if "trial" in run:
         found.append(
             "The simulated trial's patients are twins: their Monte Carlo errors leave out "
-            "how uncertain the model itself is."
+            "how uncertain the model itself is. " + run["trial"]["model_seed"]
         )
+        dropout = run["trial"]["dropout"]
+        if dropout["rule"] == "as_learnt":
+            found.append(
+                "The simulated dropout is the controls' for both arms "
+                f"({100 * dropout['simulated']:.0f}\u2009%). Power is lower where the active arm "
+                "loses more."
+            )
     return [*found, *_ALWAYS]
 
 

@@ -40,6 +40,9 @@ class ForecastValidation:
     without_truth
         Patients in follow-up at the start whose outcome was not observed: nothing can be said
         of how well they were forecast.
+    not_seen
+        Patients not observed at the first or the start visit, who are not forecast. The judged,
+        those without a truth and these are all patients.
     """
 
     variable: str
@@ -48,6 +51,7 @@ class ForecastValidation:
     patients: pd.DataFrame
     forecasts: dict[int, Forecast]
     without_truth: int
+    not_seen: int = 0
 
     def __repr__(self) -> str:
         twin, *peers = self.errors()
@@ -103,18 +107,29 @@ class ForecastValidation:
             )
         return rows
 
-    def correlation(self) -> dict[str, float]:
-        """Correlation of forecast and true change from the first visit, with a Fisher interval.
+    def correlation(self) -> dict[str, float | None]:
+        """Correlation of the twin's forecast and true change; see `correlations`."""
+        return self.correlations()["twin"]
+
+    def correlations(self) -> dict[str, dict[str, float | None]]:
+        """Correlation of forecast and true change from the first visit, with Fisher intervals.
 
         The change counts from the first planned visit whatever the start, so that forecasts from
-        different visits answer the same question.
+        different visits answer the same question. A forecast of no change for anybody, as the
+        first value carried forward is, has no correlation: all three figures are None.
+
+        Returns
+        -------
+        dict
+            ``r``, ``low`` and ``high`` (95 %) of ``twin``, ``carry_forward`` and ``ridge``.
         """
         start = self.patients["first"].to_numpy()
         change = self.patients["truth"].to_numpy() - start
-        forecast = self.patients["mean"].to_numpy() - start
-        r = stats.pearsonr(forecast, change)
-        low, high = r.confidence_interval()
-        return {"r": float(r.statistic), "low": float(low), "high": float(high)}
+        columns = {"twin": "mean", "carry_forward": "carry_forward", "ridge": "ridge"}
+        return {
+            name: _correlation(self.patients[column].to_numpy() - start, change)
+            for name, column in columns.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able figures; no identifiers."""
@@ -124,9 +139,11 @@ class ForecastValidation:
             "target": self.target,
             "n": len(self.patients),
             "without_truth": self.without_truth,
+            "not_seen": self.not_seen,
             "coverage": self.coverage(),
             "errors": self.errors(),
             "correlation_of_change": self.correlation(),
+            "correlations": self.correlations(),
             "crps": {
                 "mean": float(self.patients["crps"].mean()),
                 "se": _se(self.patients["crps"].to_numpy()),
@@ -230,7 +247,8 @@ def cross_forecast(
             progress(f"forecasts from {start}", (k + 1) / folds)
     patients = pd.concat(rows).sort_index()
     lost = int((np.isfinite(now) & ~np.isfinite(truth)).sum())
-    return ForecastValidation(variable, start, target, patients, forecasts, lost)
+    unseen = len(cohort) - len(patients) - lost
+    return ForecastValidation(variable, start, target, patients, forecasts, lost, unseen)
 
 
 def _futures(
@@ -324,6 +342,14 @@ def _ridge(
     change = ridge_learner(features[train], (truth - now)[train], features[test])
     forecast: FloatArray = now[test] + change
     return forecast
+
+
+def _correlation(forecast: FloatArray, change: FloatArray) -> dict[str, float | None]:
+    if np.ptp(forecast) < 1e-9 or np.ptp(change) < 1e-9:
+        return {"r": None, "low": None, "high": None}
+    r = stats.pearsonr(forecast, change)
+    low, high = r.confidence_interval()
+    return {"r": float(r.statistic), "low": float(low), "high": float(high)}
 
 
 def _se(values: npt.NDArray[np.float64]) -> float:

@@ -94,7 +94,7 @@ def _limits(cohort: Cohort, policy: effects.Observed) -> list[str]:
         f"{len(cohort) - seen} of {len(cohort)} patients have no {end.variable} at {end.visit}; "
         "every analysis of observed outcomes takes them as missing at random given the "
         "covariates, which these data cannot check.",
-        f"Of the {seen} outcomes {later} were taken after the patient had left the study. The "
+        f"Of the {seen} outcomes {later} were taken after the patient had stopped treatment. The "
         "treatment-policy analysis uses them, the hypothetical one leaves them out.",
         "A synthetic control arm is compared with patients who stayed; those who stay on an "
         "active arm are not those who would have stayed on control.",

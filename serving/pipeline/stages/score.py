@@ -51,6 +51,8 @@ def run(job: Job) -> dict[str, Any]:
                 "acceptance": acceptance
                 | {
                     "verdict": "accepted" if accepted else "not accepted",
+                    "meaning": "for ordering the new trial's patients; whether it sharpens the "
+                    "analysis is another question",
                     "rule": "the lower 95 % limit of C must exceed "
                     f"{study.score.least_concordance:g}; fixed in the configuration",
                     "n": len(new),

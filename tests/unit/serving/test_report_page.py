@@ -108,12 +108,26 @@ def trial_run() -> dict:
             "from_visit": "Week 8",
             "n": 100,
             "without_truth": 12,
-            "who": "the rest has no truth",
+            "patients": {
+                "all": 120,
+                "judged": 100,
+                "without_truth": 12,
+                "not_seen": 8,
+                "in_window": 104,
+                "at_analysis_visit": 110,
+                "stopped_before": {"adverse event": 6},
+            },
+            "correlations": {"twin": r, "carry_forward": r, "ridge": r},
             "verdict": "Good.",
             "coverage": coverage,
             "mae": peers,
             "correlation": r,
-            "from_baseline": {"coverage": coverage, "mae": peers, "correlation": r},
+            "from_baseline": {
+                "coverage": coverage,
+                "mae": peers,
+                "correlation": r,
+                "correlations": {"twin": r, "ridge": {"r": None, "low": None, "high": None}},
+            },
             "examples": [
                 {
                     "label": "Patient A",
@@ -232,7 +246,9 @@ def _historical(verdict: str, reasons: list[str], z: float, endpoint: str) -> di
         "score": {
             "acceptance": {
                 "c": 0.55, "low": 0.5, "high": 0.6, "verdict": "not accepted",
-                "score_z_in_strata": z,
+                "score_z_in_strata": z, "z_without": -3.23, "z_with": -3.19,
+                "with": {"se": 0.215}, "without": {"se": 0.215},
+                "sharpening": {"verdict": "does not sharpen this analysis"},
             }
         },
         "borrowing": {"verdict": verdict, "reasons": reasons},
@@ -245,9 +261,10 @@ def test_a_verdict_that_turns_out_otherwise_is_told_otherwise():
     heads, ends = ([f(run) for run in (kept, broken)] for f in (findings.tiles, findings.limits))
     told = [" ".join(tile["text"] for tile in head) for head in heads]
     assert "not shown" in told[0] and "every limit is kept" in told[0]
-    assert "2 limits fixed beforehand are broken" in told[1] and "not shown" not in told[1]
+    assert "limits fixed beforehand, 2 not met" in told[1] and "not shown" not in told[1]
     assert not any("another endpoint" in limit for limit in ends[0])
     assert any("another endpoint" in limit for limit in ends[1])
+    assert all("does not sharpen" in text for text in told)
     assert ends[0][-1].startswith("Agreeing") and ends[1][-1].startswith("Refusing")
 
 

@@ -300,3 +300,14 @@ def test_validation_draws_all_patients_at_once_with_the_law_of_one_by_one(monkey
     # Two means of 300 draws: 4.9 standard errors (1e-6 a patient), the SD a quarter of the width.
     limit = 4.9 * (error / 3.92) * np.sqrt(2 / 270)
     assert ((batch.patients["mean"] - single.patients["mean"]).abs() < 1.2 * limit).all()
+
+
+def test_peers_have_their_own_correlation_and_a_constant_one_has_none():
+    rng = np.random.default_rng(8)
+    first, change = rng.normal(size=200), rng.normal(size=200)
+    table = validation._score(np.arange(200), first[:, None] + rng.normal(size=(200, 60)), first)
+    table = table.assign(truth=first + change, first=first, carry_forward=first)
+    table = table.assign(ridge=first + change)
+    found = validation.ForecastValidation("x", "a", "b", table, {}, 0).correlations()
+    assert found["carry_forward"] == {"r": None, "low": None, "high": None}
+    assert found["ridge"]["r"] > 0.999 and abs(found["twin"]["r"]) < 0.35  # 4.9 SE
