@@ -171,7 +171,8 @@ def dropout_told(found: Result, plan: Result) -> str:
     lower = f"Power of {plan['name']} by the real shares: {scenarios}." if scenarios else ""
     return (
         f"Simulated dropout is {found['simulated']:.0%}{learnt} in both arms; in the real trial "
-        f"the outcome is missing in {real}. Power is lower where the active arm loses more. {lower}"
+        f"no outcome lies in the visit's window in {real}. Power is lower where the "
+        f"active arm loses more. {lower}"
     ).strip()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
+
 from extraction.records import Cohort
 from generation import load_model
 from generation.randomness import integer_seed
@@ -139,15 +141,16 @@ def dropout(job: Job, design: TrialDesign, population: TwinPopulation) -> dict[s
     -------
     dict
         ``rule`` and ``simulated`` (share leaving, the same in both arms), ``real`` (share
-        without the outcome by arm) and ``scenarios``: power of the first design with a share
+        without an outcome in the visit's window by arm, which is what the model learns from),
+        ``real_at_analysis_visit`` (the same by the trial's own visit, which counts outcomes
+        taken on other days) and ``scenarios``: power of the first design with a share
         dropped at random from both arms, namely the one that leaves as much information as the
         two arms' own shares, and the treated arm's share.
     """
     end = job.trial.endpoint
     cohort = Cohort.read(job.stage("cohort") / "cohort")
-    missing = observed_outcome(cohort, end.variable, end.visit)["value"].isna()
-    by_arm = missing.groupby(cohort.subjects["arm"].to_numpy(dtype=str)).mean()
-    real = {arm: float(by_arm[arm]) for arm in cohort.schema.arms if arm in by_arm}
+    real = _missing(cohort, cohort.at_visit(end.variable, end.visit))
+    named = _missing(cohort, observed_outcome(cohort, end.variable, end.visit)["value"])
     learnt = float(population.describe()["left_before_visit"])
     shares = {"as_learnt": learnt, "none": 0.0}
     rule = design.dropout
@@ -155,8 +158,15 @@ def dropout(job: Job, design: TrialDesign, population: TwinPopulation) -> dict[s
         "rule": rule,
         "simulated": rule if isinstance(rule, float) else shares[rule],
         "real": real,
+        "real_at_analysis_visit": named,
         "scenarios": _with_real_dropout(job, design, population, real),
     }
+
+
+def _missing(cohort: Cohort, values: pd.Series) -> dict[str, float]:
+    arm = cohort.subjects["arm"].to_numpy(dtype=str)
+    by_arm = pd.Series(values.isna().to_numpy()).groupby(arm).mean()
+    return {name: float(by_arm[name]) for name in cohort.schema.arms if name in by_arm}
 
 
 def _with_real_dropout(
