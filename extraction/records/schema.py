@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import InputError, nearest
+from .plain import field_names, plain_faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,19 +241,25 @@ def checked(model: type[T], values: object, where: str) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InputError(pydantic_faults(error, where)) from None
+        raise InputError(pydantic_faults(error, where, model)) from None
 
 
-def pydantic_faults(error: ValidationError, where: str) -> list[str]:
-    """Every fault of a pydantic error as "where: place: message", without the values."""
-    faults = []
-    for item in error.errors(include_input=False, include_url=False):
-        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        faults.append(
-            f"{where}: {place.lstrip('.')}: {message}" if place else f"{where}: {message}"
-        )
-    return faults
+def pydantic_faults(
+    error: ValidationError, where: str, model: type[BaseModel] | None = None
+) -> list[str]:
+    """Every fault of a pydantic error as "where: place: words", without the values.
+
+    Parameters
+    ----------
+    model
+        What was to be built; the nearest of its fields is told for an unknown one.
+    """
+    known = field_names(model) if model else ()
+    items = error.errors(include_input=False, include_url=False)
+    return [
+        f"{where}: {place}: {words}" if place else f"{where}: {words}"
+        for place, words in plain_faults(items, known)
+    ]
 
 
 def _repeats(what: str, names: Iterable[str]) -> list[str]:

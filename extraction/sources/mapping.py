@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from extraction.records.errors import InputError
 from extraction.records.schema import CohortSchema, Endpoint, Frozen, Kind, Variable, checked
@@ -80,23 +87,55 @@ class VariableMapping(_Part):
     unit: str | None = Field(None, description="UCUM code that values are stored in")
     file_unit: str | None = Field(None, description="UCUM code of the file, where it differs")
     categories: tuple[Word, ...] | None = None
-    labels: dict[Word, Word] | None = Field(None, description="word in the file -> category")
+    labels: dict[Word, Word] | None = Field(
+        None, description="word in the file -> category", validate_default=True
+    )
     low: float | None = None
     high: float | None = None
     code: str | None = None
 
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        for unit in (self.unit, self.file_unit):
-            if unit is not None and not is_unit(unit):
-                raise ValueError(f"unit {unit} is not a UCUM code, e.g. kg, mm[Hg], 10*9/L")
-        if self.file_unit and not self.unit:
+    # Each rule stands at its own field: it is then told beside faults of other fields.
+    @field_validator("unit", "file_unit")
+    @classmethod
+    def _ucum(cls, unit: str | None, info: ValidationInfo) -> str | None:
+        if unit is not None and not is_unit(unit):
+            raise ValueError(f"unit {unit} is not a UCUM code, e.g. kg, mm[Hg], 10*9/L")
+        if unit and info.field_name == "file_unit" and info.data.get("unit", unit) is None:
             raise ValueError("file_unit needs unit, the unit to store in")
-        strange = set((self.labels or {}).values()) - set(self.categories or ())
-        if strange and self.categories:
+        return unit
+
+    @field_validator("categories")
+    @classmethod
+    def _distinct(cls, categories: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if len(set(categories or ())) != len(categories or ()):
+            raise ValueError("categories repeat; name each once")
+        return categories
+
+    @field_validator("labels")
+    @classmethod
+    def _words_of_the_kind(
+        cls, labels: dict[str, str] | None, info: ValidationInfo
+    ) -> dict[str, str] | None:
+        if "kind" not in info.data or "categories" not in info.data:
+            return labels  # their own faults are told
+        kind, categories = info.data["kind"], info.data["categories"]
+        strange = set((labels or {}).values()) - set(categories or ())
+        if strange and categories:
             raise ValueError(f"labels lead to {len(strange)} word(s) that are no category")
-        self.variable  # noqa: B018  (raises what is incoherent)
-        return self
+        held = len(categories or strange)
+        if kind == "binary" and held != 2:
+            raise ValueError("a binary variable needs two categories, under categories or labels")
+        if kind in ("categorical", "ordinal") and not held:
+            raise ValueError(f"a variable of kind {kind} needs categories or labels")
+        return labels
+
+    @field_validator("high")
+    @classmethod
+    def _above_low(cls, high: float | None, info: ValidationInfo) -> float | None:
+        low = info.data.get("low")
+        if high is not None and low is not None and low > high:
+            raise ValueError("low is above high")
+        return high
 
     @property
     def variable(self) -> Variable:

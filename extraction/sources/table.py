@@ -102,7 +102,8 @@ def _check_columns(frame: pd.DataFrame, mapping: TableMapping, faults: Faults) -
         wanted |= {f"{e.name}.time": e.time, f"{e.name}.event": e.event}
     for place, column in wanted.items():
         if column not in there:
-            faults.add(f"column {column} ({place}) is missing{nearest(column, there)}")
+            meant = "" if place == column else f" ({place})"
+            faults.add(f"column {column}{meant} is missing{nearest(column, there)}")
 
 
 class _Table:

@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from extraction.records.errors import InputError, RefusedError
+from extraction.records.plain import field_names, plain_faults
 from serving.logs import fault
+from serving.service.controls import ControlsRequest
 
 _LOG = structlog.get_logger("trialtwin.http")
 
@@ -39,13 +41,14 @@ async def _input_error(_request: Request, error: Exception) -> JSONResponse:
 async def _request_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # `error.errors()` also holds what was sent; only place and message leave.
-    faults = [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
-    return answer(422, faults)
+    items = [{**item, "loc": _place(item["loc"])} for item in error.errors()]
+    known = field_names(ControlsRequest) | {"kind", "request"}
+    told = plain_faults(items, known)
+    return answer(422, [f"{place}: {words}" for place, words in told])
 
 
-def _place(steps: Sequence[str | int]) -> str:
-    kept = steps[1:] if len(steps) > 1 and steps[0] == "body" else steps
-    return ".".join(str(step) for step in kept)
+def _place(steps: Sequence[str | int]) -> Sequence[str | int]:
+    return steps[1:] if len(steps) > 1 and steps[0] == "body" else steps
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from extraction.records.errors import InputError, nearest
+from extraction.records.plain import plain_words
 
 from .historical import HistoricalScoreStudy
 from .trial import TrialStudy
@@ -121,18 +122,20 @@ def _message(item: Any, last: str) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
         return f"unknown field{nearest(last, _field_names())}"
-    if kind == "missing":
-        return "missing; this field is needed"
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         tags = (
             str(item["ctx"].get("expected_tags", "")).replace("'", "") or "trial, historical_score"
         )
         return f"kind is missing or unknown; allowed: {tags}"
-    text = str(item["msg"]).removeprefix("Value error, ")
+    text = plain_words(item)
     given = item.get("input")
     if kind != "value_error" and isinstance(given, str | int | float | bool):
-        return f"{str(given)[:40]!r} came; {text[0].lower()}{text[1:]}"
+        return f"{str(given)[:40]!r} came; {_it(text)}"
     return text
+
+
+def _it(text: str) -> str:
+    return f"it {text}" if text.startswith("must") else f"{text[0].lower()}{text[1:]}"
 
 
 def _place(loc: tuple[Any, ...], values: Any) -> tuple[Any, ...]:

@@ -102,7 +102,7 @@ class TrialDesign(_Plan):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InputError(pydantic_faults(error, "design")) from None
+            raise InputError(pydantic_faults(error, "design", TrialDesign)) from None
 
     @field_validator("arms")
     @classmethod
@@ -171,7 +171,9 @@ class TrialDesign(_Plan):
         except (yaml.YAMLError, UnicodeDecodeError):
             raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
         if not isinstance(values, dict):
-            raise InputError(f"{name}: a mapping of a design's fields is needed at the top")
+            raise InputError(
+                f"{name}: must be a mapping of names to values; see examples/design.yaml"
+            )
         try:
             return cls.parse(values)
         except InputError as error:

@@ -10,6 +10,7 @@ import pytest
 
 from extraction.records import InputError
 from extraction.sources import read_source
+from extraction.sources.mapping import load_mapping
 from tests.support.sources_support import (
     WIDE_CSV,
     WIDE_MAPPING,
@@ -182,7 +183,7 @@ def _read(tmp_path: Path, text: str, mapping: object = None, **options: Any) -> 
 
 
 TABLE_FAULTS = [
-    (WIDE_CSV.replace("age", "aeg"), "column age (age) is missing; did you mean aeg"),
+    (WIDE_CSV.replace("age", "aeg"), "column age is missing; did you mean aeg"),
     (WIDE_CSV.replace("treatment", "treatmnet"), "column treatment (arm.column) is missing; did"),
     (WIDE_CSV.replace(",61,", ',"61,5",'), "column age: 1 row(s) hold a decimal comma"),
     (WIDE_CSV.replace(",61,", ",old,"), "column age: 1 row(s) are not finite numbers"),
@@ -282,6 +283,30 @@ def test_all_mistakes_of_a_mapping_at_once(tmp_path: Path) -> None:
         assert f"mapping.yaml: {place}" in told
     assert "put it in quotes" in told
     assert "unit blobs is not a UCUM code" in told
+
+
+def test_rules_and_shapes_of_a_mapping_are_told_together() -> None:
+    number = {"kind": "continuous", "unit": "blobs", "low": 9, "high": 1, "labl": "x"}
+    wrong = {
+        "study_id": "X",
+        "subject": "id",
+        "arm": 3,
+        "visits": "none",
+        "variables": [
+            {"name": "a", **number},
+            {"name": "b", "kind": "binary", "categories": ["x", "y"], "labels": {"1": "z"}},
+        ],
+    }
+    with pytest.raises(InputError) as caught:
+        load_mapping(wrong)
+    assert set(caught.value.faults) == {
+        "mapping: arm: must be a mapping of names to values",
+        "mapping: visits: must be a list",
+        "mapping: variables[0].unit: unit blobs is not a UCUM code, e.g. kg, mm[Hg], 10*9/L",
+        "mapping: variables[0].high: low is above high",
+        "mapping: variables[0].labl: field labl is not known; did you mean label?",
+        "mapping: variables[1].labels: labels lead to 1 word(s) that are no category",
+    }
 
 
 @pytest.mark.parametrize(

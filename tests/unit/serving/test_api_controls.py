@@ -91,6 +91,16 @@ def test_small_counts_of_real_patients_are_not_told(client: TestClient) -> None:
     assert all(n is None or n == 0 or n >= 5 for n in counts)
 
 
+def test_mistakes_of_a_request_are_told_in_plain_words(client: TestClient) -> None:
+    answer = ask(client, n="many", given=[1], sed=3)
+    assert answer.status_code == 422
+    assert sorted(answer.json()["faults"]) == [
+        "given: must be a mapping of names to values",
+        "n: must be a whole number",
+        "sed: field sed is not known; did you mean seed?",
+    ]
+
+
 def test_too_few_real_patients_are_a_refusal_not_a_mistake(client: TestClient) -> None:
     answer = ask(client, given={"AGE": [95, 99]})
     assert answer.status_code == 409

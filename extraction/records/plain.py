@@ -1,0 +1,118 @@
+"""Pydantic's faults in plain words: one place for every configuration, mapping and request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from .errors import nearest
+
+_LIST, _NUMBER, _WHOLE = "must be a list", "must be a number", "must be a whole number"
+_MAPPING, _TRUTH = "must be a mapping of names to values", "must be true or false"
+_TEXT = "must be text; put it in quotes if it is a number, yes or no"
+_WORDS: Mapping[str, str] = {
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "mapping_type": _MAPPING,
+    "dict_attributes_type": _MAPPING,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "set_type": _LIST,
+    "frozen_set_type": _LIST,
+    "string_type": _TEXT,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "must be a finite number",
+    "bool_type": _TRUTH,
+    "bool_parsing": _TRUTH,
+    "none_required": "must be empty",
+    "missing": "missing; this field is needed",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have at most {max_length} entries",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+}
+_BRANCH = re.compile(
+    r"constrained-\w+|int|float|str|bool|(?:tuple|list|dict|literal|function)\S*\[.*"
+)
+
+
+def plain_words(item: Mapping[str, Any], known: Iterable[str] = ()) -> str:
+    """Say one fault of ``ValidationError.errors()`` in a user's words, without the value.
+
+    Parameters
+    ----------
+    item
+        The fault: its type, place, context and message.
+    known
+        Names of fields, for the nearest one to an unknown field.
+    """
+    if item["type"] == "extra_forbidden":
+        name = str(item["loc"][-1])
+        return f"field {name} is not known{nearest(name, known)}"
+    words = _WORDS.get(item["type"])
+    if words is None:
+        return str(item["msg"]).removeprefix("Value error, ")
+    return words.format(**item.get("ctx", {}))
+
+
+def plain_faults(
+    items: Iterable[Mapping[str, Any]], known: Iterable[str] = ()
+) -> list[tuple[str, str]]:
+    """Place and words of each fault; the branches of one "this or that" are one fault.
+
+    Returns
+    -------
+    list of (str, str)
+        The place as ``variables[2].unit`` ("" for the whole), and what is wrong there.
+    """
+    names = tuple(known)
+    found: dict[str, list[str]] = {}
+    single: list[tuple[str, str]] = []
+    for item in items:
+        steps = tuple(item["loc"])
+        kept = [s for k, s in enumerate(steps) if not (k and _is_branch(s))]
+        place = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in kept).lstrip(".")
+        words = plain_words(item, names)
+        if len(kept) == len(steps):
+            single.append((place, words))
+            continue
+        if place not in found:
+            single.append((place, ""))
+        found.setdefault(place, []).append(words)
+    either = {place: ", or ".join(dict.fromkeys(words)) for place, words in found.items()}
+    return [(place, words or either[place]) for place, words in single]
+
+
+def _is_branch(step: str | int) -> bool:
+    return isinstance(step, str) and _BRANCH.fullmatch(step) is not None
+
+
+def field_names(model: type[BaseModel]) -> set[str]:
+    """Names of a model's fields and of those of every model inside it."""
+    found: set[str] = set()
+    seen: set[Any] = set()
+    left: list[Any] = [model]
+    while left:
+        kind = left.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if kind not in seen:
+                seen.add(kind)
+                found.update(kind.model_fields)
+                left += [field.annotation for field in kind.model_fields.values()]
+        else:
+            left += get_args(kind)
+    return found
