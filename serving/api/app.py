@@ -7,18 +7,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from serving.api import controls, errors, jobs, operations, pages
 from serving.api.config import ServiceConfig
 from serving.api.desk import Desk
+from serving.api.hosts import KnownHosts
 from serving.api.observe import Observe
 from serving.api.pages import UI_PATH
 from serving.jobs.controls import carry_out
 from serving.jobs.worker import Worker
-
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-"""Hosts that a request may name: a foreign page must not reach us under a name of its own."""
 
 
 def build_app(
@@ -64,7 +61,7 @@ def build_app(
         app.include_router(jobs.router)
     if ui:
         app = _with_page(app, desk, ui_path)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS))
+    app.add_middleware(KnownHosts)
     app.add_middleware(Observe, metrics=desk.metrics)
     return app
 
