@@ -218,3 +218,9 @@ def test_our_own_fault_is_told_without_a_value(
     log = (tmp_path / "var" / "trialtwin.log").read_text("utf-8")
     assert "ValueError" in said and "var/trialtwin.log" in said
     assert "Miller" not in said + log and "broken" in log
+
+
+def test_the_example_of_a_design_runs(tmp_path: Path) -> None:
+    design = ROOT / "examples" / "design.yaml"
+    done = trialtwin("simulate", design, "--replicates", 50, "--json", folder=tmp_path, check=0)
+    assert [s["effect"] for s in json.loads(done.stdout)["scenarios"]] == [0.0, -0.3, -0.2, -0.4]

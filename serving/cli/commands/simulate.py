@@ -12,8 +12,9 @@ from serving.cli.outcome import show
 EXAMPLES = """
 \b
 Examples:
-  trialtwin simulate design.yaml --population quickstart --replicates 10000
-  trialtwin simulate design.yaml --population normal --execution processes --workers 2
+  trialtwin simulate examples/design.yaml --replicates 10000
+  trialtwin simulate my-design.yaml --population quickstart --replicates 10000
+  trialtwin simulate my-design.yaml --population normal --execution processes --workers 2
 """
 
 
@@ -39,7 +40,10 @@ def simulate(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Simulate a trial from the YAML file of its DESIGN."""
+    """Simulate a trial from the YAML file of its DESIGN.
+
+    examples/design.yaml teaches every field of the file; copy it and change it.
+    """
     from serving import service
 
     done = service.simulate_trial(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from extraction.records.errors import InputError
 from simulation import TrialDesign
@@ -97,3 +98,21 @@ def test_required_size_grows_with_looks_and_dropout_and_falls_with_a_score() -> 
     assert TrialDesign.parse(plan | {"dropout": 0.2}).required_size(1.0) == 214
     with pytest.raises(InputError, match="required_size"):
         fixed.required_size(0.0)
+
+
+def test_the_example_teaches_every_field(root: Path) -> None:
+    path = root / "examples" / "design.yaml"
+    assert set(yaml.safe_load(path.read_text("utf-8"))) == set(TrialDesign.model_fields)
+    assert TrialDesign.read(path).sizes == (134, 267, 400)
+
+
+def test_faults_of_a_design_are_told_in_plain_words() -> None:
+    with pytest.raises(InputError) as caught:
+        TrialDesign.parse({"arms": 2, "endpoint": "ADAS", "n": 9, "efect": 1, "looks": "x"})
+    assert set(caught.value.faults) == {
+        "design: arms: must be a list",
+        "design: endpoint: must be a mapping of names to values",
+        "design: efect: field efect is not known; did you mean effect?",
+        "design: effect: missing; this field is needed",
+        "design: looks: must be a whole number, or must be a list",
+    }
