@@ -26,6 +26,10 @@ def test_every_python_block_runs_in_order(
         exec(compile(block, page.name, "exec"), names)  # noqa: S102  (our own page)
     told = capsys.readouterr().out
     assert "did you mean karnofsky?" in told
+    assert "column karnof is missing" in told
+    assert "MYTRIAL" in told and "STUDY" not in told
+    drafted = load_mapping(tmp_path / "mapping.yaml")
+    assert not {"txgrp", "time_d", "censor_d"} & {v.name for v in drafted.variables}
     assert (tmp_path / "cohorts" / "mytrial" / "cohort.json").is_file()
 
 
