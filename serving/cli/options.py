@@ -25,7 +25,7 @@ def as_json(command: Command) -> Command:
     )(command)
 
 
-def seed_of(kind: click.ParamType) -> Callable[[Command], Command]:
+def seed_of(kind: click.ParamType[Any]) -> Callable[[Command], Command]:
     """Add --seed; a plain INT where the use case checks the range beside its other faults."""
     return click.option(
         "--seed",

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
+
 from extraction.records import Cohort, CohortSchema, InputError, conditions
 from extraction.records.errors import Faults
 from extraction.records.exports import to_csv
 from serving.settings import settings
 
+from .control_table import ORIGIN
 from .folders import check_out
 
 
@@ -119,6 +122,7 @@ def generate(
     check_out(out)
     made.write(out / "cohort")
     to_csv(made, out / "csv", notice(n, report.n_train))
+    _mark_rows(out / "csv" / "table.csv", report.n_train)
     return {
         "folder": str(out),
         "n": n,
@@ -128,6 +132,12 @@ def generate(
         "digest": made.digest(),
         "notice": notice(n, report.n_train),
     }
+
+
+def _mark_rows(table: Path, n_train: int) -> None:
+    """Say on every row of the flat table what it is, as the answers over HTTP do."""
+    flat = pd.read_csv(table, dtype=str, keep_default_na=False)
+    flat.assign(**{ORIGIN: n_train}).to_csv(table, index=False)
 
 
 def _check_given(given: dict[str, Any] | None, schema: CohortSchema) -> None:

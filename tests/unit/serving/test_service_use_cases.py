@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -101,6 +102,8 @@ def test_a_cohort_without_the_models_variables(place: Path, tmp_path: Path) -> N
 
 def test_generated_patients_say_what_they_are(place: Path, tmp_path: Path) -> None:
     done = service.generate(str(place / "controls"), 30, tmp_path / "arm", seed=4)
+    flat = pd.read_csv(tmp_path / "arm" / "csv" / "table.csv")
+    assert set(flat["synthetic_from_n_train"]) == {done["n_train"]} and len(flat) == 30
     made = Cohort.read(tmp_path / "arm" / "cohort")
     assert len(made) == 30 and done["n_train"] == 80
     assert "invalid" in done["notice"] and "invalid" in note_of(made)
