@@ -97,8 +97,9 @@ def check_historical(study: HistoricalScoreStudy, schemas: dict[str, CohortSchem
 
 def _missing(where: str, names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
     held = list(known)
+    kind = f"an {what}" if what[0] in "aeiou" else f"a {what}"
     return [
-        f"{where}: {name} is not {"an" if what[0] in "aeiou" else "a"} {what} of the data; it has {_short(held)}{nearest(name, held)}"
+        f"{where}: {name} is not {kind} of the data; it has {_short(held)}{nearest(name, held)}"
         for name in names
         if name not in held
     ]
