@@ -151,7 +151,8 @@ def test_finished_chunks_of_a_stopped_stage_are_used(
         lambda task, outcome: (done.append(task.index), accept(task, outcome))[1],
     )
     assert run(config, tmp_path / "run").ran == ("trial",)
-    assert len(done) == 8  # two designs of four chunks, none of them twice
+    # Two designs and two shares of dropout, four chunks each, none of them twice.
+    assert len(done) == 16
     assert not (tmp_path / "run" / ".scratch").exists()
 
 
