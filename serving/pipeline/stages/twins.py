@@ -152,16 +152,18 @@ def _stopped(cohort: Cohort, end: PrimaryEndpoint, lost: BoolArray) -> dict[str,
 def _verdict(main: dict[str, Any], baseline: dict[str, Any], start: str, end: str) -> str:
     """What may be said of the forecasts, by a rule that is fixed here.
 
-    "Convincing" compares what is known at two visits, never the twin with its peers; against
+    The words grade what is known at two visits, never the twin against its peers; against
     carrying the last value forward only the paired difference of errors counts.
     """
     r, base = main["correlation"], baseline["correlation"]
-    later = "predicts" if _convincing(r) else "is not shown to predict"
-    early = "so does baseline" if _convincing(base) else "baseline alone is not shown to"
+    later = ("is not shown to predict", "hardly predicts", "predicts")[_strength(r)]
+    early = ("is not shown to", "hardly does", "does so too")[_strength(base)]
     peers = main["correlations"]
     return (
         f"What is known at {start} {later} the change from baseline to {end} (forecast and true "
-        f"{_r(r)}); {early} ({_r(base)}). That is what the visit knows, not what the twin adds: "
+        f"{_r(r)}); baseline alone {early} ({_r(base)}; 'predicts' "
+        f"needs a lower limit above {_CONVINCING}). That is what the visit knows, not what the twin "
+        "adds: "
         f"carrying the {start} value forward reaches {_r(peers['carry_forward'])}, ridge "
         f"{_r(peers['ridge'])}. The twin is {against_carrying(main['mae']['carry_forward'])}."
     )
@@ -187,8 +189,10 @@ def against_carrying(gain: dict[str, float]) -> str:
     )
 
 
-def _convincing(r: dict[str, Any]) -> bool:
-    return r["low"] is not None and r["low"] > _CONVINCING
+def _strength(r: dict[str, Any]) -> int:
+    """0: the interval holds 0; 1: it lies above 0; 2: it lies above the limit for convincing."""
+    low = r["low"]
+    return 0 if low is None else int(low > 0) + int(low > _CONVINCING)
 
 
 def _r(found: dict[str, Any]) -> str:
