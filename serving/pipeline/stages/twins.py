@@ -163,8 +163,8 @@ def _verdict(main: dict[str, Any], baseline: dict[str, Any], start: str, end: st
         f"What is known at {start} {later} the change from baseline to {end} (forecast and true "
         f"{_r(r)}); baseline alone {early} ({_r(base)}; 'predicts' "
         f"needs a lower limit above {_CONVINCING}). That is what the visit knows, not what the "
-        f"twin adds: carrying the {start} value forward reaches {_r(peers['carry_forward'])}, ridge "
-        f"{_r(peers['ridge'])}. The twin is {against_carrying(main['mae']['carry_forward'])}."
+        f"twin adds: carrying the {start} value forward reaches {_r(peers['carry_forward'])}, "
+        f"ridge {_r(peers['ridge'])}. The twin is {against_carrying(main['mae']['carry_forward'])}."
     )
 
 
