@@ -131,7 +131,7 @@ def hazard_ratio(target: Cohort, endpoint: str, strata: str | None, definition: 
 
 
 def borrowing_rule(settings: BorrowingSection) -> BorrowingRule:
-    """The study's limits, as they are written down before data are compared."""
+    """The study's limits, to be written down before data are compared."""
     return BorrowingRule(
         max_smd=settings.max_smd,
         max_weighted_smd=settings.max_weighted_smd,
@@ -216,5 +216,5 @@ def sharpening(worth: SurvivalScore) -> dict[str, Any]:
         f"{worth.adjusted.se:.4f} with it, z {worth.z_without:.2f} and {worth.z_with:.2f}: the "
         f"score {does} this analysis",
         "rule": f"|z| grows by more than {_Z_GAIN:g} or the standard error falls by more than "
-        f"{100 * (1 - _SE_RATIO):.0f} %",
+        f"{100 * (1 - _SE_RATIO):.0f} %; written with this pair's figures known",
     }

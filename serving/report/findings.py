@@ -160,7 +160,7 @@ def _strata(run: Run) -> Tile:
 def _borrowing(run: Run) -> Tile:
     found = run["borrowing"]
     broken = len(found["reasons"])
-    why = f"limits fixed beforehand, {broken} not met" if broken else "every limit is kept"
+    why = f"{broken} limits of the configuration are not met" if broken else "every limit is kept"
     return {
         "figure": found["verdict"].capitalize(),
         "text": f"borrowing the historical controls: {why}",

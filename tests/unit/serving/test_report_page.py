@@ -261,7 +261,7 @@ def test_a_verdict_that_turns_out_otherwise_is_told_otherwise():
     heads, ends = ([f(run) for run in (kept, broken)] for f in (findings.tiles, findings.limits))
     told = [" ".join(tile["text"] for tile in head) for head in heads]
     assert "not shown" in told[0] and "every limit is kept" in told[0]
-    assert "limits fixed beforehand, 2 not met" in told[1] and "not shown" not in told[1]
+    assert "2 limits of the configuration are not met" in told[1] and "not shown" not in told[1]
     assert not any("another endpoint" in limit for limit in ends[0])
     assert any("another endpoint" in limit for limit in ends[1])
     assert all("does not sharpen" in text for text in told)
