@@ -216,5 +216,5 @@ def sharpening(worth: SurvivalScore) -> dict[str, Any]:
         f"{worth.adjusted.se:.4f} with it, z {worth.z_without:.2f} and {worth.z_with:.2f}: the "
         f"score {does} this analysis",
         "rule": f"|z| grows by more than {_Z_GAIN:g} or the standard error falls by more than "
-        f"{100 * (1 - _SE_RATIO):.0f} %; written with this pair's figures known",
+        f"{100 * (1 - _SE_RATIO):.0f} %; chosen with the figures of ACTG 175 and 320 known",
     }

@@ -43,7 +43,7 @@ class ScoreSection(Section):
 
 
 class BorrowingSection(Section):
-    """Limits for borrowing the historical trial's controls, to be fixed before data are compared."""
+    """Limits for borrowing historical controls, to be fixed before data are compared."""
 
     variables: tuple[Name, ...] = Field(min_length=1, description="baseline variables compared")
     max_smd: float = Field(0.5, gt=0)
