@@ -205,6 +205,11 @@ def limits(run: Run) -> list[str]:
             f"{run['twins']['without_truth']} patients have no outcome at the visit that was "
             "forecast. They may differ from those who have; the twins' error for them is unknown."
         )
+    if "models" in run:
+        found.append(
+            "Reasons for leaving and categories that fewer than five patients had are drawn as a "
+            "more frequent one; rare causes, deaths among them, are therefore missing."
+        )
     if "notes" in run:
         found.append(
             "The notes were rendered from the record. Their language is regular; real "
