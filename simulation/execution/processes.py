@@ -79,7 +79,8 @@ class _Crew:
         """Fill the pool, wait for the next chunk and return what is done."""
         try:
             self._fill()
-            done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
+            ended, _ = wait(self.flying, return_when=FIRST_COMPLETED)
+            done = [f for f in self.flying if f in ended]  # of several, the first chunk first
             lost = [f for f in done if isinstance(f.exception(), BrokenProcessPool)]
             results = [(self.flying.pop(f), _received(f)) for f in done if f not in lost]
             broken = bool(lost)
