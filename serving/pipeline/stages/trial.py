@@ -21,9 +21,8 @@ from simulation.trial import TrialDesign, TwinPopulation, simulate
 from .tools import plain
 
 _MODEL_SEED = (
-    "The Monte Carlo error leaves out the model's own seed: refits of the pilot's model with other "
-    "seeds (20261122, 7, 9) gave .902, .884 and .899 for one design, so power is known to about "
-    ".02, not to the error in brackets."
+    "The Monte Carlo error in brackets leaves out the model's own seed, which can move power by more "
+    "than that; run the study under other seeds (--seed) to see how far."
 )
 
 
