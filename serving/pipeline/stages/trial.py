@@ -21,8 +21,8 @@ from simulation.trial import TrialDesign, TwinPopulation, simulate
 from .tools import plain
 
 _MODEL_SEED = (
-    "The Monte Carlo error in brackets leaves out the model's own seed, which can move power by more "
-    "than that; run the study under other seeds (--seed) to see how far."
+    "The Monte Carlo error in brackets leaves out the model's own seed, which can move power by "
+    "more than that; run the study under other seeds (--seed) to see how far."
 )
 
 
