@@ -21,7 +21,8 @@ _PARTS = 4
 
 def locked(cohort: Cohort) -> npt.NDArray[np.bool_]:
     """Whether each patient is in the locked quarter: BLAKE2b of study and subject, modulo four."""
-    names = cohort.subjects["study_id"].astype(str) + "|" + cohort.subjects["subject_id"].astype(str)
+    people = cohort.subjects
+    names = people["study_id"].astype(str) + "|" + people["subject_id"].astype(str)
     digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
     return np.array([int.from_bytes(d, "big") % _PARTS == 0 for d in digests], dtype=bool)
 
