@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from generation.randomness import generator
-from generation.tokenizer import MINIMUM_CELL, FloatArray
+from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 from generation.tokenizer_fitting import smooth_quantiles
 
 _KNOTS = 120
@@ -16,73 +16,161 @@ _AT_RISK_SHARE = 0.03
 _ARM_PENALTY = 1e-3
 _GRID = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
 _FEWEST_FOR_COVARIATES = 10
+_MOST_SHIFT = 3.0
+_TILE = 256
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What a proportional hazard leaves out: log-hazard shifts by patient and time piece.
+
+    Attributes
+    ----------
+    edges
+        Days at which the second and later of the P pieces of time begin, shape (P - 1,).
+    centre, scale
+        Of the features, shape (p,).
+    pieces
+        Log-hazard shift for each standardised feature in each piece, shape (p, P).
+    left, right, products
+        Pairs of features and the log-hazard shift for their product, shape (q,).
+    enter, enter_bias, leave
+        A net of one hidden layer, members side by side: shapes (p, h), (h,) and (h, P).
+    """
+
+    edges: FloatArray
+    centre: FloatArray
+    scale: FloatArray
+    pieces: FloatArray
+    left: IntArray
+    right: IntArray
+    products: FloatArray
+    enter: FloatArray
+    enter_bias: FloatArray
+    leave: FloatArray
+
+    def log_shift(self, features: FloatArray) -> FloatArray:
+        """Log-hazard shift of each patient in each piece, shape (n, P), at most 3 in size."""
+        x = (features - self.centre) / self.scale
+        shift = by_tiles(x, self.pieces)
+        shift = shift + by_tiles(x[:, self.left] * x[:, self.right], self.products[:, None])
+        shift = shift + by_tiles(np.tanh(by_tiles(x, self.enter) + self.enter_bias), self.leave)
+        return np.asarray(np.clip(shift, -_MOST_SHIFT, _MOST_SHIFT))
+
+
+def by_tiles(rows: FloatArray, weights: FloatArray) -> FloatArray:
+    """Product of rows and weights, 256 rows at a time.
+
+    The shape of every product is the same, so a patient's result does not depend on how many
+    others are in the batch.
+    """
+    n = len(rows)
+    padded = np.zeros((-(-n // _TILE) * _TILE, rows.shape[1]))
+    padded[:n] = rows
+    product = padded.reshape(-1, _TILE, rows.shape[1]) @ weights
+    return np.asarray(product.reshape(len(padded), weights.shape[1])[:n])
 
 
 @dataclass(frozen=True)
 class Hazard:
-    """A proportional hazard: coefficients, and a cumulative hazard linear between knots.
+    """A hazard: baseline, covariates in proportion, and an optional non-proportional shift.
 
     Attributes
     ----------
     beta
         Log hazard ratio for each feature (covariates, then arms), shape (p,).
     centre
-        Feature means, so that the cumulative hazard belongs to the average patient.
-    knots, cumulative
-        Days and cumulative hazard there, both starting at 0.
+        Feature means, so that the baseline belongs to the average patient.
+    knots, levels
+        Days and cumulative baseline hazard there, both starting at 0; linear between knots.
     tail
-        Hazard a day after the last knot.
+        Baseline hazard a day after the last knot.
+    shift
+        Log-hazard shifts that depend on time, or are not linear in the features.
     """
 
     beta: FloatArray
     centre: FloatArray
     knots: FloatArray
-    cumulative: FloatArray
+    levels: FloatArray
     tail: float
+    shift: Shift | None = None
 
-    def risk(self, features: FloatArray) -> FloatArray:
-        """Relative hazard of each patient, shape (n,)."""
-        return np.exp(np.clip((features - self.centre) @ self.beta, -12.0, 12.0))
+    def log_risks(self, features: FloatArray) -> FloatArray:
+        """Log relative hazard of each patient in each of the P pieces of time, shape (n, P)."""
+        linear = by_tiles(features - self.centre, self.beta[:, None])
+        if self.shift is not None:
+            linear = linear + self.shift.log_shift(features)
+        return np.asarray(np.clip(linear, -12.0, 12.0))
+
+    @property
+    def marks(self) -> FloatArray:
+        """Cumulative baseline hazard where each piece of time begins, shape (P,)."""
+        edges = np.zeros(0) if self.shift is None else self.shift.edges
+        return np.append(0.0, self.integral(edges))
 
     def integral(self, day: FloatArray | float) -> FloatArray:
-        """Cumulative hazard of the average patient up to a day."""
+        """Cumulative baseline hazard up to a day."""
         day = np.asarray(day, dtype=np.float64)
         beyond = np.maximum(day - self.knots[-1], 0.0) * self.tail
-        return np.asarray(np.interp(day, self.knots, self.cumulative) + beyond)
+        return np.asarray(np.interp(day, self.knots, self.levels) + beyond)
 
     def rate(self, day: FloatArray) -> FloatArray:
-        """Hazard a day of the average patient."""
-        slopes = np.append(np.diff(self.cumulative) / np.diff(self.knots), self.tail)
+        """Baseline hazard a day."""
+        slopes = np.append(np.diff(self.levels) / np.diff(self.knots), self.tail)
         place = np.searchsorted(self.knots, day, side="left") - 1
         return np.asarray(np.maximum(slopes[np.clip(place, 0, len(slopes) - 1)], 1e-12))
 
     def invert(self, level: FloatArray) -> FloatArray:
-        """Day at which the cumulative hazard reaches a level, infinite if it never does."""
-        rising = self.cumulative + 1e-15 * np.arange(len(self.knots))
+        """Day at which the cumulative baseline hazard reaches a level, infinite if never."""
+        rising = self.levels + 1e-15 * np.arange(len(self.knots))
         day = np.interp(level, rising, self.knots)
-        beyond = level - self.cumulative[-1]
+        beyond = level - self.levels[-1]
         with np.errstate(divide="ignore"):
             late = self.knots[-1] + beyond / self.tail if self.tail > 0 else np.inf
         return np.where(beyond > 0, late, day)
+
+    def cumulative(self, features: FloatArray, day: FloatArray | float) -> FloatArray:
+        """Cumulative hazard of each patient up to a day, shape (n,)."""
+        risks, marks = np.exp(self.log_risks(features)), self.marks
+        widths = np.append(np.diff(marks), np.inf)
+        spent = np.clip(self.integral(day)[..., None] - marks, 0.0, widths)
+        return np.asarray((risks * spent).sum(axis=1))
+
+    def invert_for(self, features: FloatArray, level: FloatArray) -> FloatArray:
+        """Day at which each patient's cumulative hazard reaches a level, infinite if never."""
+        risks, marks = np.exp(self.log_risks(features)), self.marks
+        reached = np.cumsum(risks[:, :-1] * np.diff(marks), axis=1)
+        reached = np.concatenate([np.zeros((len(risks), 1)), reached], axis=1)
+        place = (level[:, None] > reached[:, 1:]).sum(axis=1)
+        row = np.arange(len(risks))
+        return self.invert(marks[place] + (level - reached[row, place]) / risks[row, place])
 
     def draw(
         self, features: FloatArray, uniform: FloatArray, after: FloatArray | float = 0.0
     ) -> FloatArray:
         """Event days later than `after`, by inverting the survival function."""
-        risk = self.risk(features)
-        return self.invert(self.integral(after) - np.log(uniform) / risk)
+        return self.invert_for(features, self.cumulative(features, after) - np.log(uniform))
 
     def log_survival(self, features: FloatArray, day: FloatArray | float) -> FloatArray:
         """Log-probability of no event up to a day."""
-        return np.asarray(-self.integral(day) * self.risk(features))
+        return -self.cumulative(features, day)
 
     def log_rate(self, features: FloatArray, day: FloatArray) -> FloatArray:
         """Log hazard a day at a day."""
-        return np.log(self.rate(day)) + np.log(self.risk(features))
+        edges = np.zeros(0) if self.shift is None else self.shift.edges
+        place = np.searchsorted(edges, np.broadcast_to(day, len(features)), side="left")
+        risks = np.take_along_axis(self.log_risks(features), place[:, None], axis=1)[:, 0]
+        return np.asarray(np.log(self.rate(day)) + risks)
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the hazard."""
-        return dict(self.__dict__)
+        return {**self.__dict__, "shift": dict(self.shift.__dict__) if self.shift else None}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Hazard:
+        """Rebuild from :meth:`state`."""
+        return cls(**{**state, "shift": Shift(**state["shift"]) if state["shift"] else None})
 
 
 def fit_hazard(

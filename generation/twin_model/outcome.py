@@ -247,12 +247,12 @@ class OutcomeModel:
         endpoints = tuple(
             EndpointModel(**{
                 **inner,
-                "causes": tuple(Hazard(**h) for h in inner["causes"]),
-                "censor": Hazard(**inner["censor"]) if inner["censor"] else None,
+                "causes": tuple(Hazard.from_state(h) for h in inner["causes"]),
+                "censor": Hazard.from_state(inner["censor"]) if inner["censor"] else None,
             })
             for inner in state["endpoints"]
         )
-        follow_up = Hazard(**state["follow_up"]) if state["follow_up"] else None
+        follow_up = Hazard.from_state(state["follow_up"]) if state["follow_up"] else None
         return cls(
             endpoints, follow_up, state["end"], state["step"], state["mirrors"]
         )

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from generation.twin_model.hazards import Hazard, calibrate, fit_hazard, kaplan_meier
+from generation.twin_model.hazards import (
+    Hazard,
+    Shift,
+    calibrate,
+    fit_hazard,
+    kaplan_meier,
+)
 
 
 def _trial(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,3 +79,46 @@ def test_kaplan_meier_by_hand() -> None:
     assert kaplan_meier(day, event, np.array([0.5, 1, 2, 3.5])) == pytest.approx(
         [1, 4 / 5, 4 / 5 * 3 / 4, 4 / 5 * 3 / 4 * 1 / 2]
     )
+
+
+def _shifted(seed: int) -> tuple[Hazard, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    p, pieces, hidden = 4, 3, 5
+    shift = Shift(
+        np.array([20.0, 60.0]), rng.normal(size=p), rng.uniform(0.5, 2, p),
+        rng.normal(size=(p, pieces)) / 2, np.array([0]), np.array([3]), np.array([0.3]),
+        rng.normal(size=(p, hidden)), rng.normal(size=hidden), rng.normal(size=(hidden, pieces)) / 2,
+    )
+    knots = np.array([0.0, 10, 30, 70, 100])
+    levels = np.array([0.0, 0.1, 0.15, 0.6, 0.7])
+    hazard = Hazard(rng.normal(size=p) / 2, np.zeros(p), knots, levels, 0.01, shift)
+    return hazard, rng.normal(size=(300, p))
+
+
+def test_a_shifted_hazard_is_inverted_exactly() -> None:
+    hazard, x = _shifted(1)
+    day = np.random.default_rng(2).uniform(0, 200, len(x))
+    assert hazard.invert_for(x, hazard.cumulative(x, day)) == pytest.approx(day, abs=1e-9)
+    drawn = hazard.draw(x, np.full(len(x), 0.4), after=day)
+    gained = hazard.cumulative(x, drawn) - hazard.cumulative(x, day)
+    assert gained == pytest.approx(-np.log(0.4), abs=1e-9)
+
+
+def test_a_shifted_rate_is_the_slope_of_the_cumulative_hazard() -> None:
+    hazard, x = _shifted(3)
+    for day in (5.0, 15, 25, 65, 90, 150):
+        slope = (hazard.cumulative(x, day + 1e-3) - hazard.cumulative(x, day - 1e-3)) / 2e-3
+        assert np.exp(hazard.log_rate(x, np.full(len(x), day))) == pytest.approx(slope, rel=1e-6)
+
+
+def test_a_patient_has_the_same_hazard_in_any_batch() -> None:
+    hazard, x = _shifted(4)
+    whole = hazard.log_risks(x)
+    assert (whole[250:] == hazard.log_risks(x[250:])).all()
+    assert (whole[7] == hazard.log_risks(x[7:8])[0]).all()
+
+
+def test_a_shifted_hazard_survives_its_state() -> None:
+    hazard, x = _shifted(5)
+    again = Hazard.from_state(hazard.state())
+    assert (again.cumulative(x, 50.0) == hazard.cumulative(x, 50.0)).all()
