@@ -4,18 +4,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from generation.evaluation.crossing import compare, cross_evaluate
+    from generation.evaluation.disclosure_audit import DisclosureAudit, disclosure_audit
     from generation.evaluation.evaluation import evaluate
     from generation.evaluation.metric import Evaluation, Metric
 
 _HOMES = {
+    "DisclosureAudit": "disclosure_audit",
     "Evaluation": "metric",
     "Metric": "metric",
     "compare": "crossing",
     "cross_evaluate": "crossing",
+    "disclosure_audit": "disclosure_audit",
     "evaluate": "evaluation",
 }
 
-__all__ = ["Evaluation", "Metric", "compare", "cross_evaluate", "evaluate"]
+__all__ = [
+    "DisclosureAudit",
+    "Evaluation",
+    "Metric",
+    "compare",
+    "cross_evaluate",
+    "disclosure_audit",
+    "evaluate",
+]
 
 
 def __getattr__(name: str) -> Any:
