@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from extraction.records import Cohort, CohortSchema
+from generation.engine import subject_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -157,7 +158,7 @@ def to_cohort(
     action: str,
     prefix: str = "S",
     history: Cohort | None = None,
-    first: int = 0,
+    patients: IntArray | None = None,
 ) -> Cohort:
     """Write arrays as a synthetic cohort.
 
@@ -170,14 +171,14 @@ def to_cohort(
     engine, action
         Provenance: the sources frame gets one row ``synthetic:<engine>`` with this action.
     prefix
-        Subjects are named ``<prefix>-000001`` and on (`first` = 0).
+        Subjects are named ``<prefix>-000001`` and on.
     history
         One patient whose observations and episodes are repeated for every row.
-    first
-        Number of the first row's patient, from 0.
+    patients
+        Number of each row's patient from 0; None numbers the rows.
     """
     n, source = len(arrays), f"synthetic:{engine}"
-    ids = np.array([f"{prefix}-{k:06d}" for k in range(first + 1, first + n + 1)], dtype=object)
+    ids = subject_names(np.arange(n) if patients is None else patients, prefix)
     subjects = pd.DataFrame(
         {
             "study_id": schema.study_id,

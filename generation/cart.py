@@ -37,6 +37,7 @@ from generation.engine import (
     ModelCard,
     Options,
     Progress,
+    SampleRequest,
     SamplingReport,
     parse_options,
     report_progress,
@@ -126,34 +127,24 @@ class CartModel(Model):
         report_progress(progress, "trees grown", 1.0)
         return cls(card, columns, trees)
 
-    def sample_with_report(
-        self,
-        n: int,
-        given: Any = None,
-        arm: str | None = None,
-        until_day: float | None = None,
-        seed: int = 0,
-        *,
-        dropout: bool = True,
-        first: int = 0,
-        gate: bool = True,
-    ) -> tuple[Cohort, SamplingReport]:
+    def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
         """Draw patients column by column; see `Model.sample`."""
-        self._check_request(n, given, arm, dropout, first)
-        bounds, arms = parse_given(given, arm, self.card, self.columns)
-        stream = Stream(seed, "cart")
+        n, patients = request.n, request.patients
+        bounds, arms = parse_given(request.given, request.arm, self.card, self.columns)
+        stream = Stream(request.seed, "cart")
         probability = self._region_probability(bounds, arms)
-        if gate:
-            require_expected(given, self.card.n_train, probability)
+        if request.gate:
+            require_expected(request.given, self.card.n_train, probability)
         width = _CANDIDATES if bounds else 1
-        patients = np.arange(first, first + n)
         identity = np.repeat(patients, width), np.tile(np.arange(width), n)
         table, log_weight = self._chain(identity, stream, bounds, arms, len(self.columns.order))
         chosen, share = self._resample(table, log_weight, patients, width, stream)
         method = "restricted trees, resampled" if bounds else "unconditional"
         report = SamplingReport(n, self.card.n_train, probability, share, method)
-        arrays = self.columns.write(chosen, n, until_day)
-        made = to_cohort(arrays, self.schema, self.engine, report.sentence(), first=first)
+        arrays = self.columns.write(chosen, n, request.until_day)
+        made = to_cohort(
+            arrays, self.schema, self.engine, report.sentence(), patients=patients
+        )
         return made, report
 
     def _chain(

@@ -5,15 +5,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from extraction.records import Cohort, CohortSchema, InputError, Timeline
+from generation.card import ModelCard, present_arms
+
+__all__ = [
+    "ABLE",
+    "MINIMUM_PATIENTS",
+    "Capability",
+    "Model",
+    "ModelCard",
+    "Options",
+    "Progress",
+    "SampleRequest",
+    "SamplingReport",
+    "arm_fault",
+    "check_trainable",
+    "parse_options",
+    "present_arms",
+    "report_progress",
+    "subject_names",
+]
 
 Capability = Literal["static", "events", "visits", "conditions", "timeline", "log_prob", "dropout"]
 Progress = Callable[[str, float], None]
@@ -36,73 +54,6 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class ModelCard(BaseModel):
-    """What a model was fitted to, with what, and how well.
-
-    ``fit`` separates the two fits that must never be mixed: ``controls_only`` (a
-    prognostic model, synthetic controls) and ``all_arms`` (the arm is a condition).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    engine: str
-    engine_version: str
-    schema_: CohortSchema = Field(description="schema of the training cohort")
-    arms: tuple[str, ...] = Field(description="arms that the training cohort contains")
-    n_train: int = Field(ge=1, description="training patients: all the information there is")
-    n_by_arm: dict[str, int] = Field(
-        default_factory=dict, description="training patients by arm, of arms with at least five"
-    )
-    data_digest: str = Field(description="digest of the training cohort's canonical bytes")
-    seed: int
-    options: dict[str, Any] = Field(default_factory=dict)
-    metrics: dict[str, float] = Field(default_factory=dict)
-    versions: dict[str, str] = Field(default_factory=dict)
-    fit: Literal["all_arms", "controls_only"]
-
-    @classmethod
-    def describe(
-        cls,
-        cohort: Cohort,
-        engine: str,
-        engine_version: str,
-        seed: int,
-        options: dict[str, Any],
-        packages: tuple[str, ...],
-        metrics: dict[str, float] | None = None,
-    ) -> Self:
-        """Card of a model fitted to a cohort."""
-        arms = present_arms(cohort)
-        controls = len(cohort.schema.arms) > 1 and arms == (cohort.schema.control_arm,)
-        return cls(
-            engine=engine,
-            engine_version=engine_version,
-            schema_=cohort.schema,
-            arms=arms,
-            n_train=len(cohort),
-            n_by_arm={a: n for a in arms if (n := int((cohort.subjects["arm"] == a).sum())) >= 5},
-            data_digest=cohort.digest(),
-            seed=seed,
-            options=options,
-            metrics=metrics or {},
-            versions={name: _version(name) for name in packages},
-            fit="controls_only" if controls else "all_arms",
-        )
-
-    def __repr__(self) -> str:
-        arms = ", ".join(f"{arm} {self.n_by_arm.get(arm, '')}".strip() for arm in self.arms)
-        return (
-            f"ModelCard({self.engine} {self.engine_version}, {self.fit}: {self.n_train} patients "
-            f"of {self.schema_.study_id}{f' ({arms})' if arms else ''}, seed {self.seed})"
-        )
-
-    __str__ = __repr__
-
-    def n_under(self, arm: str) -> int | None:
-        """Training patients of an arm; None where an older folder or a tiny arm is not told."""
-        return self.n_train if len(self.arms) < 2 else self.n_by_arm.get(arm)
-
-
 @dataclass(frozen=True)
 class SamplingReport:
     """How a condition was met.
@@ -121,6 +72,9 @@ class SamplingReport:
         Kish's effective share of the importance weights, 0 to 1, averaged over patients.
     method
         How the condition was met, in words.
+    constraint_rate
+        Share of first draws that met every declared constraint, 0 to 1; the others were drawn
+        again.
     """
 
     n: int
@@ -129,6 +83,7 @@ class SamplingReport:
     effective_sample_size: float = 1.0
     method: str = "unconditional"
     notes: tuple[str, ...] = field(default=())
+    constraint_rate: float = 1.0
 
     @property
     def expected_training_patients(self) -> float:
@@ -140,11 +95,39 @@ class SamplingReport:
         return f"sampled from a model of n_train={self.n_train} patients; {self.method}"
 
 
+@dataclass(frozen=True)
+class SampleRequest:
+    """One checked request to sample, as an engine sees it.
+
+    Attributes
+    ----------
+    patients
+        Numbers of the patients to draw, from 0, shape (n,): rising, but not always one after
+        the other. A keyed engine's draws belong to these numbers; others only count them.
+    given
+        As in `Model.sample`.
+    arm, until_day, seed, dropout, gate
+        As in `Model.sample`.
+    """
+
+    patients: npt.NDArray[np.int64]
+    given: Any = None
+    arm: str | None = None
+    until_day: float | None = None
+    seed: int = 0
+    dropout: bool = True
+    gate: bool = True
+
+    @property
+    def n(self) -> int:
+        """Patients to draw."""
+        return len(self.patients)
+
+
 class Model(ABC):
     """A fitted generative model of a cohort.
 
-    Subclasses set `engine` and `supports` and implement `fit`,
-    `sample_with_report`, `save` and `load`.
+    Subclasses set `engine` and `supports` and implement `fit`, `_sample`, `save` and `load`.
     """
 
     engine: ClassVar[str]
@@ -223,7 +206,7 @@ class Model(ABC):
             n, given, arm, until_day, seed, dropout=dropout, first=first, gate=gate
         )[0]
 
-    @abstractmethod
+    @final
     def sample_with_report(
         self,
         n: int,
@@ -237,6 +220,18 @@ class Model(ABC):
         gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw synthetic patients and say how the condition was met; see `sample`."""
+        self._check_request(n, given, arm, dropout, first)
+        patients = np.arange(first, first + n)
+        return self._sample(
+            SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
+        )
+
+    @abstractmethod
+    def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
+        """Draw the request's patients, in its order, named by :func:`subject_names`.
+
+        The request is checked before (numbers, arm, capabilities).
+        """
 
     def log_prob(self, cohort: Cohort) -> npt.NDArray[np.float64]:
         """Log-probability of each patient in nats, shape (n,)."""
@@ -289,19 +284,19 @@ class Model(ABC):
             self._require("dropout", "switch dropout off")
 
 
+def subject_names(
+    patients: npt.NDArray[np.int64], prefix: str = "S"
+) -> npt.NDArray[np.object_]:
+    """Names of synthetic patients by their numbers from 0: ``S-000001`` is number 0."""
+    return np.array([f"{prefix}-{k + 1:06d}" for k in patients.tolist()], dtype=object)
+
+
 def arm_fault(arm: str, known: tuple[str, ...]) -> str:
     """Message for an arm that a model has never seen."""
     return (
         f"arm: {arm!r} is absent from the training cohort; this model knows "
         f"{', '.join(map(repr, known)) or 'no arms'}; a forecast under another arm is refused"
     )
-
-
-def present_arms(cohort: Cohort) -> tuple[str, ...]:
-    """Arms that have patients, in the schema's order."""
-    seen = set(cohort.subjects["arm"].dropna().unique())
-    known = [arm for arm in cohort.schema.arms if arm in seen]
-    return (*known, *sorted(seen - set(known)))
 
 
 def check_trainable(cohort: Cohort, engine: str) -> None:
@@ -341,10 +336,3 @@ def report_progress(progress: Progress | None, what: str, fraction: float) -> No
     """Tell a caller how far a fit has come (fraction from 0 to 1)."""
     if progress is not None:
         progress(what, float(fraction))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"

@@ -39,6 +39,7 @@ from generation.engine import (
     ModelCard,
     Options,
     Progress,
+    SampleRequest,
     SamplingReport,
     parse_options,
     report_progress,
@@ -115,28 +116,17 @@ class GaussianCopulaModel(Model):
         )
         return cls(card, columns, synthesizer, fixed)
 
-    def sample_with_report(
-        self,
-        n: int,
-        given: Any = None,
-        arm: str | None = None,
-        until_day: float | None = None,
-        seed: int = 0,
-        *,
-        dropout: bool = True,
-        first: int = 0,
-        gate: bool = True,
-    ) -> tuple[Cohort, SamplingReport]:
+    def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
         """Draw patients, by rejection where there is a condition; see `Model.sample`."""
-        self._check_request(n, given, arm, dropout, first)
-        bounds, arms = parse_given(given, arm, self.card, self.columns)
+        n, given = request.n, request.given
+        bounds, arms = parse_given(given, request.arm, self.card, self.columns)
         if set(arms) < set(self.card.arms):
             bounds[ARM] = frozenset(arms)
         kept, drawn = [], 0
         batch = max(n, _FEWEST) if bounds else n
         with _quiet():
             self.synthesizer.reset_sampling()
-            self.synthesizer._set_random_state(integer_seed(seed, "sdv"))
+            self.synthesizer._set_random_state(integer_seed(request.seed, "sdv"))
             for _ in range(_BATCHES):
                 frame = self.synthesizer.sample(batch)[_TABLE]
                 drawn += batch
@@ -144,7 +134,7 @@ class GaussianCopulaModel(Model):
                 if sum(map(len, kept)) >= n:
                     break
         met = sum(map(len, kept))
-        if gate and met:
+        if request.gate and met:
             require_expected(given, self.card.n_train, met / drawn)
         if met < n:
             raise InputError(
@@ -152,10 +142,14 @@ class GaussianCopulaModel(Model):
                 "widen it, or use engine 'twin'"
             )
         frame = pd.concat(kept, ignore_index=True).iloc[:n]
-        arrays = self.columns.write(_to_table(self.columns, frame, self.fixed), n, until_day)
+        table = _to_table(self.columns, frame, self.fixed)
+        arrays = self.columns.write(table, n, request.until_day)
         method = "rejection" if bounds else "unconditional"
         report = SamplingReport(n, self.card.n_train, met / drawn, 1.0, method)
-        return to_cohort(arrays, self.schema, self.engine, report.sentence()), report
+        made = to_cohort(
+            arrays, self.schema, self.engine, report.sentence(), patients=request.patients
+        )
+        return made, report
 
     def save(self, folder: Path | str) -> Path:
         """Write the data hash, seed and options: enough to refit, not to load."""

@@ -33,6 +33,7 @@ from generation.engine import (
     ModelCard,
     Options,
     Progress,
+    SampleRequest,
     SamplingReport,
     arm_fault,
     parse_options,
@@ -93,26 +94,15 @@ class TwinModel(Model):
         report_progress(progress, "fitted", 1.0)
         return cls(card, parts)
 
-    def sample_with_report(
-        self,
-        n: int,
-        given: Any = None,
-        arm: str | None = None,
-        until_day: float | None = None,
-        seed: int = 0,
-        *,
-        dropout: bool = True,
-        first: int = 0,
-        gate: bool = True,
-    ) -> tuple[Cohort, SamplingReport]:
+    def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
         """Draw patients or one patient's futures; see `Model.sample`."""
-        arrays, report = self.draw(
-            n, given, arm, until_day, seed, dropout=dropout, first=first, gate=gate
-        )
-        history = given.cohort if isinstance(given, Timeline) else None
+        arrays, report = self._draw(request)
+        timeline = request.given if isinstance(request.given, Timeline) else None
+        history = None if timeline is None else timeline.cohort
         prefix = "S" if history is None else "D"
         cohort = to_cohort(
-            arrays, self.schema, self.engine, report.sentence(), prefix, history, first
+            arrays, self.schema, self.engine, report.sentence(), prefix, history,
+            request.patients,
         )
         return cohort, report
 
@@ -131,11 +121,21 @@ class TwinModel(Model):
         """Draw as arrays: the fast way for many futures of one patient.
 
         The same draws as `sample`; with a `Timeline`, only future visits are in the arrays.
+        Constraints of the schema are not looked at.
         """
         self._check_request(n, given, arm, dropout, first)
         patients = np.arange(first, first + n)
+        return self._draw(
+            SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
+        )
+
+    def _draw(self, asked: SampleRequest) -> tuple[TrialArrays, SamplingReport]:
+        """Draw a checked request as arrays."""
+        given, arm = asked.given, asked.arm
         if isinstance(given, Timeline):
-            return continue_timeline(self, given, patients, arm, until_day, seed, dropout)
+            return continue_timeline(
+                self, given, asked.patients, arm, asked.until_day, asked.seed, asked.dropout
+            )
         bounds = {}
         if given is not None:
             bounds = dict(conditions.bounds(conditions.parse(given, self.schema), self.schema))
@@ -151,16 +151,17 @@ class TwinModel(Model):
         if ARM in columns.names and set(arms) < set(self.card.arms):
             bounds[ARM] = frozenset(arms)
         probability = self._region_probability(bounds, arms)
-        if gate:
+        if asked.gate:
             require_expected(given, self.card.n_train, probability)
-        request = Request(patients, Stream(seed, "twin"), until_day, dropout)
+        stream = Stream(asked.seed, "twin")
+        request = Request(asked.patients, stream, asked.until_day, asked.dropout)
         drawn = self.sampler.draw(request.patients, request.stream, bounds)
         labels = arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
         arrays = self.empty(drawn.encoded, labels)
         self._day_zero(arrays, drawn.encoded, request)
         self.simulate(arrays, drawn.encoded, request, None, {})
         report = SamplingReport(
-            n, self.card.n_train, probability, drawn.effective_share,
+            asked.n, self.card.n_train, probability, drawn.effective_share,
             "renormalised bins, resampled" if bounds else "unconditional",
         )
         return arrays, report

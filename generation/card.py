@@ -1,0 +1,95 @@
+"""The card of a fitted model: what it was fitted to, with what, and how well."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from extraction.records import Cohort, CohortSchema
+
+
+class ModelCard(BaseModel):
+    """What a model was fitted to, with what, and how well.
+
+    ``fit`` separates the two fits that must never be mixed: ``controls_only`` (a
+    prognostic model, synthetic controls) and ``all_arms`` (the arm is a condition).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    engine: str
+    engine_version: str
+    schema_: CohortSchema = Field(description="schema of the training cohort")
+    arms: tuple[str, ...] = Field(description="arms that the training cohort contains")
+    n_train: int = Field(ge=1, description="training patients: all the information there is")
+    n_by_arm: dict[str, int] = Field(
+        default_factory=dict, description="training patients by arm, of arms with at least five"
+    )
+    data_digest: str = Field(description="digest of the training cohort's canonical bytes")
+    seed: int
+    options: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    fit: Literal["all_arms", "controls_only"]
+    privacy: dict[str, Any] | None = Field(
+        default=None, description="privacy spent on the training patients; None where none is promised"
+    )
+
+    @classmethod
+    def describe(
+        cls,
+        cohort: Cohort,
+        engine: str,
+        engine_version: str,
+        seed: int,
+        options: dict[str, Any],
+        packages: tuple[str, ...],
+        metrics: dict[str, float] | None = None,
+        privacy: dict[str, Any] | None = None,
+    ) -> Self:
+        """Card of a model fitted to a cohort."""
+        arms = present_arms(cohort)
+        controls = len(cohort.schema.arms) > 1 and arms == (cohort.schema.control_arm,)
+        return cls(
+            engine=engine,
+            engine_version=engine_version,
+            schema_=cohort.schema,
+            arms=arms,
+            n_train=len(cohort),
+            n_by_arm={a: n for a in arms if (n := int((cohort.subjects["arm"] == a).sum())) >= 5},
+            data_digest=cohort.digest(),
+            seed=seed,
+            options=options,
+            metrics=metrics or {},
+            versions={name: _version(name) for name in packages},
+            fit="controls_only" if controls else "all_arms",
+            privacy=privacy,
+        )
+
+    def __repr__(self) -> str:
+        arms = ", ".join(f"{arm} {self.n_by_arm.get(arm, '')}".strip() for arm in self.arms)
+        return (
+            f"ModelCard({self.engine} {self.engine_version}, {self.fit}: {self.n_train} patients "
+            f"of {self.schema_.study_id}{f' ({arms})' if arms else ''}, seed {self.seed})"
+        )
+
+    __str__ = __repr__
+
+    def n_under(self, arm: str) -> int | None:
+        """Training patients of an arm; None where an older folder or a tiny arm is not told."""
+        return self.n_train if len(self.arms) < 2 else self.n_by_arm.get(arm)
+
+
+def present_arms(cohort: Cohort) -> tuple[str, ...]:
+    """Arms that have patients, in the schema's order."""
+    seen = set(cohort.subjects["arm"].dropna().unique())
+    known = [arm for arm in cohort.schema.arms if arm in seen]
+    return (*known, *sorted(seen - set(known)))
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
