@@ -87,7 +87,8 @@ def _shifted(seed: int) -> tuple[Hazard, np.ndarray]:
     shift = Shift(
         np.array([20.0, 60.0]), rng.normal(size=p), rng.uniform(0.5, 2, p),
         rng.normal(size=(p, pieces)) / 2, np.array([0]), np.array([3]), np.array([0.3]),
-        rng.normal(size=(p, hidden)), rng.normal(size=hidden), rng.normal(size=(hidden, pieces)) / 2,
+        rng.normal(size=(p, hidden)), rng.normal(size=hidden),
+        rng.normal(size=(hidden, pieces)) / 2,
     )
     knots = np.array([0.0, 10, 30, 70, 100])
     levels = np.array([0.0, 0.1, 0.15, 0.6, 0.7])
