@@ -34,7 +34,7 @@ class ModelCard(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     fit: Literal["all_arms", "controls_only"]
     privacy: dict[str, Any] | None = Field(
-        default=None, description="privacy spent on the training patients; None where none is promised"
+        default=None, description="privacy spent on the training patients; None: none promised"
     )
 
     @classmethod
