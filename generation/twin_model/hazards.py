@@ -1,21 +1,18 @@
-"""Ridge Cox regressions and their cumulative hazards."""
+"""Hazards: cumulative, inverted, drawn from, and calibrated to the Kaplan-Meier curve."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from generation.randomness import generator
 from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 from generation.tokenizer_fitting import smooth_quantiles
+from generation.twin_model.hazards_cox import Cox
 
 _KNOTS = 120
 _AT_RISK_SHARE = 0.03
-_ARM_PENALTY = 1e-3
-_GRID = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
-_FEWEST_FOR_COVARIATES = 10
 _MOST_SHIFT = 3.0
 _TILE = 256
 
@@ -104,10 +101,14 @@ class Hazard:
         return np.asarray(np.clip(linear, -12.0, 12.0))
 
     @property
+    def edges(self) -> FloatArray:
+        """Days at which the second and later pieces of time begin, shape (P - 1,)."""
+        return np.zeros(0) if self.shift is None else self.shift.edges
+
+    @property
     def marks(self) -> FloatArray:
         """Cumulative baseline hazard where each piece of time begins, shape (P,)."""
-        edges = np.zeros(0) if self.shift is None else self.shift.edges
-        return np.append(0.0, self.integral(edges))
+        return np.append(0.0, self.integral(self.edges))
 
     def integral(self, day: FloatArray | float) -> FloatArray:
         """Cumulative baseline hazard up to a day."""
@@ -158,8 +159,7 @@ class Hazard:
 
     def log_rate(self, features: FloatArray, day: FloatArray) -> FloatArray:
         """Log hazard a day at a day."""
-        edges = np.zeros(0) if self.shift is None else self.shift.edges
-        place = np.searchsorted(edges, np.broadcast_to(day, len(features)), side="left")
+        place = np.searchsorted(self.edges, np.broadcast_to(day, len(features)), side="left")
         risks = np.take_along_axis(self.log_risks(features), place[:, None], axis=1)[:, 0]
         return np.asarray(np.log(self.rate(day)) + risks)
 
@@ -173,145 +173,56 @@ class Hazard:
         return cls(**{**state, "shift": Shift(**state["shift"]) if state["shift"] else None})
 
 
-def fit_hazard(
-    features: FloatArray, arms: int, day: FloatArray, event: np.ndarray, seed: int
-) -> tuple[FloatArray, FloatArray]:
-    """Coefficients of a ridge Cox model (Breslow ties), and the feature means.
-
-    Parameters
-    ----------
-    features
-        Covariates, then `arms` arm indicators that are hardly penalised, shape (n, p).
-    day, event
-        Follow-up and whether it ended in the event, shape (n,).
-    seed
-        Of the five folds whose partial likelihood chooses the penalty (Verweij and van
-        Houwelingen, 1993, Stat Med 12).
-    """
-    centre = features.mean(axis=0)
-    scale = features.std(axis=0)
-    used = scale > 1e-9
-    x = (features - centre)[:, used] / scale[used]
-    beta = np.zeros(features.shape[1])
-    events = int(event.sum())
-    if events < MINIMUM_CELL or not used.any():
-        return beta, centre
-    is_arm = (np.arange(features.shape[1]) >= features.shape[1] - arms)[used]
-    if events < _FEWEST_FOR_COVARIATES:
-        x = np.where(is_arm, x, 0.0)
-    folds = generator(seed, "cox folds").permutation(len(day)) % 5
-    order = np.argsort(day, kind="stable")
-    x, day, event, folds = x[order], day[order], event[order], folds[order]
-    best = max(_GRID, key=lambda grid: _validated(x, day, event, folds, is_arm, grid * events))
-    beta[used] = _newton(x, day, event, _penalty(is_arm, best * events)) / scale[used]
-    return beta, centre
-
-
-def _penalty(is_arm: np.ndarray, strength: float) -> FloatArray:
-    return np.where(is_arm, _ARM_PENALTY, strength)
-
-
-def _validated(
-    x: FloatArray, day: FloatArray, event: np.ndarray, folds: np.ndarray, is_arm: np.ndarray,
-    strength: float,
-) -> float:
-    """Cross-validated partial log-likelihood of one penalty."""
-    total = 0.0
-    for fold in range(5):
-        rows = folds != fold
-        if event[rows].sum() < 2 or not event[~rows].any():
-            continue
-        beta = _newton(x[rows], day[rows], event[rows], _penalty(is_arm, 0.8 * strength), 6)
-        whole = _partial(x @ beta, day, event)
-        total += whole - _partial(x[rows] @ beta, day[rows], event[rows])
-    return total
-
-
-def _risk_sets(day: FloatArray) -> np.ndarray:
-    """First row still at risk at each row's day (rows sorted by day)."""
-    return np.searchsorted(day, day, side="left")
-
-
-def _partial(eta: FloatArray, day: FloatArray, event: np.ndarray) -> float:
-    """Partial log-likelihood of sorted rows."""
-    top = eta.max()
-    at_risk = np.cumsum(np.exp(eta - top)[::-1])[::-1][_risk_sets(day)]
-    return float(np.sum((eta - top - np.log(at_risk))[event]))
-
-
-def _newton(
-    x: FloatArray, day: FloatArray, event: np.ndarray, penalty: FloatArray, steps: int = 12
-) -> FloatArray:
-    """Maximise the penalised partial likelihood of sorted rows."""
-    beta = np.zeros(x.shape[1])
-    first = _risk_sets(day)[event]
-    weight = np.bincount(first, minlength=len(day)).astype(np.float64)
-    times = np.flatnonzero(weight)
-    score = x[event].sum(axis=0)
-    for _ in range(steps):
-        eta = np.clip(x @ beta, -20, 20)
-        risk = np.exp(eta - eta.max())
-        s0 = np.cumsum(risk[::-1])[::-1][times]
-        s1 = np.cumsum((risk[:, None] * x)[::-1], axis=0)[::-1][times]
-        mean = s1 / s0[:, None]
-        share = np.zeros(len(day))
-        share[times] = weight[times] / s0
-        hazard = np.cumsum(share)[np.searchsorted(day, day, side="right") - 1]
-        information = (x * (risk * hazard)[:, None]).T @ x
-        information -= (mean * weight[times, None]).T @ mean
-        gradient = score - weight[times] @ mean - penalty * beta
-        step = np.linalg.solve(information + np.diag(penalty), gradient)
-        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        beta = beta + step
-        if np.abs(step).max() < 1e-6:
-            break
-    return beta
-
-
 def calibrate(
-    beta: FloatArray,
-    centre: FloatArray,
+    cox: Cox,
     population: FloatArray,
     features: FloatArray,
     day: FloatArray,
     event: np.ndarray,
+    shift: Shift | None = None,
 ) -> Hazard:
-    """Cumulative hazard whose average survival over a population is the Kaplan-Meier curve.
+    """Hazard whose average survival over a population is the Kaplan-Meier curve.
 
     Parameters
     ----------
-    beta, centre
+    cox
         Coefficients and feature means.
     population
         Features of sampled patients over whom survival is averaged, shape (m, p).
     features, day, event
         The training patients.
+    shift
+        What the hazard adds to proportionality.
 
     Knots are smoothed quantiles of event days; they stop where fewer than five patients or
     three in a hundred are at risk, and the hazard is constant after them, learnt from what
-    happened there. Fewer than five
-    events give a constant hazard.
+    happened there. Fewer than ten events give a constant hazard.
     """
-    risk = np.exp(np.clip((population - centre) @ beta, -12.0, 12.0))
-    own = np.exp(np.clip((features - centre) @ beta, -12.0, 12.0))
+    own = np.exp(cox.log_risk(features))
     events = int(event.sum())
-    time = max(float(np.sum(day * own)), 1e-9)
-    flat = Hazard(beta, centre, np.array([0.0, 1.0]), np.array([0.0, events / time]), events / time)
+    rate = events / max(float(np.sum(day * own)), 1e-9)
+    flat = Hazard(cox.beta, cox.centre, np.array([0.0, 1.0]), np.array([0.0, rate]), rate)
     if events < 2 * MINIMUM_CELL:
         return flat
     knots = _knots(day, event)
     if not len(knots):
         return flat
+    edges = np.zeros(0) if shift is None else shift.edges[shift.edges < knots[-1]]
+    if shift is not None and len(edges) < len(shift.edges):
+        shift = None
+    knots = np.union1d(knots, edges if shift is not None else [])
+    draft = replace(flat, shift=shift)
     survival = kaplan_meier(day, event, knots)
-    cumulative = np.maximum.accumulate(_solve(risk, survival))
+    levels = _solve(np.exp(draft.log_risks(population)), survival, knots, draft.edges)
     # The rate after the last knot: its own events over its own exposure, with one more event at
     # the earlier mean rate. Carrying the last knots' rate on would deny that events cease.
     late = event & (day > knots[-1])
+    own = np.exp(draft.log_risks(features)[:, -1])
     exposure = float(np.sum(np.maximum(day - knots[-1], 0.0) * own))
-    earlier = max(float(cumulative[-1] / knots[-1]), 1e-12)
+    earlier = max(float(levels[-1] / knots[-1]), 1e-12)
     tail = (late.sum() + 1.0) / (exposure + 1.0 / earlier)
-    return Hazard(
-        beta, centre, np.append(0.0, knots), np.append(0.0, cumulative), float(max(tail, 0.0))
+    return replace(
+        draft, knots=np.append(0.0, knots), levels=np.append(0.0, levels), tail=float(max(tail, 0))
     )
 
 
@@ -338,14 +249,35 @@ def kaplan_meier(day: FloatArray, event: np.ndarray, at: FloatArray) -> FloatArr
     return np.asarray(steps[np.searchsorted(times, at, side="right")])
 
 
-def _solve(risk: FloatArray, survival: FloatArray) -> FloatArray:
-    """Level L at each knot with mean(exp(-L * risk)) = survival (Newton on log L)."""
+def _solve(
+    risks: FloatArray, survival: FloatArray, knots: FloatArray, edges: FloatArray
+) -> FloatArray:
+    """Baseline level at each knot with the mean of exp(-cumulative hazard) = survival.
+
+    Piece after piece (Newton on the logarithm of the level gained in the piece).
+    """
     target = np.clip(survival, 1e-4, 1 - 1e-9)
-    level = np.log(-np.log(target) / max(float(risk.mean()), 1e-9))
+    spent, start, found = np.zeros(len(risks)), 0.0, np.zeros(len(knots))
+    piece = np.searchsorted(edges, knots, side="left")
+    for p in range(len(edges) + 1):
+        inside = piece == p
+        if not inside.any():
+            continue
+        gained = np.maximum.accumulate(_gained(risks[:, p], spent, target[inside]))
+        found[inside] = start + gained
+        start, spent = start + gained[-1], spent + gained[-1] * risks[:, p]
+    return np.maximum.accumulate(found)
+
+
+def _gained(risk: FloatArray, spent: FloatArray, target: FloatArray) -> FloatArray:
+    """Level L with mean(exp(-spent - L * risk)) = target, one for each target."""
+    before = np.exp(-spent)
+    wanted = np.minimum(target, before.mean() * (1 - 1e-12))
+    level = np.log(-np.log(wanted / before.mean()) / max(float(risk.mean()), 1e-9))
     for _ in range(25):
-        kept = np.exp(-np.exp(level)[:, None] * risk)
+        kept = before * np.exp(-np.exp(level)[:, None] * risk)
         slope = -np.exp(level) * (kept * risk).mean(axis=1)
-        change = (kept.mean(axis=1) - target) / np.minimum(slope, -1e-12)
+        change = (kept.mean(axis=1) - wanted) / np.minimum(slope, -1e-12)
         level = level - np.clip(change, -1.0, 1.0)
         if np.abs(change).max() < 1e-8:
             break

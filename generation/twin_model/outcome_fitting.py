@@ -12,7 +12,8 @@ from generation.assembly import CENSORED, NO_RECORD, TrialArrays, censored_at_en
 from generation.randomness import integer_seed
 from generation.tokenizer import MINIMUM_CELL, FloatArray, to_grid
 from generation.tokenizer_fitting import learn_step, local_mean, smooth_quantiles
-from generation.twin_model.hazards import Hazard, calibrate, fit_hazard
+from generation.twin_model.hazards import Hazard, calibrate
+from generation.twin_model.hazards_cox import fit_cox
 from generation.twin_model.outcome import (
     EndpointModel,
     OutcomeModel,
@@ -81,8 +82,8 @@ class _Fitter:
     ) -> Hazard:
         """Ridge Cox hazard of an event among some patients."""
         x, t, d = self.features[rows], np.maximum(day[rows], 1e-6), event[rows]
-        beta, centre = fit_hazard(x, self.arms, t, d, integer_seed(self.seed, f"hazard {name}"))
-        return calibrate(beta, centre, x if nested else self.population, x, t, d)
+        cox = fit_cox(x, self.arms, t, d, integer_seed(self.seed, f"hazard {name}"))
+        return calibrate(cox, x if nested else self.population, x, t, d)
 
     def endpoint(self, endpoint: Endpoint, fitted: list[EndpointModel]) -> EndpointModel:
         """Hazards of one endpoint."""

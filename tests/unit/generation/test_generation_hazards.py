@@ -5,9 +5,9 @@ from generation.twin_model.hazards import (
     Hazard,
     Shift,
     calibrate,
-    fit_hazard,
     kaplan_meier,
 )
+from generation.twin_model.hazards_cox import fit_cox
 
 
 def _trial(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def test_without_a_penalty_on_the_arm_it_agrees_with_lifelines() -> None:
 
     x, day, event = _trial(400, 1)
     arm = x[:, 1:]
-    beta, _ = fit_hazard(arm, 1, day, event, seed=0)
+    beta = fit_cox(arm, 1, day, event, seed=0).beta
     frame = pd.DataFrame({"arm": arm[:, 0], "day": day, "event": event})
     reference = CoxPHFitter().fit(frame, "day", "event")
     assert beta[0] == pytest.approx(reference.params_["arm"], abs=1e-3)
@@ -32,8 +32,8 @@ def test_without_a_penalty_on_the_arm_it_agrees_with_lifelines() -> None:
 
 def test_survival_averaged_over_the_population_is_the_kaplan_meier_curve() -> None:
     x, day, event = _trial(500, 2)
-    beta, centre = fit_hazard(x, 1, day, event, seed=0)
-    hazard = calibrate(beta, centre, x, x, day, event)
+    cox = fit_cox(x, 1, day, event, seed=0)
+    hazard = calibrate(cox, x, x, day, event)
     knots = hazard.knots[1:]
     average = np.exp(hazard.log_survival(x[:, None, :].repeat(len(knots), 1).reshape(-1, 2),
                                          np.tile(knots, len(x)))).reshape(len(x), -1).mean(0)
@@ -42,7 +42,7 @@ def test_survival_averaged_over_the_population_is_the_kaplan_meier_curve() -> No
 
 def test_drawn_days_follow_the_survival_function() -> None:
     x, day, event = _trial(500, 3)
-    hazard = calibrate(*fit_hazard(x, 1, day, event, seed=0), x, x, day, event)
+    hazard = calibrate(fit_cox(x, 1, day, event, seed=0), x, x, day, event)
     level = np.random.default_rng(1).random(200)
     drawn = hazard.draw(np.tile(x[:1], (200, 1)), level)
     survival = np.exp(hazard.log_survival(x[:1].repeat(200, 0), drawn))
@@ -51,7 +51,7 @@ def test_drawn_days_follow_the_survival_function() -> None:
 
 def test_days_drawn_after_a_day_are_later() -> None:
     x, day, event = _trial(300, 4)
-    hazard = calibrate(*fit_hazard(x, 1, day, event, seed=0), x, x, day, event)
+    hazard = calibrate(fit_cox(x, 1, day, event, seed=0), x, x, day, event)
     drawn = hazard.draw(x, np.random.default_rng(2).random(len(x)), after=80.0)
     assert (drawn > 80).all()
 
@@ -67,9 +67,9 @@ def test_the_rate_is_the_slope_of_the_integral() -> None:
 def test_next_to_no_events_give_a_constant_hazard(events: int) -> None:
     x, day, _ = _trial(60, 5)
     event = np.arange(60) < events
-    beta, centre = fit_hazard(x, 1, day, event, seed=0)
-    hazard = calibrate(beta, centre, x, x, day, event)
-    assert not beta.any()
+    cox = fit_cox(x, 1, day, event, seed=0)
+    hazard = calibrate(cox, x, x, day, event)
+    assert not cox.beta.any()
     assert hazard.tail == pytest.approx(events / day.sum())
 
 
