@@ -40,9 +40,9 @@ MINIMUM_PATIENTS = 20
 """Fewest patients an engine is fitted to."""
 
 ABLE: dict[str, tuple[str, ...]] = {
-    "conditions": ("twin", "cart", "sdv-gaussian-copula"),
+    "conditions": ("twin", "mixture", "cart", "sdv-gaussian-copula"),
     "timeline": ("twin",),
-    "log_prob": ("twin",),
+    "log_prob": ("twin", "mixture"),
     "dropout": ("twin",),
 }
 """Which engines offer a capability that not all of them have (a contract test checks it)."""

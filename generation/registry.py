@@ -14,6 +14,7 @@ from generation.engine import Model, Progress, check_trainable
 
 ENGINES: dict[str, str] = {
     "twin": "generation.twin_model.model:TwinModel",
+    "mixture": "generation.mixture.model:MixtureModel",
     "cart": "generation.cart:CartModel",
     "sdv-gaussian-copula": "generation.sdv_engines:GaussianCopulaModel",
 }

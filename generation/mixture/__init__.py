@@ -1,0 +1,1 @@
+"""The `mixture` engine: latent classes over a tree of columns, with exact conditionals."""
