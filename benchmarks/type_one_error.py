@@ -10,7 +10,6 @@ from one law: every rejection is false.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,49 +17,10 @@ from simulation.analysis.arrays import FloatArray
 from simulation.analysis.continuous import ancova_batch, t_test_batch, welch_df
 from simulation.analysis.external_control import control_mean_variance, effect_batch
 from simulation.analysis.linear import predict_masked
+from simulation.audit.oracle import LinearOracle, patients
 
 ALPHA = 0.05
-COVARIATES = 3
-SLOPES = np.array([0.5, 0.3, 0.0])
 FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Oracle:
-    """Linear-Gaussian generator of each replicate: X ~ N(mean, L L'), Y = X slopes + sd noise."""
-
-    mean: FloatArray
-    root: FloatArray
-    slopes: FloatArray
-    sd: FloatArray
-
-    @classmethod
-    def fit(cls, x: FloatArray, y: FloatArray, train: FloatArray | None = None) -> Oracle:
-        """Unbiased fit in each replicate: x (R, N, P), y (R, N), 0/1 train (R, N)."""
-        w = np.ones_like(y) if train is None else train
-        n = w.sum(axis=1)
-        mean = np.einsum("rn,rnp->rp", w, x) / n[:, None]
-        centred = (x - mean[:, None]) * w[..., None]
-        covariance = np.swapaxes(centred, 1, 2) @ centred / (n - 1)[:, None, None]
-        design = np.concatenate([np.ones((*y.shape, 1)), x], axis=2)
-        weighted = np.swapaxes(design * w[..., None], 1, 2)
-        slopes = np.linalg.solve(weighted @ design, weighted @ y[..., None])
-        rss = (w * (y - (design @ slopes)[..., 0]) ** 2).sum(axis=1)
-        return cls(mean, np.linalg.cholesky(covariance), slopes[..., 0],
-                   np.sqrt(rss / (n - design.shape[2])))
-
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Synthetic patients: x (R, n, P) and y (R, n)."""
-        replicates, p = self.mean.shape
-        x = self.mean[:, None] + rng.normal(size=(replicates, n, p)) @ np.swapaxes(self.root, 1, 2)
-        y = self.slopes[:, :1] + np.einsum("rnp,rp->rn", x, self.slopes[:, 1:])
-        return x, y + self.sd[:, None] * rng.normal(size=(replicates, n))
-
-
-def patients(replicates: int, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Real patients of the null: outcomes depend on covariates, never on the arm."""
-    x = rng.normal(size=(replicates, n, COVARIATES))
-    return x, x @ SLOPES + rng.normal(size=(replicates, n))
 
 
 def naive_ancova(treated: tuple[FloatArray, FloatArray], control: tuple[FloatArray, FloatArray]
@@ -96,7 +56,7 @@ def corrected_doubly_robust(treated: tuple[FloatArray, FloatArray],
     for fold in range(FOLDS):
         held_out = np.arange(n0) % FOLDS == fold
         seen = np.broadcast_to((~held_out).astype(np.float64), (replicates, n0))
-        x, y = Oracle.fit(*real, seen).sample(n_synthetic, rng)
+        x, y = LinearOracle.fit(*real, seen).sample(n_synthetic, rng)
         rows = np.concatenate([x, both], axis=1)
         train = np.zeros(rows.shape[:2])
         train[:, :n_synthetic] = 1.0
@@ -112,7 +72,7 @@ def chunk_p_values(replicates: int, n_train: int, n_synthetic: int, n_treated: i
     """P values of every analysis over one chunk of null trials."""
     treated = patients(replicates, n_treated, rng)
     real = patients(replicates, n_train, rng)
-    synthetic = Oracle.fit(*real).sample(n_synthetic, rng)
+    synthetic = LinearOracle.fit(*real).sample(n_synthetic, rng)
     pool = tuple(np.concatenate(pair, axis=1) for pair in zip(synthetic, real, strict=True))
     return {
         "naive, synthetic only": naive_ancova(treated, synthetic),
