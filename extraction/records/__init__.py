@@ -1,6 +1,6 @@
 """The one data model of the house: schema, cohort, timelines, conditions, units, errors."""
 
-from . import conditions
+from . import conditions, constraints
 from .cohort import Cohort
 from .errors import Faults, InputError, RefusedError, TrialtwinError
 from .schema import CohortSchema, Endpoint, Variable, VisitWindow
@@ -18,4 +18,5 @@ __all__ = [
     "Variable",
     "VisitWindow",
     "conditions",
+    "constraints",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
+from .constraints import Derived, Sum, find_computed
 from .errors import InputError, nearest
 from .flat import CENSORED_WORDS, as_category
 from .schema import CohortSchema, Endpoint, Kind, Variable
@@ -28,7 +29,8 @@ def guess_schema(
     Two values make a binary variable, few whole numbers (also as text) an ordinal one, many a
     count, other numbers a continuous one, few words a categorical one. Columns of many words
     are left out; where `subject` is not named, the first one that tells all rows apart is taken
-    for the subjects' identifier.
+    for the subjects' identifier. A number that is exactly the sum, product or ratio of others in
+    all of at least 50 complete rows becomes a constraint.
     """
     named = {"arm": arm, "time": time, "event": event, "subject": subject}
     columns = [str(c) for c in frame.columns]
@@ -56,8 +58,14 @@ def guess_schema(
         arms = _levels(frame[arm])
         variables.append(Variable(name=str(arm), kind="categorical", role="arm", categories=arms))
     endpoints = () if event is None else (_endpoint(frame[event], str(time)),)
+    numbers = [v.name for v in variables if v.numeric]
+    rules = find_computed(frame.rename(columns=str), numbers)
     return CohortSchema(
-        variables=tuple(variables), arms=arms, control_arm=_control(arms), endpoints=endpoints
+        variables=tuple(variables),
+        arms=arms,
+        control_arm=_control(arms),
+        endpoints=endpoints,
+        constraints=tuple(r for r in rules if isinstance(r, Sum | Derived)),
     )
 
 

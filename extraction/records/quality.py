@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import tables
+from .constraints import violations
 from .errors import Faults
 from .schema import CohortSchema, Variable
 
@@ -249,7 +250,15 @@ def summary(cohort: Cohort) -> dict[str, Any]:
         "variables": {v.name: _describe(subjects[v.name], v) for v in schema.static}
         | {v.name: _describe_longitudinal(cohort, v) for v in schema.longitudinal},
         "sources": len(cohort.sources),
+        **_constraints(cohort),
     }
+
+
+def _constraints(cohort: Cohort) -> dict[str, Any]:
+    """Patients who break each declared constraint; nothing without one."""
+    if not cohort.schema.constraints:
+        return {}
+    return {"constraints": violations(cohort).to_dict(orient="records")}
 
 
 def _describe(values: pd.Series, variable: Variable) -> dict[str, Any]:

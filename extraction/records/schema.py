@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from .constraints import ColumnRule, Constraint, constraint_faults
 from .errors import InputError, nearest
 from .plain import field_names, plain_faults
 
@@ -100,6 +101,11 @@ class VisitWindow(Frozen):
         return self
 
 
+def _none(constraints: tuple[Constraint, ...]) -> bool:
+    """Whether a schema is written without constraints, as it was before there were any."""
+    return not constraints
+
+
 class CohortSchema(Frozen):
     """The data dictionary of a cohort and, in a trial, its arms and allocation ratio.
 
@@ -108,6 +114,8 @@ class CohortSchema(Frozen):
     allocation
         Randomised ratio by arm, e.g. ``{"Placebo": 1, "Active": 2}``; None when treatment was
         not randomised. A randomised arm is independent of baseline by design.
+    constraints
+        What holds in every row (`extraction.records.constraints`); synthetic patients meet them.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -118,6 +126,7 @@ class CohortSchema(Frozen):
     arms: tuple[str, ...] = ()
     control_arm: str | None = None
     allocation: dict[str, float] | None = None
+    constraints: tuple[Constraint, ...] = Field(default=(), exclude_if=_none)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -134,6 +143,7 @@ class CohortSchema(Frozen):
                 faults.append(f"allocation names arm {arm}, which is not among the arms")
             if ratio <= 0:
                 faults.append(f"allocation of {arm} is {ratio:g}; it must be above 0")
+        faults += constraint_faults(self)
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -199,7 +209,13 @@ class CohortSchema(Frozen):
         wanted = set(names)
         for name in sorted(wanted):
             self.variable(name)
-        return self.replace(variables=tuple(v for v in self.variables if v.name in wanted))
+        return self.replace(
+            variables=tuple(v for v in self.variables if v.name in wanted),
+            constraints=tuple(
+                rule for rule in self.constraints
+                if not isinstance(rule, ColumnRule) or wanted.issuperset(rule.columns_used)
+            ),
+        )
 
     @classmethod
     def guess(

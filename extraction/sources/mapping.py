@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from extraction.records.constraints import Constraint
 from extraction.records.errors import InputError
 from extraction.records.schema import CohortSchema, Endpoint, Frozen, Kind, Variable, checked
 
@@ -198,6 +199,7 @@ class TableMapping(_Part):
     variables: tuple[VariableMapping, ...] = ()
     endpoints: tuple[EndpointMapping, ...] = ()
     visits: tuple[VisitMapping, ...] = ()
+    constraints: tuple[Constraint, ...] = Field((), description="what holds in every row")
     day: str | None = Field(None, description="visits and long: column of the day from index")
     visit: str | None = Field(None, description="visits and long: column of the visit's name")
     variable: str | None = Field(None, description="long: column of the variable's word")
@@ -288,6 +290,11 @@ def draft_mapping(schema: CohortSchema, study_id: str | None = None) -> str:
     draft["endpoints"] = [
         {"name": e.name, "time": e.time_column, "event": e.event_column} for e in schema.endpoints
     ]
+    if schema.constraints:
+        draft["constraints"] = [
+            {"kind": r.kind, **r.model_dump(mode="json", exclude_defaults=True)}
+            for r in schema.constraints
+        ]
     return yaml.safe_dump(draft, sort_keys=False, allow_unicode=True)
 
 

@@ -146,6 +146,7 @@ class _Table:
             "arms": arms,
             "control_arm": arm.control if arm else None,
             "allocation": arm.allocation if arm else None,
+            "constraints": mapping.constraints,
         }
         return checked(CohortSchema, values, "mapping")
 

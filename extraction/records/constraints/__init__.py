@@ -1,0 +1,41 @@
+"""What must hold in every row: order, sums, derived values, combinations, nothing after death.
+
+Constraints are declared in `CohortSchema.constraints`; every engine meets them (computed columns
+and what follows a terminal endpoint by construction, the others by drawing again).
+"""
+
+from .coherence import computed_in_turn, constraint_faults
+from .discovery import find_computed
+from .kinds import (
+    ColumnRule,
+    Combinations,
+    ComputedRule,
+    Constraint,
+    Derived,
+    NoneAfter,
+    Order,
+    Rule,
+    Sum,
+    VisitOrder,
+    rows_of,
+)
+from .report import all_met, violations
+
+__all__ = [
+    "ColumnRule",
+    "Combinations",
+    "ComputedRule",
+    "Constraint",
+    "Derived",
+    "NoneAfter",
+    "Order",
+    "Rule",
+    "Sum",
+    "VisitOrder",
+    "all_met",
+    "computed_in_turn",
+    "constraint_faults",
+    "find_computed",
+    "rows_of",
+    "violations",
+]
