@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from extraction.records import Cohort, InputError, RefusedError, Timeline, conditions
-from generation.engine import arm_fault, present_arms
+from generation.card import present_arms
+from generation.request import arm_fault
 
 MINIMUM_REGION = 20
 SMALLEST_CELL = 5

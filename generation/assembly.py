@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from extraction.records import Cohort, CohortSchema
-from generation.engine import subject_names
+from extraction.records.constraints import all_met
+from generation.request import subject_names
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -359,12 +360,13 @@ def settle(arrays: TrialArrays, until_day: float | None, at_end: frozenset[str])
 def impossible_rows(cohort: Cohort) -> int:
     """Count rows that cannot happen.
 
-    Event days that are negative or after the end of observation, and observations
-    after the end of observation or after a patient's death-like end.
+    Event days that are negative or after the end of observation, observations after the end
+    of observation, and patients who break a declared constraint.
     """
     end = cohort.subjects.set_index("subject_id")["observed_until"]
     until = cohort.events["subject_id"].map(end).to_numpy(dtype=np.float64)
     day = cohort.events["day"].to_numpy(dtype=np.float64)
     bad = int(np.sum((day < 0) | (day > until + 1e-6)))
     until = cohort.observations["subject_id"].map(end).to_numpy(dtype=np.float64)
-    return bad + int(np.sum(cohort.observations["day"].to_numpy(np.float64) > until + 1e-6))
+    bad += int(np.sum(cohort.observations["day"].to_numpy(np.float64) > until + 1e-6))
+    return bad + int(np.sum(~all_met(cohort)))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from extraction.records import Cohort, CohortSchema, InputError, Timeline
+from extraction.records.constraints import violations
 from generation.card import ModelCard, present_arms
+
+if TYPE_CHECKING:
+    from generation.updating import Update
+from generation.constrained import constrained, first_draw_rate
+from generation.request import SampleRequest, SamplingReport, arm_fault, subject_names
 
 __all__ = [
     "ABLE",
@@ -33,7 +38,9 @@ __all__ = [
     "subject_names",
 ]
 
-Capability = Literal["static", "events", "visits", "conditions", "timeline", "log_prob", "dropout"]
+Capability = Literal[
+    "static", "events", "visits", "conditions", "timeline", "log_prob", "dropout", "update"
+]
 Progress = Callable[[str, float], None]
 
 MINIMUM_PATIENTS = 20
@@ -44,6 +51,7 @@ ABLE: dict[str, tuple[str, ...]] = {
     "timeline": ("twin",),
     "log_prob": ("twin", "mixture"),
     "dropout": ("twin",),
+    "update": ("twin",),
 }
 """Which engines offer a capability that not all of them have (a contract test checks it)."""
 
@@ -52,76 +60,6 @@ class Options(BaseModel):
     """Base of an engine's options: unknown or out-of-range fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-@dataclass(frozen=True)
-class SamplingReport:
-    """How a condition was met.
-
-    Attributes
-    ----------
-    n
-        Synthetic patients returned.
-    n_train
-        Training patients: synthetic patients carry no information beyond theirs.
-    region_probability
-        Share of the model's patients that meet the condition (1 without one).
-    expected_training_patients
-        ``n_train * region_probability``: how many real patients stand behind the request.
-    effective_sample_size
-        Kish's effective share of the importance weights, 0 to 1, averaged over patients.
-    method
-        How the condition was met, in words.
-    constraint_rate
-        Share of first draws that met every declared constraint, 0 to 1; the others were drawn
-        again.
-    """
-
-    n: int
-    n_train: int
-    region_probability: float = 1.0
-    effective_sample_size: float = 1.0
-    method: str = "unconditional"
-    notes: tuple[str, ...] = field(default=())
-    constraint_rate: float = 1.0
-
-    @property
-    def expected_training_patients(self) -> float:
-        """Training patients expected to meet the condition."""
-        return self.n_train * self.region_probability
-
-    def sentence(self) -> str:
-        """One line for the provenance of a synthetic cohort: the same for any n."""
-        return f"sampled from a model of n_train={self.n_train} patients; {self.method}"
-
-
-@dataclass(frozen=True)
-class SampleRequest:
-    """One checked request to sample, as an engine sees it.
-
-    Attributes
-    ----------
-    patients
-        Numbers of the patients to draw, from 0, shape (n,): rising, but not always one after
-        the other. A keyed engine's draws belong to these numbers; others only count them.
-    given
-        As in `Model.sample`.
-    arm, until_day, seed, dropout, gate
-        As in `Model.sample`.
-    """
-
-    patients: npt.NDArray[np.int64]
-    given: Any = None
-    arm: str | None = None
-    until_day: float | None = None
-    seed: int = 0
-    dropout: bool = True
-    gate: bool = True
-
-    @property
-    def n(self) -> int:
-        """Patients to draw."""
-        return len(self.patients)
 
 
 class Model(ABC):
@@ -222,9 +160,25 @@ class Model(ABC):
         """Draw synthetic patients and say how the condition was met; see `sample`."""
         self._check_request(n, given, arm, dropout, first)
         patients = np.arange(first, first + n)
-        return self._sample(
-            SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
-        )
+        request = SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
+        rate = self.card.metrics.get("constraint_rate")
+        return constrained(self._sample, request, self.schema, rate)
+
+    def record_constraints(self, cohort: Cohort) -> None:
+        """Write into the card how far the training cohort and the first draws meet constraints.
+
+        Training patients who break one stay in the fit. The card counts them by constraint
+        (one to four are told as four) and the share of the model's patients who meet every
+        constraint at the first draw (``constraint_rate``, over a fixed lot of 512).
+        """
+        table = violations(cohort)
+        counts = {
+            f"training patients violating {title}": float(count if count == 0 else max(count, 4))
+            for title, count in zip(table["constraint"], table["violating"], strict=True)
+        }
+        rate = first_draw_rate(self._sample, self.schema)
+        metrics = {**self.card.metrics, **counts, "constraint_rate": rate}
+        self.card = self.card.model_copy(update={"metrics": metrics})
 
     @abstractmethod
     def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
@@ -237,6 +191,48 @@ class Model(ABC):
         """Log-probability of each patient in nats, shape (n,)."""
         self._require("log_prob", "compute a patient's likelihood")
         raise AssertionError(f"{type(self).__name__} says that it supports log_prob")
+
+    def update(
+        self,
+        cohort: Cohort,
+        seed: int = 0,
+        earlier: Cohort | None = None,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Bring the model up to date with patients who came later.
+
+        A new version is fitted from this one's weights to four fifths of the new patients and
+        the earlier ones, and kept only if the likelihood of the other new patients does not fall.
+
+        Parameters
+        ----------
+        cohort
+            At least 25 patients the model has not learnt from, of its schema.
+        seed
+            Seed of the split and the fit.
+        earlier
+            The cohort this model was fitted to (its digest is checked). Without it the model's
+            own synthetic patients stand for them, as many as were trained on, and the card says
+            so: what the model forgot of them stays forgotten.
+
+        Returns
+        -------
+        Update
+            The model to go on with, whether it is new, the scores, and what moved.
+
+        Raises
+        ------
+        InputError
+            With every reason why the model cannot be updated.
+        """
+        from generation.updating import update
+
+        return update(self, cohort, seed, earlier, progress)
+
+    def refitted(self, cohort: Cohort, seed: int, progress: Progress | None = None) -> Self:
+        """Fit this engine to a cohort from this model's weights, on the same scales."""
+        self._require("update", "be updated")
+        raise AssertionError(f"{type(self).__name__} says that it supports update")
 
     @abstractmethod
     def save(self, folder: Path | str) -> Path:
@@ -282,21 +278,6 @@ class Model(ABC):
             self._require("conditions", "sample under a condition")
         if not dropout:
             self._require("dropout", "switch dropout off")
-
-
-def subject_names(
-    patients: npt.NDArray[np.int64], prefix: str = "S"
-) -> npt.NDArray[np.object_]:
-    """Names of synthetic patients by their numbers from 0: ``S-000001`` is number 0."""
-    return np.array([f"{prefix}-{k + 1:06d}" for k in patients.tolist()], dtype=object)
-
-
-def arm_fault(arm: str, known: tuple[str, ...]) -> str:
-    """Message for an arm that a model has never seen."""
-    return (
-        f"arm: {arm!r} is absent from the training cohort; this model knows "
-        f"{', '.join(map(repr, known)) or 'no arms'}; a forecast under another arm is refused"
-    )
 
 
 def check_trainable(cohort: Cohort, engine: str) -> None:

@@ -76,7 +76,10 @@ def fit(
     """
     kind = engine_class(engine)
     check_trainable(cohort, engine)
-    return kind.fit(cohort, seed=seed, progress=progress, **options)
+    model = kind.fit(cohort, seed=seed, progress=progress, **options)
+    if cohort.schema.constraints:
+        model.record_constraints(cohort)
+    return model
 
 
 def load_model(folder: Path | str) -> Model:

@@ -5,7 +5,7 @@ A constraint with a missing part is met: nothing speaks against it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,7 @@ class ColumnRule(Rule):
 
     def checked(self, cohort: Cohort) -> tuple[BoolArray, BoolArray]:
         """See `Rule.checked`; longitudinal columns are compared within a patient's day."""
-        place, frame = rows_of(cohort, self.columns_used)
+        place, _, frame = rows_of(cohort, self.columns_used)
         known = frame.notna().all(axis=1).to_numpy(dtype=bool)
         broken = known & ~self.holds(frame)
         return ~_any_row(place, broken, len(cohort)), _any_row(place, known, len(cohort))
@@ -303,15 +303,34 @@ Constraint = Annotated[
 ]
 
 
-def rows_of(cohort: Cohort, columns: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
-    """Rows in which columns stand side by side, and the patient (row number) of each.
+class Rows(NamedTuple):
+    """Rows in which columns stand side by side.
+
+    Attributes
+    ----------
+    place
+        Patient (row number) of each row.
+    day
+        Day of each row; NaN for static columns.
+    frame
+        The columns.
+    """
+
+    place: npt.NDArray[np.int64]
+    day: FloatArray
+    frame: pd.DataFrame
+
+
+def rows_of(cohort: Cohort, columns: tuple[str, ...]) -> Rows:
+    """Rows in which columns of one sort stand side by side.
 
     Static columns: one row a patient. Longitudinal columns: one row for each day of a patient
     on which any of them was observed; the last record of a day counts.
     """
     specs = [cohort.schema.variable(name) for name in columns]
     if specs[0].role != "longitudinal":
-        return np.arange(len(cohort)), cohort.subjects[list(columns)]
+        never = np.full(len(cohort), np.nan)
+        return Rows(np.arange(len(cohort)), never, cohort.subjects[list(columns)])
     parts = []
     for spec in specs:
         rows = cohort.observed(spec.name)
@@ -319,8 +338,9 @@ def rows_of(cohort: Cohort, columns: tuple[str, ...]) -> tuple[npt.NDArray[np.in
         values = rows.set_index(index)["value" if spec.numeric else "text"].rename(spec.name)
         parts.append(values[~values.index.duplicated(keep="last")])
     wide = pd.concat(parts, axis=1)
-    place = cohort.positions(wide.index.to_frame(index=False))
-    return place, wide.reset_index(drop=True)
+    keys = wide.index.to_frame(index=False)
+    day = keys["day"].to_numpy(dtype=np.float64)
+    return Rows(cohort.positions(keys), day, wide.reset_index(drop=True))
 
 
 def _any_row(place: npt.NDArray[np.int64], rows: BoolArray, n: int) -> BoolArray:
