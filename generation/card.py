@@ -36,6 +36,13 @@ class ModelCard(BaseModel):
     privacy: dict[str, Any] | None = Field(
         default=None, description="privacy spent on the training patients; None: none promised"
     )
+    version: int = Field(1, ge=1, description="1, and one more with every update that was kept")
+    updated_from: str | None = Field(
+        None, description="data digest of the version that this one was updated from"
+    )
+    replayed: int = Field(
+        0, ge=0, description="of n_train, patients that an update knew only through the model"
+    )
 
     @classmethod
     def describe(
@@ -87,6 +94,7 @@ def present_arms(cohort: Cohort) -> tuple[str, ...]:
     seen = set(cohort.subjects["arm"].dropna().unique())
     known = [arm for arm in cohort.schema.arms if arm in seen]
     return (*known, *sorted(seen - set(known)))
+
 
 def _version(package: str) -> str:
     try:
