@@ -1,1 +1,33 @@
-"""The inference audit: what synthetic controls do to the planned analysis of a trial."""
+"""The inference audit: what synthetic controls do to the planned analysis of a trial.
+
+`inference_audit` runs it on real controls with any engine, `oracle_audit` in a model that is known
+exactly. An engine with its options on its data passes by the rules of `result.RULES`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulation.audit.audit import inference_audit, oracle_audit
+    from simulation.audit.result import InferenceAudit, key_of, read_audits
+
+__all__ = ["InferenceAudit", "inference_audit", "key_of", "oracle_audit", "read_audits"]
+
+_HOMES = {
+    "InferenceAudit": "simulation.audit.result",
+    "inference_audit": "simulation.audit.audit",
+    "key_of": "simulation.audit.result",
+    "oracle_audit": "simulation.audit.audit",
+    "read_audits": "simulation.audit.result",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the package stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulation.audit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

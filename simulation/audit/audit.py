@@ -1,0 +1,218 @@
+"""Run an inference audit: on real controls with any engine, or in the linear oracle."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from extraction.records import Cohort, InputError
+from extraction.records.errors import Faults
+from generation.engine import MINIMUM_PATIENTS
+from generation.registry import engine_class
+from generation.synthesis import MINIMUM_REFITS
+from simulation.audit.figures import Performance
+from simulation.audit.oracle import OUTCOME_VARIANCE
+from simulation.audit.plan import Analysis, PlannedAnalysis, truth, usual_effect
+from simulation.audit.result import InferenceAudit, audit_key
+from simulation.execution import map_chunks
+from simulation.execution.mapping import Progress
+from simulation.execution.results import concatenate
+
+_SPLIT = "simulation.audit.replicates:split_chunk"
+_ORACLE = "simulation.audit.replicates:oracle_chunk"
+_CHUNK = 5
+
+
+def inference_audit(  # noqa: PLR0913 - a plan has as many choices
+    cohort: Cohort,
+    engine: str = "twin",
+    target: str = "",
+    analysis: Analysis = "mean",
+    *,
+    replicates: int = 200,
+    seed: int = 0,
+    fraction: float = 0.5,
+    n_synthetic: int | None = None,
+    covariates: tuple[str, ...] = (),
+    horizon_days: float | None = None,
+    effect: float | None = None,
+    refits: int = 0,
+    options: Mapping[str, Any] | None = None,
+    execution: str = "serial",
+    workers: int | None = None,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+) -> InferenceAudit:
+    """Replace a control arm by synthetic patients again and again, and see what inference does.
+
+    In each replicate the real controls are split at random: one part trains the engine, which
+    makes a synthetic control arm; the other part plays the treated, once without an effect and
+    once with one planted. The planned analysis compares them naively, corrected for n_train, and
+    with the real training controls themselves. A random split of one sample is an exact null: the
+    difference of its parts varies as between independent samples of their sizes.
+
+    Parameters
+    ----------
+    cohort
+        Real patients; of several arms the control arm is used.
+    engine, options
+        Whose audit it is; what passes is this engine with these options on these data.
+    target
+        ``variable@visit`` or an endpoint.
+    analysis
+        "mean", "ancova", "log_hazard_ratio" or "rmst".
+    replicates
+        At least 200 for a verdict.
+    fraction
+        Share of the controls that trains.
+    n_synthetic
+        Size of the synthetic arm; as many as train by default.
+    covariates
+        Of an ANCOVA: numeric baseline variables.
+    horizon_days
+        Of a restricted mean; the median follow-up by default.
+    effect
+        Planted effect, in the outcome's unit or as a log hazard ratio (at most 0); by default the
+        one that as many real controls would find with power .8.
+    refits
+        Bootstrap refits in each replicate, 0 or at least 20: the variance is then measured and not
+        assumed, at the price of that many more fits.
+    folder
+        Where finished chunks are kept: a second call with the same arguments goes on.
+
+    Raises
+    ------
+    InputError
+        With every fault of the arguments.
+    """
+    controls = control_arm(cohort)
+    plan = _checked(controls, engine, PlannedAnalysis(
+        analysis=analysis, target=target, covariates=covariates, horizon_days=horizon_days,
+    ), replicates, fraction, refits, effect)
+    n_train = round(fraction * len(controls))
+    known = plan.outcomes(controls)
+    share = len(known) / len(controls)
+    size = (len(known) - n_train * share, n_train * share)
+    planted = usual_effect(plan, known, *map(round, size)) if effect is None else effect
+    payload: dict[str, Any] = {
+        "engine": engine, "options": dict(options or {}), "seed": seed, "effect": planted,
+        "plan": plan.model_dump(mode="json"), "n_train": n_train, "refits": refits,
+        "n_synthetic": n_synthetic or n_train, "digest": controls.digest(),
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(folder) if folder else Path(temporary)
+        place = home / "controls"
+        if not place.exists():
+            controls.write(place)
+        rows = _frame(map_chunks(
+            _SPLIT, payload, replicates, _CHUNK, execution, workers,
+            home / "chunks" if folder else None, progress, paths={"cohort": str(place.resolve())},
+        ))
+    about = {"source": "random splits of real controls", "n_treated": len(controls) - n_train}
+    key = audit_key(_one_model(rows), payload["digest"])
+    return _summed(rows, {**payload, **about}, key, truth(plan, planted, known))
+
+
+def oracle_audit(
+    n_train: int = 86,
+    n_treated: int = 86,
+    n_synthetic: int = 86,
+    analysis: Analysis = "mean",
+    *,
+    replicates: int = 1000,
+    seed: int = 0,
+    refits: int = 0,
+    effect: float | None = None,
+    execution: str = "serial",
+    workers: int | None = None,
+) -> InferenceAudit:
+    """The same audit in the linear-Gaussian oracle, whose truth is known and model is right.
+
+    Parameters
+    ----------
+    n_train, n_treated, n_synthetic
+        Patients of each part.
+    analysis
+        "mean", or "ancova" on the three covariates.
+
+    Raises
+    ------
+    InputError
+        For another analysis.
+    """
+    if analysis not in ("mean", "ancova"):
+        raise InputError(f"analysis: {analysis!r} came; the oracle has mean and ancova")
+    plan = PlannedAnalysis(analysis=analysis, target="outcome of the oracle")
+    spread = OUTCOME_VARIANCE if analysis == "mean" else 1.0
+    usual = 2.8 * float(np.sqrt(spread * (1 / n_train + 1 / n_treated)))
+    payload: dict[str, Any] = {
+        "seed": seed, "plan": plan.model_dump(mode="json"), "n_train": n_train,
+        "n_treated": n_treated, "n_synthetic": n_synthetic, "refits": refits,
+        "effect": usual if effect is None else effect,
+    }
+    rows = _frame(map_chunks(_ORACLE, payload, replicates, 50, execution, workers))
+    about = {**payload, "source": "linear oracle", "engine": "linear oracle", "options": {}}
+    return _summed(rows, about, "linear oracle", payload["effect"])
+
+
+def control_arm(cohort: Cohort) -> Cohort:
+    """Controls of a cohort: its control arm, or everyone where there is only one arm.
+
+    Raises
+    ------
+    InputError
+        Where there are several arms and none is named the control arm.
+    """
+    arms = set(cohort.subjects["arm"].dropna())
+    named = cohort.schema.control_arm
+    if len(arms) < 2:
+        return cohort
+    if named not in arms:
+        raise InputError("cohort: several arms and none named the control arm; set control_arm")
+    return cohort.take((cohort.subjects["arm"] == named).to_numpy())
+
+
+def _checked(controls: Cohort, engine: str, plan: PlannedAnalysis, replicates: int,
+             fraction: float, refits: int, effect: float | None) -> PlannedAnalysis:
+    faults = Faults()
+    with faults.catch():
+        engine_class(engine)
+    with faults.catch():
+        plan = plan.check(controls)
+    if replicates < 2:
+        faults.add(f"replicates: {replicates} came; at least 2, and 200 for a verdict")
+    if not 0 < fraction < 1 or min(fraction, 1 - fraction) * len(controls) < MINIMUM_PATIENTS:
+        faults.add(f"fraction: {fraction:g} of {len(controls)} controls leaves a part with fewer "
+                   f"than {MINIMUM_PATIENTS}")
+    if refits and refits < MINIMUM_REFITS:
+        faults.add(f"refits: {refits} came; 0, or at least {MINIMUM_REFITS}")
+    if plan.analysis in ("log_hazard_ratio", "rmst") and effect is not None and effect > 0:
+        faults.add(f"effect: {effect:g} came; a log hazard ratio of at most 0 can be planted")
+    faults.raise_if_any()
+    return plan
+
+
+def _frame(results: list[Any]) -> pd.DataFrame:
+    whole = concatenate(results)
+    assert isinstance(whole, pd.DataFrame)
+    return whole
+
+
+def _one_model(rows: pd.DataFrame) -> str:
+    kinds = rows["model"].unique()
+    if len(kinds) != 1:
+        raise InputError("audit: its chunks are of different versions; run it in a new folder")
+    return str(kinds[0])
+
+
+def _summed(rows: pd.DataFrame, about: Mapping[str, Any], key: str, true: float
+            ) -> InferenceAudit:
+    names = [m for m in ("real", "naive", "corrected", "over_refits") if m in set(rows["method"])]
+    found = {name: Performance.of(rows[rows["method"] == name], true) for name in names}
+    n = int(rows["replicate"].nunique())
+    return InferenceAudit(key, {**about, "replicates": n, "truth": true}, found)
