@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -63,7 +63,7 @@ _PLACES = (np.arange(64) + 0.5) / 64
 class MixtureOptions(Options):
     """Options of the mixture engine; the defaults need no tuning."""
 
-    classes: int | Literal["auto"] = Field(
+    classes: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
         "auto", description="latent classes; auto takes the best held-out likelihood"
     )
     bins: int = Field(32, ge=4, le=100, description="most quantile bins of a numeric column")
