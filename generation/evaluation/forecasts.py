@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -126,17 +126,55 @@ def forecast(
             if (one := _survival(name, known, real, drawn, draws)) is not None:
                 found.folds[name] = (one,)
     parts: dict[str, list[ValueForecasts]] = {}
+    for visit in next_visits(model, train, holdout, draws, seed):
+        values = np.asarray(known.values[visit.variable], dtype=np.float64)
+        parts.setdefault(visit.variable, []).append(_score(visit, values, seed))
+    for name, several in parts.items():
+        found.values[name] = _joined(several)
+    return found
+
+
+@dataclass(frozen=True)
+class NextVisit:
+    """Forecasts of one variable at the visit that follows a day.
+
+    Parameters
+    ----------
+    patient
+        Rows of the held-out cohort, shape (m,).
+    day
+        Last day of every history.
+    truth, last
+        What came, and the last value known on that day, shape (m,).
+    futures
+        The model's draws, NaN where a draw has no value, shape (m, draws).
+    """
+
+    variable: str
+    patient: Integers
+    day: float
+    truth: Floats
+    last: Floats
+    futures: Floats
+
+
+def next_visits(
+    model: TwinModel, train: Cohort, holdout: Cohort, draws: int, seed: int
+) -> Iterator[NextVisit]:
+    """Forecast every numeric variable of held-out patients from visit to visit.
+
+    From planned visits the next one is forecast; without planned visits, the first visit after
+    day 0 and after two quantiles of the training patients' visit days.
+    """
+    known = align(to_arrays(train), model.schema, model.visit_names)
+    real = align(to_arrays(holdout), model.schema, model.visit_names)
     for number, day in enumerate(_landmarks(model, known)):
         stays = _followed(real, day)
         rows = np.flatnonzero(stays)
         if len(rows) < 2:
             continue
         drawn = model.futures(holdout.take(stays), day, draws, seed=seed + number)
-        for name, scored in _values(model, known, real, drawn, rows, day, draws, seed).items():
-            parts.setdefault(name, []).append(scored)
-    for name, several in parts.items():
-        found.values[name] = _joined(several)
-    return found
+        yield from _values(model, real, drawn, rows, day, draws)
 
 
 def _joined(several: Sequence[ValueForecasts]) -> ValueForecasts:
@@ -190,11 +228,9 @@ def _followed(real: TrialArrays, day: float) -> npt.NDArray[np.bool_]:
 
 
 def _values(
-    model: TwinModel, known: TrialArrays, real: TrialArrays, drawn: TrialArrays,
-    rows: Integers, day: float, draws: int, seed: int,
-) -> dict[str, ValueForecasts]:
+    model: TwinModel, real: TrialArrays, drawn: TrialArrays, rows: Integers, day: float, draws: int
+) -> Iterator[NextVisit]:
     """Forecasts of every numeric variable at each patient's next visit."""
-    found = {}
     later, came = real.visit_day[rows] > day, drawn.visit_day > day
     for variable in model.schema.longitudinal:
         if not variable.numeric or variable.name not in real.values:
@@ -205,27 +241,24 @@ def _values(
         ahead = np.asarray(drawn.values[variable.name], dtype=np.float64)
         futures = _first(np.where(came, ahead, np.nan)).reshape(len(rows), draws)
         judged = np.isfinite(truth) & np.isfinite(last) & (np.isfinite(futures).sum(axis=1) > 1)
-        if judged.sum() < 2:
-            continue
-        found[variable.name] = _score(
-            rows[judged], truth[judged], last[judged], futures[judged],
-            np.asarray(known.values[variable.name], dtype=np.float64), seed,
-        )
-    return found
+        if judged.sum() > 1:
+            yield NextVisit(
+                variable.name, rows[judged], day, truth[judged], last[judged], futures[judged]
+            )
 
 
-def _score(
-    patient: Integers, truth: Floats, last: Floats, futures: Floats, trained: Floats, seed: int
-) -> ValueForecasts:
-    place = Stream(seed, "calibration ties").uniform(patient=patient)
+def _score(visit: NextVisit, trained: Floats, seed: int) -> ValueForecasts:
+    """Scores of one forecast, and of the last value and everybody's values in its place."""
+    truth, futures = visit.truth, visit.futures
+    place = Stream(seed, "calibration ties").uniform(patient=visit.patient)
     middle = np.nanmedian(futures, axis=1, keepdims=True)
     everybody = np.sort(trained[np.isfinite(trained)])
     step = max(1, len(everybody) // futures.shape[1])
     thinned = everybody[step // 2 :: step]
     marginal = np.broadcast_to(thinned, (len(truth), len(thinned)))
     return ValueForecasts(
-        patient, pit(futures, truth, place), pit((futures + middle) / 2, truth, place),
-        crps(futures, truth), np.abs(truth - last), crps(marginal, truth),
+        visit.patient, pit(futures, truth, place), pit((futures + middle) / 2, truth, place),
+        crps(futures, truth), np.abs(truth - visit.last), crps(marginal, truth),
     )
 
 
