@@ -8,14 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulation.audit.audit import inference_audit, oracle_audit
+    from simulation.audit.audit import inference_audit, inference_audits, oracle_audit
+    from simulation.audit.plan import PlannedAnalysis
     from simulation.audit.result import InferenceAudit, key_of, read_audits
 
-__all__ = ["InferenceAudit", "inference_audit", "key_of", "oracle_audit", "read_audits"]
+__all__ = ["InferenceAudit", "PlannedAnalysis", "inference_audit", "inference_audits", "key_of",
+           "oracle_audit", "read_audits"]
 
 _HOMES = {
     "InferenceAudit": "simulation.audit.result",
+    "PlannedAnalysis": "simulation.audit.plan",
     "inference_audit": "simulation.audit.audit",
+    "inference_audits": "simulation.audit.audit",
     "key_of": "simulation.audit.result",
     "oracle_audit": "simulation.audit.audit",
     "read_audits": "simulation.audit.result",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,13 @@ from generation.registry import engine_class
 from generation.synthesis import MINIMUM_REFITS
 from simulation.audit.figures import Performance
 from simulation.audit.oracle import OUTCOME_VARIANCE
-from simulation.audit.plan import Analysis, PlannedAnalysis, truth, usual_effect
+from simulation.audit.plan import (
+    SURVIVAL,
+    Analysis,
+    PlannedAnalysis,
+    truth,
+    usual_effect,
+)
 from simulation.audit.result import InferenceAudit, audit_key
 from simulation.execution import map_chunks
 from simulation.execution.mapping import Progress
@@ -28,25 +34,16 @@ _ORACLE = "simulation.audit.replicates:oracle_chunk"
 _CHUNK = 5
 
 
-def inference_audit(  # noqa: PLR0913 - a plan has as many choices
+def inference_audit(
     cohort: Cohort,
     engine: str = "twin",
     target: str = "",
     analysis: Analysis = "mean",
     *,
-    replicates: int = 200,
-    seed: int = 0,
-    fraction: float = 0.5,
-    n_synthetic: int | None = None,
     covariates: tuple[str, ...] = (),
     horizon_days: float | None = None,
     effect: float | None = None,
-    refits: int = 0,
-    options: Mapping[str, Any] | None = None,
-    execution: str = "serial",
-    workers: int | None = None,
-    folder: Path | str | None = None,
-    progress: Progress | None = None,
+    **choices: Any,
 ) -> InferenceAudit:
     """Replace a control arm by synthetic patients again and again, and see what inference does.
 
@@ -60,18 +57,12 @@ def inference_audit(  # noqa: PLR0913 - a plan has as many choices
     ----------
     cohort
         Real patients; of several arms the control arm is used.
-    engine, options
-        Whose audit it is; what passes is this engine with these options on these data.
+    engine
+        Whose audit it is; what passes is this engine with its options on these data.
     target
         ``variable@visit`` or an endpoint.
     analysis
         "mean", "ancova", "log_hazard_ratio" or "rmst".
-    replicates
-        At least 200 for a verdict.
-    fraction
-        Share of the controls that trains.
-    n_synthetic
-        Size of the synthetic arm; as many as train by default.
     covariates
         Of an ANCOVA: numeric baseline variables.
     horizon_days
@@ -79,33 +70,72 @@ def inference_audit(  # noqa: PLR0913 - a plan has as many choices
     effect
         Planted effect, in the outcome's unit or as a log hazard ratio (at most 0); by default the
         one that as many real controls would find with power .8.
-    refits
-        Bootstrap refits in each replicate, 0 or at least 20: the variance is then measured and not
-        assumed, at the price of that many more fits.
-    folder
-        Where finished chunks are kept: a second call with the same arguments goes on.
+    choices
+        As in `inference_audits`: replicates, seed, options, execution and so on.
 
     Raises
     ------
     InputError
         With every fault of the arguments.
     """
+    plan = PlannedAnalysis(analysis=analysis, target=target, covariates=covariates,
+                           horizon_days=horizon_days)
+    return inference_audits(cohort, engine, (plan,), effects=(effect,), **choices)[0]
+
+
+def inference_audits(  # noqa: PLR0913
+    cohort: Cohort,
+    engine: str,
+    plans: Sequence[PlannedAnalysis],
+    *,
+    effects: Sequence[float | None] = (),
+    replicates: int = 200,
+    seed: int = 0,
+    fraction: float = 0.5,
+    n_synthetic: int | None = None,
+    refits: int = 0,
+    options: Mapping[str, Any] | None = None,
+    execution: str = "serial",
+    workers: int | None = None,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+) -> list[InferenceAudit]:
+    """Audit several planned analyses by the same fits; see `inference_audit`.
+
+    Parameters
+    ----------
+    plans, effects
+        The analyses, and what is planted for each (None: the usual effect).
+    replicates
+        At least 200 for a verdict.
+    fraction
+        Share of the controls that trains.
+    n_synthetic
+        Size of the synthetic arm; as many as train by default.
+    refits
+        Bootstrap refits in each replicate, 0 or at least 20: the variance is then measured and not
+        assumed, at the price of that many more fits.
+    options
+        The engine's own options.
+    folder
+        Where finished chunks are kept: a second call with the same arguments goes on.
+    """
     controls = control_arm(cohort)
-    plan = _checked(controls, engine, PlannedAnalysis(
-        analysis=analysis, target=target, covariates=covariates, horizon_days=horizon_days,
-    ), replicates, fraction, refits, effect)
+    asked = list(effects) or [None] * len(plans)
+    checked = _checked(controls, engine, plans, asked, replicates, fraction, refits)
     n_train = round(fraction * len(controls))
-    known = plan.outcomes(controls)
-    share = len(known) / len(controls)
-    size = (len(known) - n_train * share, n_train * share)
-    planted = usual_effect(plan, known, *map(round, size)) if effect is None else effect
+    known = [plan.outcomes(controls) for plan in checked]
+    planted = [
+        usual_effect(plan, all_known, n_train / len(controls)) if effect is None else effect
+        for plan, all_known, effect in zip(checked, known, asked, strict=True)
+    ]
     payload: dict[str, Any] = {
-        "engine": engine, "options": dict(options or {}), "seed": seed, "effect": planted,
-        "plan": plan.model_dump(mode="json"), "n_train": n_train, "refits": refits,
-        "n_synthetic": n_synthetic or n_train, "digest": controls.digest(),
+        "engine": engine, "options": dict(options or {}), "seed": seed, "effects": planted,
+        "plans": [plan.model_dump(mode="json") for plan in checked], "n_train": n_train,
+        "refits": refits, "n_synthetic": n_synthetic or n_train, "digest": controls.digest(),
     }
     with tempfile.TemporaryDirectory() as temporary:
-        home = Path(folder) if folder else Path(temporary)
+        home = Path(folder or temporary)
         place = home / "controls"
         if not place.exists():
             controls.write(place)
@@ -113,9 +143,16 @@ def inference_audit(  # noqa: PLR0913 - a plan has as many choices
             _SPLIT, payload, replicates, _CHUNK, execution, workers,
             home / "chunks" if folder else None, progress, paths={"cohort": str(place.resolve())},
         ))
-    about = {"source": "random splits of real controls", "n_treated": len(controls) - n_train}
     key = audit_key(_one_model(rows), payload["digest"])
-    return _summed(rows, {**payload, **about}, key, truth(plan, planted, known))
+    about = {k: v for k, v in payload.items() if k not in ("plans", "effects", "digest")}
+    about |= {"source": "random splits of real controls", "n_treated": len(controls) - n_train,
+              "data_digest": payload["digest"]}
+    return [
+        _summed(rows[rows["plan"] == i],
+                {**about, "plan": payload["plans"][i], "effect": planted[i]}, key,
+                truth(plan, planted[i], known[i]))
+        for i, plan in enumerate(checked)
+    ]
 
 
 def oracle_audit(
@@ -177,13 +214,18 @@ def control_arm(cohort: Cohort) -> Cohort:
     return cohort.take((cohort.subjects["arm"] == named).to_numpy())
 
 
-def _checked(controls: Cohort, engine: str, plan: PlannedAnalysis, replicates: int,
-             fraction: float, refits: int, effect: float | None) -> PlannedAnalysis:
-    faults = Faults()
+def _checked(
+    controls: Cohort, engine: str, plans: Sequence[PlannedAnalysis],
+    effects: Sequence[float | None], replicates: int, fraction: float, refits: int,
+) -> list[PlannedAnalysis]:
+    faults, checked = Faults(), []
     with faults.catch():
         engine_class(engine)
-    with faults.catch():
-        plan = plan.check(controls)
+    for plan in plans:
+        with faults.catch():
+            checked.append(plan.check(controls))
+    if not plans or len(effects) != len(plans):
+        faults.add(f"plans, effects: {len(plans)}, {len(effects)} came; one effect for each plan")
     if replicates < 2:
         faults.add(f"replicates: {replicates} came; at least 2, and 200 for a verdict")
     if not 0 < fraction < 1 or min(fraction, 1 - fraction) * len(controls) < MINIMUM_PATIENTS:
@@ -191,10 +233,11 @@ def _checked(controls: Cohort, engine: str, plan: PlannedAnalysis, replicates: i
                    f"than {MINIMUM_PATIENTS}")
     if refits and refits < MINIMUM_REFITS:
         faults.add(f"refits: {refits} came; 0, or at least {MINIMUM_REFITS}")
-    if plan.analysis in ("log_hazard_ratio", "rmst") and effect is not None and effect > 0:
-        faults.add(f"effect: {effect:g} came; a log hazard ratio of at most 0 can be planted")
+    for plan, effect in zip(plans, effects, strict=False):
+        if plan.analysis in SURVIVAL and effect is not None and effect > 0:
+            faults.add(f"effect: {effect:g} came; a log hazard ratio of at most 0 can be planted")
     faults.raise_if_any()
-    return plan
+    return checked
 
 
 def _frame(results: list[Any]) -> pd.DataFrame:

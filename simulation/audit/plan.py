@@ -133,12 +133,12 @@ def _both(one: FloatArray | None, other: FloatArray | None) -> FloatArray:
     return np.concatenate([one, other])
 
 
-def usual_effect(plan: PlannedAnalysis, controls: Outcomes, n_treated: int, n_train: int) -> float:
-    """Effect that the analysis would find with power .8 among as many real controls.
+def usual_effect(plan: PlannedAnalysis, controls: Outcomes, fraction: float) -> float:
+    """Effect that the analysis would find with power .8 with real controls, `fraction` of these.
 
     In the outcome's unit, or a log hazard ratio (of -1.2 at the strongest).
     """
-    size = 1 / n_treated + 1 / n_train
+    size = 1 / (fraction * (1 - fraction) * len(controls))
     if plan.analysis in SURVIVAL:
         assert controls.event is not None
         rate = max(float(controls.event.mean()), 1 / len(controls))

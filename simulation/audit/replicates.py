@@ -29,13 +29,13 @@ def split_chunk(payload: dict[str, Any], start: int, stop: int) -> pd.DataFrame:
     Parameters
     ----------
     payload
-        ``engine, options, seed, plan, n_train, n_synthetic, refits, effect, digest``; ``paths``:
-        the folder of the controls as ``cohort``.
+        ``engine, options, seed, plans, effects, n_train, n_synthetic, refits, digest``;
+        ``paths``: the folder of the controls as ``cohort``.
 
     Returns
     -------
     DataFrame
-        One row a replicate, method and world (planted or not).
+        One row a replicate, plan, method and world (planted or not).
     """
     cohort = _read(payload["paths"]["cohort"], payload["digest"])
     rows = [row for r in range(start, stop) for row in _split(cohort, payload, r)]
@@ -43,21 +43,27 @@ def split_chunk(payload: dict[str, Any], start: int, stop: int) -> pd.DataFrame:
 
 
 def _split(cohort: Cohort, payload: dict[str, Any], r: int) -> list[Row]:
-    plan, seed = PlannedAnalysis(**payload["plan"]), int(payload["seed"])
-    rng = generator(seed, "audit.split", r)
+    seed = int(payload["seed"])
     learns = np.zeros(len(cohort), dtype=bool)
-    learns[rng.permutation(len(cohort))[: payload["n_train"]]] = True
-    train = cohort.take(learns)
+    chosen = generator(seed, "audit.split", r).permutation(len(cohort))[: payload["n_train"]]
+    learns[chosen] = True
+    train, held_out = cohort.take(learns), cohort.take(~learns)
     model = fit(train, payload["engine"], seed=integer_seed(seed, "audit.fit", r),
                 **payload["options"])
     synthetic = model.sample(payload["n_synthetic"], seed=integer_seed(seed, "audit.sample", r))
-    again = [plan.outcomes(c) for c in _refits(train, payload, r)]
-    treated = plan.outcomes(cohort.take(~learns))
-    everyone = plan.outcomes(cohort)
-    worlds = (treated, plant(plan, treated, payload["effect"], everyone, rng))
-    rows = _analysed(plan, worlds, plan.outcomes(train), plan.outcomes(synthetic), again)
+    again = _refits(train, payload, r)
+    rows: list[Row] = []
+    for i, (wanted, effect) in enumerate(zip(payload["plans"], payload["effects"], strict=True)):
+        plan = PlannedAnalysis(**wanted)
+        rng = generator(seed, "audit.plant", r)
+        treated, everyone = plan.outcomes(held_out), plan.outcomes(cohort)
+        found = _analysed(
+            plan, (treated, plant(plan, treated, effect, everyone, rng)), plan.outcomes(train),
+            plan.outcomes(synthetic), [plan.outcomes(made) for made in again],
+        )
+        rows += [{"replicate": r, "plan": i, **row} for row in found]
     about = model_of(model.card)
-    return [{"replicate": r, **row, "model": about} for row in rows]
+    return [{**row, "model": about} for row in rows]
 
 
 def _refits(train: Cohort, payload: dict[str, Any], r: int) -> list[Cohort]:
@@ -96,7 +102,7 @@ def _oracle(payload: dict[str, Any], r: int) -> list[Row]:
     worlds = (treated, plant(plan, treated, payload["effect"], treated, rng))
     rows = _analysed(plan, worlds, _oracle_outcomes(x[0], y[0]),
                      _oracle_outcomes(synthetic[0][0], synthetic[1][0]), again)
-    return [{"replicate": r, **row, "model": ""} for row in rows]
+    return [{"replicate": r, "plan": 0, **row, "model": ""} for row in rows]
 
 
 def _oracle_outcomes(x: Any, y: Any) -> Outcomes:
