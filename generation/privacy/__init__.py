@@ -1,0 +1,1 @@
+"""Differential privacy: what is spent, what is released, and models that keep to it."""
