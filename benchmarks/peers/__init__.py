@@ -1,0 +1,1 @@
+"""Other generators, each in an environment of its own, as scripts that read and write tables."""
