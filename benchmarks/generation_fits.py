@@ -64,9 +64,19 @@ class Job:
 
     def folder(self, train: Cohort) -> Path:
         """Where the fit lies."""
-        told = {**asdict(self), "train": train.digest(), "code": code_digest(self.engine)}
+        told = {**asdict(self), "train": self._read(train), "code": code_digest(self.engine)}
         key = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=8)
         return STORE / "fits" / self.data / f"{self.engine}-{self.split}-{key.hexdigest()}"
+
+    def _read(self, train: Cohort) -> str:
+        """Hash of what the engine reads: the cohort, or, for a peer, its plain tables."""
+        if not self.peer:
+            return train.digest()
+        digest = hashlib.blake2b(digest_size=16)
+        for name, table in plain_tables(train).items():
+            digest.update(f"{name} {list(table.columns)}".encode())
+            digest.update(table.to_csv(index=False, float_format="%.12g").encode())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
