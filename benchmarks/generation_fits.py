@@ -28,6 +28,8 @@ STORE = ROOT / "var" / "benchmarks"
 FOLDS = 5
 SYNTHESES = 50
 """Synthetic training sets drawn from one fit for the hazard ratios."""
+RATE_ROWS = 5000
+"""Static rows whose sampling is timed."""
 PEERS: dict[str, tuple[str, str]] = {
     "sdv-gaussian-copula": ("", "run_sdv.py"),
     "sdv-tvae": ("", "run_sdv.py"),
@@ -178,6 +180,7 @@ def _make(job: Job, train: Cohort, n: int, folder: Path, cap: float | None) -> N
         "folder": str(work / "train"),
         "out": str(work / "out"),
         "syntheses": SYNTHESES,
+        "rate": 0 if train.schema.longitudinal else RATE_ROWS,
     }
     if job.peer:
         environment, runner = PEERS[job.engine]

@@ -52,6 +52,10 @@ def work(job: dict[str, Any]) -> None:
     sample = model.sample(job["n"], seed=drawing)
     cost |= {"sample_cpu": cpu_seconds() - start, "sampled": len(sample)}
     sample.write(out / "sample")
+    if job["rate"]:
+        start = cpu_seconds()
+        model.sample(job["rate"], seed=drawing)
+        cost["rows_per_cpu_second"] = job["rate"] / (cpu_seconds() - start)
     effect = EFFECTS.get(job["data"])
     if effect is not None and job["syntheses"]:
         start = cpu_seconds()

@@ -3,7 +3,7 @@
     python RUNNER JOB.json
 
 The job names ``folder`` (with static.parquet and, for visits, visits.parquet), ``out``, ``n``,
-``seed`` and ``engine``. Numbers are float64 with NaN for missing, every other column is text with
+``seed``, ``engine`` and ``rate`` (rows whose sampling is timed, 0 for none). Numbers are float64 with NaN for missing, every other column is text with
 None. The runner writes the same tables to ``out``, and ``cost.json`` last.
 """
 
@@ -54,6 +54,10 @@ def run(
     start = cpu_seconds()
     drawn = sample(model, int(job["n"]), job)
     cost |= {"sample_cpu": cpu_seconds() - start, "sampled": len(drawn["static"])}
+    if job["rate"]:
+        start = cpu_seconds()
+        sample(model, int(job["rate"]), job)
+        cost["rows_per_cpu_second"] = job["rate"] / (cpu_seconds() - start)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in drawn.items():
         plain(table).to_parquet(out / f"{name}.parquet", index=False)
