@@ -3,8 +3,9 @@
     python RUNNER JOB.json
 
 The job names ``folder`` (with static.parquet and, for visits, visits.parquet), ``out``, ``n``,
-``seed``, ``engine`` and ``rate`` (rows whose sampling is timed, 0 for none). Numbers are float64 with NaN for missing, every other column is text with
-None. The runner writes the same tables to ``out``, and ``cost.json`` last.
+``seed``, ``engine`` and ``rate`` (rows whose sampling is timed, 0 for none). Numbers are float64
+with NaN for missing, every other column is text with None. The runner writes the same tables to
+``out``, and ``cost.json`` last.
 """
 
 from __future__ import annotations
