@@ -112,6 +112,34 @@ def _read_visits(cohort: Cohort, arrays: TrialArrays, most: int) -> None:
     if not names or frame.empty:
         return
     rows, days = cohort.positions(frame), frame["day"].to_numpy(dtype=np.float64)
+    column, order = lay_out_visits(arrays, schema, rows, days, most)
+    shape = arrays.visit_day.shape
+    for variable in schema.longitudinal:
+        mine = order[(frame["variable"] == variable.name).to_numpy()[order]]
+        values = _column(frame["value" if variable.numeric else "text"], variable.numeric)
+        empty: Values = np.full(shape, np.nan) if variable.numeric else np.full(shape, None, object)
+        empty[rows[mine], column[mine]] = values[mine]
+        arrays.values[variable.name] = empty
+
+
+def lay_out_visits(
+    arrays: TrialArrays, schema: CohortSchema, rows: IntArray, days: FloatArray, most: int = 60
+) -> tuple[IntArray, IntArray]:
+    """Give dated rows their visit columns, and write visit names and days into the arrays.
+
+    Parameters
+    ----------
+    rows, days
+        Patient and day of each row, both of shape (m,).
+    most
+        Most visits a patient where the schema plans none.
+
+    Returns
+    -------
+    tuple
+        The visit column of each row, -1 for none, shape (m,); and the rows that have one, in
+        the order in which they are to be written (a later one is nearer to its target day).
+    """
     windows = sorted(schema.visits, key=lambda w: w.day)
     if windows:
         column, distance = _assign(days, windows)
@@ -121,17 +149,11 @@ def _read_visits(cohort: Cohort, arrays: TrialArrays, most: int) -> None:
         keep_visits = min(most, int(column.max()) + 1)
         column = np.where(column < keep_visits, column, -1)
         arrays.visits = (None,) * keep_visits
-    shape = (len(cohort), len(arrays.visits))
     order = np.lexsort((distance, column, rows))[::-1]
     order = order[column[order] >= 0]
-    arrays.visit_day = np.full(shape, np.nan)
+    arrays.visit_day = np.full((len(arrays), len(arrays.visits)), np.nan)
     arrays.visit_day[rows[order], column[order]] = days[order]
-    for variable in schema.longitudinal:
-        mine = order[(frame["variable"] == variable.name).to_numpy()[order]]
-        values = _column(frame["value" if variable.numeric else "text"], variable.numeric)
-        empty: Values = np.full(shape, np.nan) if variable.numeric else np.full(shape, None, object)
-        empty[rows[mine], column[mine]] = values[mine]
-        arrays.values[variable.name] = empty
+    return column, order
 
 
 def _assign(days: FloatArray, windows: Sequence[object]) -> tuple[IntArray, FloatArray]:

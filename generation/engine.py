@@ -47,7 +47,9 @@ MINIMUM_PATIENTS = 20
 """Fewest patients an engine is fitted to."""
 
 ABLE: dict[str, tuple[str, ...]] = {
-    "conditions": ("twin", "mixture", "cart", "sdv-gaussian-copula"),
+    "conditions": (
+        "twin", "mixture", "cart", "sdv-gaussian-copula", "sdv-ctgan", "sdv-tvae", "sdv-copulagan",
+    ),
     "timeline": ("twin",),
     "log_prob": ("twin", "mixture"),
     "dropout": ("twin",),

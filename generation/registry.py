@@ -17,6 +17,10 @@ ENGINES: dict[str, str] = {
     "mixture": "generation.mixture.model:MixtureModel",
     "cart": "generation.cart:CartModel",
     "sdv-gaussian-copula": "generation.sdv_engines:GaussianCopulaModel",
+    "sdv-ctgan": "generation.sdv_engines:CtganModel",
+    "sdv-tvae": "generation.sdv_engines:TvaeModel",
+    "sdv-copulagan": "generation.sdv_engines:CopulaGanModel",
+    "sdv-par": "generation.sdv_engines:ParModel",
 }
 """Built-in engines: name to ``module:Class``. The first is the default."""
 
