@@ -61,10 +61,11 @@ def by_tiles(rows: FloatArray, weights: FloatArray) -> FloatArray:
     The shape of every product is the same, so a patient's result does not depend on how many
     others are in the batch.
     """
-    n = len(rows)
-    padded = np.zeros((-(-n // _TILE) * _TILE, rows.shape[1]))
+    n, width = rows.shape
+    tiles = -(-n // _TILE)
+    padded = np.zeros((tiles * _TILE, width))
     padded[:n] = rows
-    product = padded.reshape(-1, _TILE, rows.shape[1]) @ weights
+    product = padded.reshape(tiles, _TILE, width) @ weights
     return np.asarray(product.reshape(len(padded), weights.shape[1])[:n])
 
 

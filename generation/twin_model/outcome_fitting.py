@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,11 @@ from generation.twin_model.outcome import (
     observed_until,
     reason_status,
 )
+from generation.twin_model.residual import Residual
+from generation.twin_model.residual_choice import Mode, fit_residuals
 
 _MIRROR_DAYS = 14.0
+_ALL = "all causes"
 
 
 def fit_outcome(
@@ -32,6 +35,8 @@ def fit_outcome(
     arms: int,
     seed: int,
     visits_drive: bool,
+    residual: Mode = "auto",
+    metrics: dict[str, float] | None = None,
 ) -> OutcomeModel:
     """Fit the hazards of every endpoint and of leaving.
 
@@ -43,10 +48,15 @@ def fit_outcome(
         How many of the last features are arm indicators.
     visits_drive
         Whether planned visits model the end of follow-up (`visits`).
+    residual
+        What may be added to proportional hazards (`residual_choice.fit_residuals`).
+    metrics
+        Where the held-out log-likelihood that each kept term bought is written.
     """
     until = observed_until(arrays)
     seen = np.isfinite(until)
-    fitter = _Fitter(arrays, features, population, arms, seed, until)
+    found_out = {} if metrics is None else metrics
+    fitter = _Fitter(arrays, features, population, arms, seed, until, residual, found_out)
     found = {e.name: _mirrored(schema, arrays, e.name, until) for e in schema.endpoints}
     mirrors = {name: lags for name, lags in found.items() if lags is not None}
     counts = {e.name: int((arrays.events[e.name][1] > CENSORED).sum()) for e in schema.endpoints}
@@ -62,7 +72,7 @@ def fit_outcome(
     left = seen & ~draft.ended(arrays) & (until < end - 1e-6)
     if visits_drive or not left.any():
         return draft
-    return replace(draft, follow_up=fitter.hazard(seen, until, left, "leaving"))
+    return replace(draft, follow_up=fitter.hazards(seen, until, {"leaving": left}, False)[0])
 
 
 @dataclass(frozen=True)
@@ -75,15 +85,49 @@ class _Fitter:
     arms: int
     seed: int
     until: FloatArray
+    residual: Mode
+    metrics: dict[str, float] = field(default_factory=dict)
 
-    def hazard(
-        self, rows: npt.NDArray[np.bool_], day: FloatArray, event: npt.NDArray[np.bool_],
-        name: str, nested: bool = False,
-    ) -> Hazard:
-        """Ridge Cox hazard of an event among some patients."""
-        x, t, d = self.features[rows], np.maximum(day[rows], 1e-6), event[rows]
-        cox = fit_cox(x, self.arms, t, d, integer_seed(self.seed, f"hazard {name}"))
-        return calibrate(cox, x if nested else self.population, x, t, d)
+    def hazards(
+        self, rows: npt.NDArray[np.bool_], day: FloatArray,
+        causes: dict[str, npt.NDArray[np.bool_]], censored: bool, nested: bool = False,
+    ) -> list[Hazard]:
+        """Hazards of competing causes among some patients; the last may be censoring.
+
+        A cause of fewer than ten events is a share of all causes' hazard.
+        """
+        x, t = self.features[rows], np.maximum(day[rows], 1e-6)
+        events = {name: event[rows] for name, event in causes.items()}
+        told = list(events)[: len(events) - censored]
+        pooled = np.any([events[name] for name in told], axis=0)
+        rare = [n for n in told if events[n].sum() < 2 * MINIMUM_CELL] if len(told) > 1 else []
+        fitted = {name: event for name, event in events.items() if name not in rare}
+        fitted |= {_ALL: pooled} if rare else {}
+        coxes = {
+            name: fit_cox(x, self.arms, t, d, integer_seed(self.seed, f"hazard {name}"))
+            for name, d in fitted.items()
+        }
+        if rare:
+            fitted = {_ALL: fitted.pop(_ALL), **fitted}
+        shifts = fit_residuals(
+            x, self.arms, t, list(fitted.values()), [coxes[name] for name in fitted],
+            censored, integer_seed(self.seed, f"residual {told[0]}"), self.residual,
+        )
+        population = x if nested else self.population
+        done = {}
+        for (name, event), found in zip(fitted.items(), shifts, strict=True):
+            self._tell(name, found)
+            done[name] = calibrate(coxes[name], population, x, t, event, found.shift)
+        for name in rare:
+            share = float(events[name].sum() / max(pooled.sum(), 1))
+            whole = done[_ALL]
+            done[name] = replace(whole, levels=whole.levels * share, tail=whole.tail * share)
+        return [done[name] for name in events]
+
+    def _tell(self, name: str, found: Residual) -> None:
+        """Write down what the kept terms bought."""
+        for term in found.kept:
+            self.metrics[f"residual: {name}: {term}"] = found.gains[term][0]
 
     def endpoint(self, endpoint: Endpoint, fitted: list[EndpointModel]) -> EndpointModel:
         """Hazards of one endpoint."""
@@ -106,15 +150,17 @@ class _Fitter:
                 np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)
             ]) / max(rows.sum(), 1)
             rows = rows & ~together
-        causes = tuple(
-            self.hazard(rows, day, status == k, f"{name} {k}", parent is not None)
-            for k in range(1, len(endpoint.causes) + 1)
-        )
+        events = {
+            f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)
+        }
         shared = parent is not None or censored_at_end(arrays, name)
         shared |= not (status == CENSORED).any()
         shared |= not np.isfinite(arrays.follow_up).any() and len(arrays.events) == 1
         early = (status == CENSORED) & ~(day >= self.until - 0.5)
-        censor = None if shared else self.hazard(rows, day, early, f"{name} 0")
+        events |= {} if shared else {f"{name}: censored": early}
+        hazards = self.hazards(rows, day, events, not shared, parent is not None)
+        causes = tuple(hazards[: len(endpoint.causes)])
+        censor = None if shared else hazards[-1]
         return EndpointModel(name, causes, censor, terminal, lost, step, parent, at_once)
 
 
