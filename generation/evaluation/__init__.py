@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from generation.evaluation.disclosure_audit import DisclosureAudit, disclosure_audit
     from generation.evaluation.evaluation import evaluate
     from generation.evaluation.metric import Evaluation, Metric
+    from generation.evaluation.uses import UseVerdict
 
 _HOMES = {
     "DisclosureAudit": "disclosure_audit",
     "Evaluation": "metric",
     "Metric": "metric",
+    "UseVerdict": "uses",
     "compare": "crossing",
     "cross_evaluate": "crossing",
     "disclosure_audit": "disclosure_audit",
@@ -22,6 +24,7 @@ __all__ = [
     "DisclosureAudit",
     "Evaluation",
     "Metric",
+    "UseVerdict",
     "compare",
     "cross_evaluate",
     "disclosure_audit",

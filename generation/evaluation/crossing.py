@@ -240,12 +240,12 @@ def _judge(
     progress: Progress | None,
 ) -> Evaluation:
     log_probs = None if fitted.log_probs is None else [p[keep] for p in fitted.log_probs]
-    metrics = measure(reference, ours, log_probs, fitted.synthetic, real, progress)
+    metrics = measure(reference, ours, log_probs, fitted.synthetic, [real], progress)
     sizes = {
         "synthetic": sum(len(t) for t in ours),
         "train": min(len(f.train) for f in reference.folds),
         "holdout": len(reference.held_out),
-        "compared": reference.compared,
+        "compared": reference.folds[0].compared,
     }
     return Evaluation(fitted.engine, reference.seed, len(reference.folds), sizes, metrics)
 
@@ -285,7 +285,8 @@ def _gain(ours: Metric, theirs: Metric) -> float:
 
 def _fold(fold_of: np.ndarray, i: int) -> Fold:
     held = np.flatnonzero(fold_of == i)
-    return Fold(np.flatnonzero(fold_of != i), held, len(held), len(fold_of))
+    train = np.flatnonzero(fold_of != i)
+    return Fold(train, held, len(train), len(fold_of))
 
 
 def _enough(cohort: Cohort, given: object | None, folds: int) -> np.ndarray:

@@ -12,9 +12,14 @@ from generation.engine import report_progress
 from generation.evaluation.closeness import fidelity
 from generation.evaluation.combinations import combinations
 from generation.evaluation.disclosure import privacy
+from generation.evaluation.gaps import visit_gaps
+from generation.evaluation.longitudinal_metrics import longitudinal
 from generation.evaluation.metric import Evaluation, Metric
+from generation.evaluation.missing import missing_values
 from generation.evaluation.reference import Fold, Reference
 from generation.evaluation.running import one_thread
+from generation.evaluation.subgroups import subgroups
+from generation.evaluation.survival_metrics import survival
 from generation.evaluation.tables import Floats, Table, tables
 from generation.evaluation.utility import utility
 from generation.evaluation.validity import validity
@@ -79,8 +84,7 @@ def evaluate(
     log_probs = None
     if model is not None and "log_prob" in model.supports:
         log_probs = [np.concatenate([model.log_prob(train), model.log_prob(holdout)])]
-    real = Cohort.concat([train, holdout])
-    metrics = measure(reference, [ours], log_probs, [synthetic], real, progress)
+    metrics = measure(reference, [ours], log_probs, [synthetic], [train, holdout], progress)
     return Evaluation(
         engine="" if model is None else model.card.engine,
         seed=seed,
@@ -95,16 +99,24 @@ def measure(
     ours: Sequence[Table],
     log_probs: Sequence[Floats] | None,
     synthetic: Sequence[Cohort],
-    real: Cohort,
+    real: Sequence[Cohort],
     progress: Progress | None = None,
 ) -> tuple[Metric, ...]:
-    """All metrics of synthetic patients, one table and cohort a fold."""
+    """All metrics of synthetic patients, one table and cohort a fold.
+
+    The subjects of `real`, one cohort after another, are the pool of `reference`.
+    """
     steps: tuple[tuple[str, Callable[[], list[Metric]]], ...] = (
         ("fidelity judged", lambda: fidelity(reference, ours)),
+        ("courses judged", lambda: longitudinal(reference, ours)),
+        ("visits judged", lambda: visit_gaps(reference, synthetic, real)),
+        ("survival judged", lambda: survival(reference, ours)),
+        ("missing values judged", lambda: missing_values(reference, ours)),
+        ("subgroups judged", lambda: subgroups(reference, ours)),
         ("utility judged", lambda: utility(reference, ours)),
         ("privacy judged", lambda: privacy(reference, ours, log_probs)),
         ("combinations judged", lambda: combinations(reference, ours)),
-        ("validity judged", lambda: [validity(synthetic, real)]),
+        ("validity judged", lambda: [validity(synthetic, Cohort.concat(list(real)))]),
     )
     metrics: list[Metric] = []
     for place, (what, step) in enumerate(steps, start=1):

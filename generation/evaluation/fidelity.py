@@ -44,12 +44,6 @@ def marginals(synthetic: Table, real: Table) -> float:
     return _mean(marginal_distances(synthetic, real))
 
 
-def missingness(synthetic: Table, real: Table) -> float:
-    """Mean absolute difference of the columns' shares of missing values, in [0, 1]."""
-    gap = np.isnan(synthetic.features).mean(axis=0) - np.isnan(real.features).mean(axis=0)
-    return float(np.abs(gap).mean())
-
-
 def pair_distances(synthetic: Table, real: Table) -> Floats:
     """Distance of the association of every pair of columns, in [0, 1].
 

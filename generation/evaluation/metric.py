@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from generation.evaluation.tables import Floats
+    from generation.evaluation.uses import Audit, UseVerdict
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 Verdict = Literal["within real-against-real", "worse", "not shown", "insufficient to show"]
 WITHIN: Verdict = "within real-against-real"
@@ -25,7 +26,17 @@ WORSE: Verdict = "worse"
 NOT_SHOWN: Verdict = "not shown"
 INSUFFICIENT: Verdict = "insufficient to show"
 
-Group = Literal["fidelity", "utility", "privacy", "validity"]
+Group = Literal[
+    "fidelity",
+    "longitudinal",
+    "survival",
+    "missingness",
+    "subgroups",
+    "utility",
+    "calibration",
+    "privacy",
+    "validity",
+]
 
 
 @dataclass(frozen=True)
@@ -151,8 +162,8 @@ class Evaluation:
     engine
         Name of the engine, "" where it is not known.
     sizes
-        Patients: "synthetic" as given, "train", "holdout" and "compared" (synthetic patients in
-        the fidelity metrics).
+        Patients: "synthetic" as given, "train", "holdout" and "compared" (synthetic patients,
+        of one fold, that enter distances).
     folds
         1 for a single split.
     """
@@ -192,8 +203,39 @@ class Evaluation:
         """One plain sentence a metric."""
         return tuple(metric.sentence for metric in self.metrics)
 
+    def verdict_for(self, use: str, audit: Audit | None = None) -> UseVerdict:
+        """Whether the synthetic patients suit a use.
+
+        Parameters
+        ----------
+        use
+            "exploration", "software_testing" or "augment_control_arm".
+        audit
+            Inference audit of the planned analysis (`simulation.audit.inference_audit`); without
+            one that passed nothing augments a control arm.
+
+        Returns
+        -------
+        UseVerdict
+            "suited", "not suited" or "not shown", with reasons; by the rules in
+            `generation.evaluation.uses.RULES`.
+
+        Raises
+        ------
+        InputError
+            For an unknown use.
+        """
+        from generation.evaluation.uses import verdict_for
+
+        return verdict_for(self, use, audit)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form without NaN, for reports, the command line and HTTP."""
+        """JSON-able form without NaN, for reports, the command line and HTTP.
+
+        `uses` are the verdicts without an inference audit.
+        """
+        from generation.evaluation.uses import USES
+
         return {
             "report_version": REPORT_VERSION,
             "engine": self.engine,
@@ -205,6 +247,7 @@ class Evaluation:
                 "patients behind them; a test on synthetic rows without a variance correction "
                 "is invalid."
             ),
+            "uses": {use: self.verdict_for(use).to_dict() for use in USES},
             "metrics": [metric.to_dict() for metric in self.metrics],
         }
 

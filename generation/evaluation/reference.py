@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from generation.randomness import generator
 _RESAMPLES = 50
 _SPLITS = 40
 Distance = Callable[[Table, Table], float]
+Pairs = list[tuple[Table, Table]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Fold:
     train, holdout
         Rows of the pool.
     compared
-        Synthetic patients of this fold that enter the fidelity metrics.
+        Synthetic patients of this fold that enter distances: as many as were trained on, or all
+        of them if there are fewer.
     sampled
         Synthetic patients of this fold.
     """
@@ -73,20 +75,22 @@ class Reference:
         """Held-out patients, fold after fold."""
         return self.pool.take(self.held_out)
 
-    @property
-    def compared(self) -> int:
-        """Synthetic patients in the fidelity metrics."""
-        return sum(f.compared for f in self.folds)
+    @cached_property
+    def held(self) -> list[Table]:
+        """Held-out patients of every fold."""
+        return [self.pool.take(f.holdout) for f in self.folds]
 
     def train(self, fold: int) -> Table:
         """Return the training patients of a fold."""
         return self.pool.take(self.folds[fold].train)
 
-    def sample(self, synthetic: Sequence[Table]) -> Table:
+    def samples(self, synthetic: Sequence[Table]) -> list[Table]:
         """Synthetic patients that are compared: the first of every fold."""
-        return Table.concat(
-            [t.head(f.compared) for t, f in zip(synthetic, self.folds, strict=True)]
-        )
+        return [t.head(f.compared) for t, f in zip(synthetic, self.folds, strict=True)]
+
+    def pairs(self, samples: Sequence[Table]) -> Pairs:
+        """Samples, one a fold, beside the held-out patients of their folds."""
+        return list(zip(samples, self.held, strict=True))
 
     @cached_property
     def counts(self) -> Rows:
@@ -95,22 +99,22 @@ class Reference:
         n = len(self.pool)
         return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES))
 
-    def resampled(self, sample: Table) -> list[tuple[Table, Table]]:
+    def resampled(self, samples: Sequence[Table]) -> Iterator[Pairs]:
         """Bootstrap pairs (synthetic, held out), the real side shared by all engines."""
         rng = generator(self.seed, "evaluation-bootstrap", 1)
-        draws = []
-        for count in self.counts[:, self.held_out]:
-            rows = np.repeat(np.arange(len(count)), count)
-            draws.append((copy(sample, len(sample), rng), self.holdout.take(rows)))
-        return draws
+        for count in self.counts:
+            yield [
+                (
+                    copy(sample, len(sample), rng),
+                    self.pool.take(np.repeat(fold.holdout, count[fold.holdout])),
+                )
+                for sample, fold in zip(samples, self.folds, strict=True)
+                if count[fold.holdout].sum()
+            ]
 
     def spread(self, influence: Floats) -> Floats:
         """Bootstrap deviations of a measure from each pool patient's influence on it."""
         return np.asarray((self.counts - 1) @ influence)
-
-    def draw(self, kind: str, number: int) -> Table:
-        """One draw of a control at the compared sizes: "copy", "independent" or "subset"."""
-        return self.sample(self.draw_full(kind, number))
 
     def draw_full(self, kind: str, number: int = 0) -> list[Table]:
         """One draw of a control for every fold, as large as an engine's sample.
@@ -131,18 +135,19 @@ class Reference:
         second = len(self.held_out) if len(self.folds) == 1 else n // 2
         return self.pool.take(rows[second:]), self.pool.take(rows[:second])
 
-    @cached_property
-    def split_scale(self) -> float:
-        """What turns a distance between `split` groups into one at the compared sizes.
+    def refolded(self) -> Iterator[Pairs]:
+        """Real patients against other real patients, the pool cut anew into the same sizes.
 
-        A distance between samples of one population falls with the root of
-        1 / (1 / first + 1 / second).
+        What is in the place of a fold's synthetic patients are the others, as many as are
+        compared: a perfect engine does no better.
         """
-        first, second = (len(t) for t in self.split(0))
-        compared = 1 / self.compared + 1 / len(self.holdout)
-        return float(np.sqrt(compared / (1 / first + 1 / second)))
-
-    def real_distances(self, distance: Distance) -> Floats:
-        """Distances of real patients from other real patients, at the compared sizes."""
-        draws = [distance(*self.split(number)) for number in range(_SPLITS)]
-        return self.split_scale * np.array(draws)
+        n = len(self.pool)
+        for number in range(_SPLITS):
+            rows = generator(self.seed, "evaluation-refold", number).permutation(n)
+            drawn, start = [], 0
+            for fold in self.folds:
+                stop = start + len(fold.holdout)
+                others = np.concatenate([rows[:start], rows[stop:]])[: fold.compared]
+                drawn.append((self.pool.take(others), self.pool.take(rows[start:stop])))
+                start = stop
+            yield drawn

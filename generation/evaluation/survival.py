@@ -161,6 +161,24 @@ def cox_ridge(x: Floats, time: Floats, event: Flags, penalty: float, steps: int 
     return beta
 
 
+def cox_errors(x: Floats, time: Floats, event: Flags, beta: Floats, penalty: float) -> Floats:
+    """Standard errors of `cox_ridge` from the observed information, shape (p,)."""
+    order = np.argsort(-time, kind="stable")
+    x, time, event = x[order], time[order], event[order]
+    last = np.searchsorted(-time, -time, side="right") - 1
+    _, hessian = _derivatives(beta, x, event, last, penalty)
+    return np.asarray(np.sqrt(np.diag(np.linalg.inv(hessian))))
+
+
+def martingale_residuals(time: Floats, event: Flags) -> Floats:
+    """Events less expected ones when nobody differs (Nelson-Aalen), shape (n,)."""
+    _, where = np.unique(time, return_inverse=True)
+    died = np.bincount(where, weights=event.astype(np.float64))
+    leaving = np.bincount(where)
+    at_risk = len(time) - np.concatenate([[0], np.cumsum(leaving)[:-1]])
+    return np.asarray(event - np.cumsum(died / at_risk)[where])
+
+
 def _log_partial(
     beta: Floats, x: Floats, event: Flags, last: npt.NDArray[np.intp], penalty: float
 ) -> float:

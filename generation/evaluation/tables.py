@@ -28,20 +28,25 @@ _EVENT_LEVELS = ("censored", "event")
 
 @dataclass(frozen=True)
 class EndpointColumns:
-    """Where an endpoint's time (numeric) and event (categorical, 0 = censored) columns stand."""
+    """Where an endpoint's time (numeric) and event (categorical, 0 = censored) columns stand.
+
+    `cause` is the categorical column of the cause, None where there is one cause only.
+    """
 
     name: str
     time: int
     event: int
+    cause: int | None = None
 
 
 @dataclass(frozen=True)
 class Series:
-    """The columns of one longitudinal variable in the order of its visits."""
+    """The columns of one longitudinal variable in the order of its visits, and their days."""
 
     name: str
     numeric: bool
     columns: tuple[int, ...]
+    days: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -286,7 +291,10 @@ def _layout(
     where_categorical = {n: i for i, n in enumerate(categorical)}
     endpoints = tuple(
         EndpointColumns(
-            e.name, where_numeric[f"{e.name}_time"], where_categorical[f"{e.name}_event"]
+            e.name,
+            where_numeric[f"{e.name}_time"],
+            where_categorical[f"{e.name}_event"],
+            where_categorical.get(f"{e.name}_cause"),
         )
         for e in schema.endpoints
         if f"{e.name}_time" in where_numeric and f"{e.name}_event" in where_categorical
@@ -295,13 +303,11 @@ def _layout(
     series = []
     for variable in schema.longitudinal:
         where = where_numeric if variable.numeric else where_categorical
-        columns = tuple(
-            where[f"{variable.name}@{v.name}"]
-            for v in visits
-            if f"{variable.name}@{v.name}" in where
-        )
-        if columns:
-            series.append(Series(variable.name, variable.numeric, columns))
+        there = [v for v in visits if f"{variable.name}@{v.name}" in where]
+        if there:
+            columns = tuple(where[f"{variable.name}@{v.name}"] for v in there)
+            days = tuple(float(v.day) for v in there)
+            series.append(Series(variable.name, variable.numeric, columns, days))
     known = {v.name for v in schema.baseline}
     return Layout(
         numeric,

@@ -8,9 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from generation.evaluation.brier import breslow, brier_by_patient, brier_grid
 from generation.evaluation.metric import NOT_SHOWN, WITHIN, WORSE, Control, Metric, Verdict
 from generation.evaluation.reference import Reference
-from generation.evaluation.survival import concordant_pairs, cox_ridge, times_events
+from generation.evaluation.survival import (
+    concordant_pairs,
+    cox_ridge,
+    kaplan_meier,
+    times_events,
+)
 from generation.evaluation.tables import Floats, Layout, Table
 
 MARGIN = 0.05
@@ -19,6 +25,13 @@ _RIDGE_PENALTY = 5.0
 _MOST_SERIES = 6
 _OBSERVED = 0.3
 _COPIES = 8
+_OF_ENDPOINTS: tuple[Literal["time_to_event", "survival"], ...] = ("time_to_event", "survival")
+_MEASURES = {
+    "time_to_event": "C-index",
+    "survival": "scaled integrated Brier score",
+    "continuous": "R squared",
+    "binary": "AUC",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,9 @@ class Target:
     Parameters
     ----------
     kind
-        "time_to_event" (C-index), "continuous" (R squared) or "binary" (area under the curve).
+        "time_to_event" (C-index), "survival" (integrated Brier score, as the share of the error
+        of the Kaplan-Meier curve that is explained), "continuous" (R squared) or "binary" (area
+        under the curve).
     column
         Index of the endpoint, of the numeric or of the categorical outcome column.
     numeric, categorical
@@ -36,7 +51,7 @@ class Target:
     """
 
     name: str
-    kind: Literal["time_to_event", "continuous", "binary"]
+    kind: Literal["time_to_event", "survival", "continuous", "binary"]
     column: int
     numeric: tuple[int, ...]
     categorical: tuple[int, ...]
@@ -44,7 +59,17 @@ class Target:
     @property
     def chance(self) -> float:
         """Value of a prediction that knows nothing."""
-        return 0.0 if self.kind == "continuous" else 0.5
+        return 0.0 if self.explains else 0.5
+
+    @property
+    def explains(self) -> bool:
+        """Whether the measure is a share of squared error that is explained."""
+        return self.kind in ("continuous", "survival")
+
+    @property
+    def key(self) -> str:
+        """Name of the metric."""
+        return f"{'utility_brier' if self.kind == 'survival' else 'utility'}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -70,8 +95,9 @@ def targets(table: Table) -> list[Target]:
     arm = () if layout.arm is None else (layout.arm,)
     categorical = (*layout.baseline_categorical, *arm)
     found = [
-        Target(e.name, "time_to_event", i, layout.baseline_numeric, categorical)
+        Target(e.name, kind, i, layout.baseline_numeric, categorical)
         for i, e in enumerate(layout.endpoints)
+        for kind in _OF_ENDPOINTS
         if layout.baseline_numeric or categorical
     ]
     return found + _visit_targets(table, layout, categorical)
@@ -107,8 +133,8 @@ def utility(reference: Reference, synthetic: Sequence[Table]) -> list[Metric]:
 def _chosen(reference: Reference) -> list[Target]:
     """Every endpoint, and the six visit targets that real patients predict best."""
     found = targets(reference.pool)
-    endpoints = [t for t in found if t.kind == "time_to_event"]
-    visits = [t for t in found if t.kind != "time_to_event"]
+    endpoints = [t for t in found if t.kind in _OF_ENDPOINTS]
+    visits = [t for t in found if t.kind not in _OF_ENDPOINTS]
     value = [performance(t, reference, reference.train).value - t.chance for t in visits]
     best = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")[:_MOST_SERIES]
     return endpoints + [visits[i] for i in sorted(best)]
@@ -120,7 +146,7 @@ def _measure(target: Target, reference: Reference, synthetic: Sequence[Table]) -
         reference,
         lambda i: _as_trained(reference, i, synthetic[i]),
     )
-    known = reference.cached(f"utility:{target.name}", lambda: _known(target, reference))
+    known = reference.cached(target.key, lambda: _known(target, reference))
     real, independent = known["real"], known["independent"]
     loss = real.value - ours.value
     training = float(known["copies"].std(ddof=1))
@@ -128,9 +154,9 @@ def _measure(target: Target, reference: Reference, synthetic: Sequence[Table]) -
     se = float(np.sqrt(((real.influence - ours.influence) ** 2).sum() + 2 * training**2))
     learnable = real.value - 1.96 * real.se > target.chance
     verdict = _verdict(loss, se, learnable)
-    measure = {"time_to_event": "C-index", "continuous": "R squared", "binary": "AUC"}[target.kind]
+    measure = _MEASURES[target.kind]
     return Metric(
-        f"utility:{target.name}",
+        target.key,
         "utility",
         f"{measure} for {target.name} on real patients, trained on synthetic ones",
         ours.value,
@@ -225,10 +251,10 @@ def performance(
     if not total:
         return Performance(float("nan"), np.zeros(len(reference.pool)))
     ratio = float(top.sum() / total)
-    order = 1.0 if target.kind == "continuous" else 2.0  # patients in one term of the sums
+    order = 1.0 if target.explains else 2.0  # patients in one term of the sums
     influence = np.zeros(len(reference.pool))
     influence[rows] = order * (top - ratio * bottom) / total
-    if target.kind == "continuous":
+    if target.explains:
         return Performance(1 - ratio, -influence)
     return Performance(ratio, influence)
 
@@ -241,6 +267,25 @@ def _survival_parts(target: Target, train: Table, test: Table) -> tuple[Floats, 
     score = x_test @ beta if beta is not None else np.zeros(len(test))
     time, event, known = times_events(test, endpoint)
     return _at_known(known, *concordant_pairs(score[known], time[known], event[known]))
+
+
+def _brier_parts(target: Target, train: Table, test: Table) -> tuple[Floats, Floats]:
+    """Error of a Cox model and of the judged patients' own Kaplan-Meier curve."""
+    endpoint = train.layout.endpoints[target.column]
+    time, event, known = times_events(train, endpoint)
+    x, x_test = design(target, train.take(np.flatnonzero(known)), test)
+    test_time, test_event, judged = times_events(test, endpoint)
+    test_time, test_event = test_time[judged], test_event[judged]
+    grid = brier_grid(test_time, test_event)
+    if not known.any() or not len(grid):
+        return np.zeros(len(test)), np.zeros(len(test))
+    time, event = time[known], event[known]
+    beta = cox_ridge(x, time, event, _COX_PENALTY)
+    baseline = breslow(x @ beta, time, event, grid)
+    ours = np.exp(-np.exp(x_test[judged] @ beta)[:, None] * baseline)
+    plain = np.tile(kaplan_meier(test_time, test_event, grid), (len(ours), 1))
+    errors = [brier_by_patient(s, test_time, test_event, grid) for s in (ours, plain)]
+    return _at_known(judged, errors[0], errors[1])
 
 
 def _continuous_parts(target: Target, train: Table, test: Table) -> tuple[Floats, Floats]:
@@ -271,6 +316,7 @@ def _binary_parts(target: Target, train: Table, test: Table) -> tuple[Floats, Fl
 
 _PARTS = {
     "time_to_event": _survival_parts,
+    "survival": _brier_parts,
     "continuous": _continuous_parts,
     "binary": _binary_parts,
 }

@@ -13,19 +13,34 @@ from tests.support.evaluation_support import cohort
 
 METRICS = {
     "marginals": "fidelity",
-    "missingness": "fidelity",
     "pairs": "fidelity",
     "worst_pair": "fidelity",
-    "lag_one": "fidelity",
-    "kaplan_meier:death": "fidelity",
     "two_sample_auc": "fidelity",
+    "trajectories": "longitudinal",
+    "lag_one": "longitudinal",
+    "retention": "longitudinal",
+    "visit_gaps": "longitudinal",
+    "kaplan_meier:death": "survival",
+    "rmst:death": "survival",
+    "censoring:death": "survival",
+    "hazard_ratios:death": "survival",
+    "attenuation:death": "survival",
+    "missingness": "missingness",
+    "missing_patterns": "missingness",
+    "missing_dependence": "missingness",
+    "worst_subgroup": "subgroups",
     "utility:death": "utility",
+    "utility_brier:death": "utility",
     "utility:SCORE@Week 24": "utility",
     "membership_distance": "privacy",
     "dcr_share": "privacy",
     "exact_matches": "privacy",
     "impossible_rows": "validity",
 }
+STEPS = (
+    "fidelity", "longitudinal", "visit_gaps", "survival", "missing_values", "subgroups", "utility",
+    "privacy", "combinations",
+)  # fmt: skip
 VERDICTS = {"within real-against-real", "worse", "not shown", "insufficient to show"}
 
 
@@ -37,9 +52,9 @@ def evaluation():
 def test_report_has_these_keys(evaluation):
     report = evaluation.to_dict()
     assert set(report) == {
-        "report_version", "engine", "seed", "folds", "sizes", "caution", "metrics",
+        "report_version", "engine", "seed", "folds", "sizes", "caution", "uses", "metrics",
     }  # fmt: skip
-    assert report["report_version"] == 1
+    assert report["report_version"] == 2
     assert report["sizes"] == {"synthetic": 80, "train": 80, "holdout": 60, "compared": 80}
     assert "80 patients" in report["caution"]
 
@@ -76,7 +91,7 @@ def test_sentences_say_which_way_is_good(evaluation):
 def test_an_evaluation_reads_in_one_line(evaluation):
     told = repr(evaluation)
     assert "80 synthetic against 60 held-out patients" in told and "\n" not in told
-    assert "not shown" in told and "13 metrics" in told
+    assert "not shown" in told and f"{len(METRICS)} metrics" in told
     assert repr(evaluation["marginals"]).startswith("Metric(marginals 0.")
     assert "<table" in evaluation._repr_html_()
 
@@ -106,12 +121,12 @@ def test_an_evaluation_runs_on_one_thread_and_tells_how_far_it_is(monkeypatch):
         threads.update(pool["num_threads"] for pool in threadpool_info())
         return []
 
-    for step in ("fidelity", "utility", "privacy", "combinations"):
+    for step in STEPS:
         monkeypatch.setattr(module, step, look)
     real = cohort(40, 1, "T"), cohort(40, 2, "H")
     evaluate(cohort(40, 3, "S"), *real, progress=lambda what, done: told.append((what, done)))
     assert threads == {1}
-    assert [what.split()[0] for what, _ in told][:2] == ["fidelity", "utility"]
+    assert [what.split()[0] for what, _ in told][:2] == ["fidelity", "courses"]
     assert told[-1][1] == 1.0 and [d for _, d in told] == sorted(d for _, d in told)
 
 

@@ -26,8 +26,8 @@ def evaluations(real):
 
 def test_every_patient_is_held_out_once(evaluations):
     sizes = evaluations[0].sizes
-    assert sizes["holdout"] == sizes["compared"] == 120
-    assert sizes["train"] == 80
+    assert sizes["holdout"] == 120
+    assert sizes["train"] == sizes["compared"] == 80
     assert evaluations[0].folds == 3
 
 

@@ -12,6 +12,7 @@ from scipy.stats import ks_2samp
 from extraction.records import InputError
 from generation.evaluation import fidelity
 from generation.evaluation.longitudinal import lag_one_correlations, lag_one_distance
+from generation.evaluation.missing import share_distance
 from generation.evaluation.tables import Layout, Series, Table, align
 from generation.evaluation.visits import flat_table
 from tests.support.evaluation_support import cohort, frame, schema
@@ -98,12 +99,13 @@ def test_missingness_is_the_mean_gap_of_missing_shares():
     codes = np.empty((2, 0), dtype=np.int64)
     half = Table(layout, np.array([[1.0, np.nan], [1.0, 2.0]]), codes)
     full = Table(layout, np.ones((2, 2)), codes)
-    assert fidelity.missingness(half, full) == pytest.approx(0.25)
+    assert share_distance(half, full) == pytest.approx(0.25)
 
 
 def series_table(values: np.ndarray) -> Table:
     columns = tuple(range(values.shape[1]))
-    layout = Layout(tuple(f"x@{i}" for i in columns), (), (), (), (Series("x", True, columns),))
+    series = Series("x", True, columns, tuple(float(i) for i in columns))
+    layout = Layout(tuple(f"x@{i}" for i in columns), (), (), (), (series,))
     return Table(layout, values, np.empty((len(values), 0), dtype=np.int64))
 
 
