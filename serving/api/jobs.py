@@ -15,7 +15,7 @@ from serving.api.formats import Format, chosen, table_answer
 from serving.jobs.controls import RESULT
 from serving.jobs.store import LONGEST_KEY, Job
 from serving.service.control_table import parquet_parts
-from serving.service.controls import ControlsRequest, gate, notice
+from serving.service.controls import ControlsRequest, gate, told
 
 router = APIRouter(prefix="/v1/jobs")
 
@@ -45,7 +45,11 @@ def post_job(
     verdict = gate(body.request, desk.registry)
     job = desk.store.submit(body.kind, body.request.model_dump(mode="json"), idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    stands = {"n_train": verdict.n_train, "n_region": verdict.n_region, "notice": notice(verdict)}
+    stands = {
+        "n_train": verdict.n_train,
+        "n_region": verdict.n_region,
+        "notice": told(body.request, desk.registry, verdict),
+    }
     return {**stands, **status(job)}
 
 

@@ -14,7 +14,7 @@ from serving.jobs.store import Job
 from serving.jobs.worker import BusyError, CarryOut, Progress
 from serving.registry import Registry
 from serving.service.control_table import control_table, parquet_bytes, without_empty
-from serving.service.controls import ControlsRequest, control_arm, gate, notice
+from serving.service.controls import ControlsRequest, control_arm, gate, told
 from simulation.execution import concatenate, digest, map_chunks
 from simulation.execution.manifest import locked, write_atomically
 
@@ -71,7 +71,7 @@ def run(
     ess = sum(float(part[ESS].iloc[0]) for part in parts)
     about = {
         "n": request.n, "n_train": verdict.n_train, "n_region": verdict.n_region,
-        "ess": round(ess, 2), "digest": digest(table), "notice": notice(verdict),
+        "ess": round(ess, 2), "digest": digest(table), "notice": told(request, registry, verdict),
     }
     data = parquet_bytes(without_empty(table), about)
     write_atomically(folder / RESULT, data)

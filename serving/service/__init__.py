@@ -1,7 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
 By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `controls`
-(control arms), `judging` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor).
+(control arms), `auditing` (inference audits), `judging` (evaluate), `forecasts` (twins), `trials`
+(simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .auditing import audit_inference
     from .controls import ControlArm, ControlsRequest, controls
     from .data import describe, export, ingest, validate
     from .forecasts import TwinRequest, forecast
@@ -23,6 +25,7 @@ _HOMES = {
     "ControlArm": "controls",
     "ControlsRequest": "controls",
     "TwinRequest": "forecasts",
+    "audit_inference": "auditing",
     "controls": "controls",
     "describe": "data",
     "doctor": "health",
@@ -44,6 +47,7 @@ __all__ = [
     "ControlArm",
     "ControlsRequest",
     "TwinRequest",
+    "audit_inference",
     "controls",
     "describe",
     "doctor",

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from extraction.records import Cohort, RefusedError, conditions
+from extraction.records import Cohort, conditions
 from generation.applicability import SMALLEST_CELL, Applicability, require
 from generation.engine import Model
 
+from .auditing import audit_notice, require_audit
+
 if TYPE_CHECKING:
     from serving.registry import Registry
+    from simulation.audit import InferenceAudit
 
 MOST_PATIENTS = 5_000
 """Most patients of one direct request; larger ones are jobs."""
@@ -96,7 +99,7 @@ def controls(request: ControlsRequest, registry: Registry) -> ControlArm:
         For an unknown model, arm, variable or category (every fault at once).
     RefusedError
         If fewer than 20 real patients meet the conditions, or the rows are to augment a
-        control arm.
+        control arm and no inference audit of the model has passed.
     """
     verdict = gate(request, registry)
     model = registry.model(request.model)
@@ -113,7 +116,7 @@ def controls(request: ControlsRequest, registry: Registry) -> ControlArm:
         ess=report.effective_sample_size * request.n,
         real=summary(region(request, registry)),
         digest=cohort.digest(),
-        notice=notice(verdict),
+        notice=told(request, registry, verdict),
     )
 
 
@@ -125,16 +128,25 @@ def gate(request: ControlsRequest, registry: Registry) -> Applicability:
     InputError, RefusedError
         As `controls` does.
     """
-    if request.use == "augment_control_arm":
-        raise RefusedError(
-            "use: 'augment_control_arm' is refused: no inference audit exists for this model in "
-            "this version; a test against synthetic rows would count patients that were never "
-            "observed. Use 'exploration' or 'software_testing'"
-        )
     model = registry.model(request.model)
+    _audits(request, registry)
     if request.given is not None:
         conditions.bounds(conditions.parse(request.given, model.schema), model.schema)
     return require(registry.training(request.model), request.given, control_arm(request, model))
+
+
+def _audits(request: ControlsRequest, registry: Registry) -> list[InferenceAudit]:
+    """Passing audits behind a request that asks for them; refuse where there is none."""
+    if request.use != "augment_control_arm":
+        return []
+    folder = registry.find(request.model).run_folder
+    return require_audit(request.model, folder, registry.model(request.model).card)
+
+
+def told(request: ControlsRequest, registry: Registry, verdict: Applicability) -> str:
+    """Say what the rows are not, and what was audited."""
+    audits = _audits(request, registry)
+    return notice(verdict) + (audit_notice(audits) if audits else "")
 
 
 def control_arm(request: ControlsRequest, model: Model) -> str | None:

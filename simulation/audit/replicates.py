@@ -110,8 +110,15 @@ def _oracle_outcomes(x: Any, y: Any) -> Outcomes:
 
 
 def model_of(card: ModelCard) -> str:
-    """The kind of a model as canonical text: engine, version and options, with their defaults."""
-    kind = {"engine": card.engine, "engine_version": card.engine_version, "options": card.options}
+    """The kind of a model as canonical text: engine, version and options, with their defaults.
+
+    An updated model was not fitted anew, as the audit's are: it is a kind of its own.
+    """
+    kind: dict[str, Any] = {
+        "engine": card.engine, "engine_version": card.engine_version, "options": card.options,
+    }
+    if card.updated_from is not None:
+        kind["updated_from"] = card.updated_from
     return json.dumps(kind, sort_keys=True, default=str)
 
 

@@ -119,7 +119,7 @@ def test_augmenting_a_trial_is_refused(client: TestClient) -> None:
     answer = ask(client, use="augment_control_arm")
     assert answer.status_code == 409
     assert "inference audit" in answer.json()["faults"][0]
-    assert "trialtwin " not in answer.json()["faults"][0]  # no command that is not there
+    assert "trialtwin evaluate inference" in answer.json()["faults"][0]
 
 
 def test_every_fault_of_a_condition_is_told_at_once(client: TestClient) -> None:
