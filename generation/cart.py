@@ -2,8 +2,9 @@
 
 Each column is drawn from a tree on the columns before it (Reiter, 2005, "Using CART to
 generate partially synthetic, public use microdata", J Off Stat 21(3)). A leaf stores how
-its patients spread over the column's tokens (`generation.tokenizer`), never a patient's
-value; numbers are decoded by interpolating quantiles inside the token's bin.
+its patients spread over the column's tokens (`generation.tokenizer`), smoothed towards the
+nodes above it (`generation.cart_trees`), never a patient's value; numbers are decoded by
+interpolating quantiles inside the token's bin.
 
 A randomised arm is drawn by the design, independent of baseline. An endpoint's day and
 status share one tree and one token, so no impossible pair can be drawn.
@@ -11,7 +12,6 @@ status share one tree and one token, so no impossible pair can be drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -31,6 +31,7 @@ from generation.cart_columns import (
     design_arms,
     parse_given,
 )
+from generation.cart_trees import Tree, grow
 from generation.engine import (
     Capability,
     Model,
@@ -54,33 +55,10 @@ class CartOptions(Options):
 
     leaf_patients: int = Field(10, ge=5, le=500, description="fewest training patients in a leaf")
     bins: int = Field(40, ge=4, le=200, description="most quantile bins of a numeric column")
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One column's tree as arrays.
-
-    ``left`` and ``right`` are child nodes (-1 in a leaf), ``leaf`` the row of
-    ``probability`` (leaves, tokens) that a leaf node uses.
-    """
-
-    left: IntArray
-    right: IntArray
-    feature: IntArray
-    threshold: FloatArray
-    leaf: IntArray
-    probability: FloatArray
-
-    def apply(self, inputs: FloatArray) -> FloatArray:
-        """Token probabilities of each row of inputs, shape (n, tokens)."""
-        node = np.zeros(len(inputs), dtype=np.int64)
-        rows = np.arange(len(inputs))
-        while True:
-            inner = self.left[node] >= 0
-            if not inner.any():
-                return np.asarray(self.probability[self.leaf[node]])
-            below = inputs[rows, self.feature[node]] <= self.threshold[node]
-            node = np.where(inner, np.where(below, self.left[node], self.right[node]), node)
+    smoothing: float = Field(
+        5.0, ge=0, le=1000,
+        description="patients' worth of the parent's shares that a node's own are mixed with",
+    )
 
 
 class CartModel(Model):
@@ -92,6 +70,7 @@ class CartModel(Model):
     """
 
     engine: ClassVar[str] = "cart"
+    engine_version: ClassVar[str] = "2"
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions"}
     )
@@ -116,8 +95,11 @@ class CartModel(Model):
             report_progress(progress, f"tree of {name}", k / len(columns.order))
             inputs = columns.inputs(table, columns.order[:k], len(cohort))
             if name not in columns.by_design:
-                trees[name] = _grow(
-                    inputs, table, columns, name, chosen.leaf_patients,
+                codes, _ = table[name]
+                known = codes >= 0
+                trees[name] = grow(
+                    inputs[known], columns.target(name, table)[known], codes[known],
+                    columns.tokens(name), chosen.leaf_patients, chosen.smoothing,
                     integer_seed(seed, "cart", decision_id(name)),
                 )
         card = ModelCard.describe(
@@ -237,51 +219,3 @@ def pick(probability: FloatArray, choice: FloatArray) -> IntArray:
     target = choice[..., None] * cumulative[..., -1:]
     index = np.sum(cumulative <= target, axis=-1)
     return np.asarray(np.minimum(index, probability.shape[-1] - 1), dtype=np.int64)
-
-
-def _grow(
-    inputs: FloatArray,
-    table: FlatTable,
-    columns: FlatColumns,
-    name: str,
-    leaf_patients: int,
-    seed: int,
-) -> Tree:
-    """Grow one column's tree and count its leaves' tokens."""
-    codes, _ = table[name]
-    tokens = columns.tokens(name)
-    known = codes >= 0
-    if inputs.shape[1] == 0 or known.sum() < 2 * leaf_patients:
-        return _stump(codes[known], tokens)
-    target = columns.target(name, table)[known]
-    if target.ndim == 1:
-        from sklearn.tree import DecisionTreeClassifier as Grower
-    else:
-        from sklearn.tree import DecisionTreeRegressor as Grower
-    grown = Grower(min_samples_leaf=leaf_patients, random_state=seed).fit(inputs[known], target)
-    nodes = grown.tree_
-    place = grown.apply(inputs[known])
-    leaves = np.flatnonzero(nodes.children_left < 0)
-    leaf = np.zeros(nodes.node_count, dtype=np.int64)
-    leaf[leaves] = np.arange(len(leaves))
-    counts = np.zeros((len(leaves), tokens))
-    np.add.at(counts, (leaf[place], codes[known]), 1.0)
-    return Tree(
-        left=nodes.children_left.astype(np.int64),
-        right=nodes.children_right.astype(np.int64),
-        feature=np.maximum(nodes.feature, 0).astype(np.int64),
-        threshold=nodes.threshold.astype(np.float64),
-        leaf=leaf,
-        probability=counts / counts.sum(axis=1, keepdims=True),
-    )
-
-
-def _stump(codes: IntArray, tokens: int) -> Tree:
-    """A tree without a split: the column's own distribution."""
-    counts = np.bincount(codes, minlength=tokens).astype(np.float64)
-    counts = counts if counts.sum() else np.ones(tokens)
-    none = np.full(1, -1, dtype=np.int64)
-    zero = np.zeros(1, dtype=np.int64)
-    return Tree(none, none, zero, np.zeros(1), zero, (counts / counts.sum())[None, :])
-
-
