@@ -42,9 +42,11 @@ from generation.engine import (
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, Encoded
+from generation.twin_model.filling import empty_arrays, write_day_zero
 from generation.twin_model.futures import continue_timeline, expected_outcome, futures
-from generation.twin_model.outcome import Event, kept
+from generation.twin_model.outcome import Event, Latent, kept
 from generation.twin_model.parts import TwinParts, arm_features, arm_labels, fit_parts, phase_of
+from generation.twin_model.visits import Setting
 
 _LOT = 256
 
@@ -158,7 +160,8 @@ class TwinModel(Model):
         drawn = self.sampler.draw(request.patients, request.stream, bounds)
         labels = arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
         arrays = self.empty(drawn.encoded, labels)
-        self._day_zero(arrays, drawn.encoded, request)
+        setting = self._setting(arrays, drawn.encoded, request)
+        write_day_zero(arrays, columns, drawn.encoded, self.visits, setting)
         self.simulate(arrays, drawn.encoded, request, None, {})
         report = SamplingReport(
             asked.n, self.card.n_train, probability, drawn.effective_share,
@@ -249,34 +252,9 @@ class TwinModel(Model):
 
     def empty(self, encoded: Encoded, labels: npt.NDArray[np.object_]) -> TrialArrays:
         """Patients with their baseline and nothing after it."""
-        n, width = len(labels), len(self.visit_names)
-        columns = self.sampler.columns
-        return TrialArrays(
-            baseline={v.name: columns.decode(encoded, v.name) for v in self.schema.baseline},
-            arm=labels,
-            follow_up=np.full(n, np.nan),
-            end_reason=np.full(n, None, dtype=object),
-            events={},
-            visits=self.visit_names,
-            visit_day=np.full((n, width), np.nan),
-            values={
-                v.name: np.full((n, width), np.nan)
-                if v.numeric else np.full((n, width), None, dtype=object)
-                for v in (self.schema.longitudinal if width else ())
-            },
+        return empty_arrays(
+            self.schema, self.sampler.columns, self.visit_names, encoded, labels
         )
-
-    def _day_zero(self, arrays: TrialArrays, encoded: Encoded, request: Request) -> None:
-        """Write the visits that belong to the baseline."""
-        columns = self.sampler.columns
-        for name, (variable, k) in columns.visit_of.items():
-            values = columns.decode(encoded, name)
-            arrays.values[variable][:, k] = values
-            seen = np.array([v is not None and v == v for v in values], dtype=bool)
-            day = np.zeros(len(arrays))
-            if self.visits is not None and self.visits.schedule.planned:
-                day = self.visits.day_zero(request.stream, request.patients, k)
-            arrays.visit_day[:, k] = np.where(seen, day, arrays.visit_day[:, k])
 
     def simulate(
         self,
@@ -291,21 +269,22 @@ class TwinModel(Model):
         `known` are events of the history (status 0 where none has happened).
         """
         columns, stream, patients = self.sampler.columns, request.stream, request.patients
-        dummies = arm_features(arrays.arm, self.card.arms)
-        rich = np.concatenate([columns.features(encoded, True), dummies], axis=1)
-        n, since = len(arrays), after or 0.0
-        events = self.outcome.draw_events(rich, stream, patients, since, known)
-        leaving = np.full(n, np.nan)
-        driven = self.visits is not None and self.visits.drives
-        if not driven and np.isfinite(self.outcome.end):
-            leaving = self.outcome.draw_follow_up(rich, stream, patients, since, request.dropout)
+        setting = self._setting(arrays, encoded, request)
+        rich = np.concatenate([columns.features(encoded, True), setting.arm], axis=1)
+        since = after or 0.0
+        course, run = self.parts.course, None
+        if course is not None and self.visits is not None:
+            run = course.begin(
+                self.outcome, rich, setting.arm, stream, patients, since, request.dropout
+            )
+        latent = run.latent() if run else None
+        events, leaving = self._hazards(rich, request, since, known, latent)
         if self.visits is not None:
             arrays.follow_up = self.outcome.close(leaving, events)
-            plain = columns.features(encoded, False)
-            end = self.visits.run(
-                arrays, plain, dummies, stream, patients, after, request.dropout
-            )
-            leaving = end if driven else leaving
+            end = self.visits.run(arrays, setting, after, request.dropout, run)
+            if run is not None:
+                events, leaving = self._hazards(rich, request, since, known, run.latent())
+            leaving = end if self.visits.drives else leaving
         closed = self.outcome.close(leaving, events)
         ended = closed < leaving
         arrays.events, arrays.follow_up = events, closed
@@ -320,6 +299,28 @@ class TwinModel(Model):
         ).items():
             events[name] = kept(known.get(name), drawn)
         settle(arrays, request.until_day, self.outcome.at_end)
+
+    def _setting(self, arrays: TrialArrays, encoded: Encoded, request: Request) -> Setting:
+        """Whose visits are simulated, as the visit process sees them."""
+        return Setting(
+            self.sampler.columns.features(encoded, False),
+            arm_features(arrays.arm, self.card.arms), request.stream, request.patients,
+        )
+
+    def _hazards(
+        self, features: FloatArray, request: Request, after: float, known: dict[str, Event],
+        latent: Latent | None,
+    ) -> tuple[dict[str, Event], FloatArray]:
+        """Events, and the end of observation by the hazard of leaving (NaN where it has none)."""
+        stream, patients = request.stream, request.patients
+        events = self.outcome.draw_events(features, stream, patients, after, known, latent)
+        driven = self.visits is not None and self.visits.drives
+        if driven or not np.isfinite(self.outcome.end):
+            return events, np.full(len(patients), np.nan)
+        leaving = self.outcome.draw_follow_up(
+            features, stream, patients, after, request.dropout, latent
+        )
+        return events, leaving
 
     def log_prob(self, cohort: Cohort) -> FloatArray:
         """Log-probability of baseline tokens, arm and events of each patient, in nats.

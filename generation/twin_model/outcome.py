@@ -30,6 +30,7 @@ from generation.tokenizer import FloatArray, to_grid
 from generation.twin_model.hazards import Hazard
 
 Event = tuple[FloatArray, IntArray]
+Latent = dict[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ class EndpointModel:
         patients: IntArray,
         after: float,
         parent: tuple[FloatArray, IntArray] | None,
+        latent: Latent | None = None,
     ) -> tuple[FloatArray, IntArray]:
-        """Latent first day and its status (0 when censored by its own hazard)."""
+        """Latent first day and its status (0 when censored by its own hazard).
+
+        `latent` holds days of causes that are known already, by ``endpoint:cause``.
+        """
         start = np.zeros(len(patients))
         if parent is not None:
             start = np.where(parent[1] > CENSORED, parent[0], np.inf)
@@ -79,7 +84,9 @@ class EndpointModel:
         hazards = [(k, hazard) for k, hazard in enumerate(self.causes, 1)]
         hazards += [(0, self.censor)] if self.censor else []
         days = np.column_stack([
-            hazard.draw(features, self._uniform(stream, patients, str(k)), since)
+            (latent or {})[f"{self.name}:{k}"]
+            if f"{self.name}:{k}" in (latent or {})
+            else hazard.draw(features, self._uniform(stream, patients, str(k)), since)
             for k, hazard in hazards
         ])
         status = np.array([k for k, _ in hazards])[days.argmin(axis=1)]
@@ -145,15 +152,17 @@ class OutcomeModel:
         patients: IntArray,
         after: float = 0.0,
         known: dict[str, Event] | None = None,
+        latent: Latent | None = None,
     ) -> dict[str, Event]:
         """Latent days and status of every endpoint, before observation ends.
 
-        `known` are endpoints of which some patients' events have already happened.
+        `known` are endpoints of which some patients' events have already happened, `latent` days
+        that hang on visits (`course`).
         """
         events: dict[str, Event] = {}
         for e in self.endpoints:
             parent = events[e.parent] if e.parent else None
-            drawn = e.draw(features, stream, patients, after, parent)
+            drawn = e.draw(features, stream, patients, after, parent, latent)
             events[e.name] = kept((known or {}).get(e.name), drawn)
         return events
 
@@ -176,14 +185,19 @@ class OutcomeModel:
         return events
 
     def draw_follow_up(
-        self, features: FloatArray, stream: Stream, patients: IntArray, after: float, dropout: bool
+        self, features: FloatArray, stream: Stream, patients: IntArray, after: float,
+        dropout: bool, latent: Latent | None = None,
     ) -> FloatArray:
         """Last day of observation of each patient, terminal events apart."""
         end: FloatArray = np.full(len(patients), max(self.end, after))
         if self.follow_up is None or not dropout:
             return end
-        place = stream.uniform(patient=patients, decision=decision_id("leaving"))
-        left = np.minimum(self.follow_up.draw(features, place, after), end)
+        if latent and "leaving" in latent:
+            day = latent["leaving"]
+        else:
+            place = stream.uniform(patient=patients, decision=decision_id("leaving"))
+            day = self.follow_up.draw(features, place, after)
+        left = np.minimum(day, end)
         return np.maximum(np.minimum(to_grid(left, self.step), end), after)
 
     def close(self, follow_up: FloatArray, events: dict[str, Event]) -> FloatArray:

@@ -16,13 +16,16 @@ from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, BaselineColumns, Encoded
 from generation.twin_model.copula import Copula
+from generation.twin_model.course import Course
 from generation.twin_model.decoding import BaselineSampler, token_places
+from generation.twin_model.filling import fit_course_of
 from generation.twin_model.network import Network
 from generation.twin_model.outcome import OutcomeModel, observed_until
 from generation.twin_model.outcome_fitting import fit_outcome
 from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
-from generation.twin_model.visit_fitting import fit_visits, visits_drive
-from generation.twin_model.visits import VisitProcess, read_schedule
+from generation.twin_model.schedule import read_schedule
+from generation.twin_model.visit_fitting import fit_visits, read_visits, visits_drive
+from generation.twin_model.visits import VisitProcess
 
 _POPULATION = 3000
 
@@ -39,6 +42,7 @@ class TwinParts:
     visits: VisitProcess | None
     reasons: EndReasons
     visit_names: tuple[str | None, ...]
+    course: Course | None = None
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the parts, the schema apart."""
@@ -48,6 +52,7 @@ class TwinParts:
             "network": dict(network.weights) if network else None,
             "outcome": self.outcome.state(),
             "visits": self.visits.state() if self.visits else None,
+            "course": self.course.state() if self.course else None,
             "reasons": self.reasons.state(),
             "visit_names": list(self.visit_names),
         }
@@ -69,6 +74,7 @@ class TwinParts:
             visits,
             EndReasons(**state["reasons"]),
             tuple(state["visit_names"]),
+            Course.from_state(state["course"]) if state["course"] else None,
         )
 
 
@@ -111,9 +117,18 @@ def fit_parts(
     )
     until, ended = observed_until(arrays), outcome.ended(arrays)
     plain = columns.features(encoded, False)
-    visits = fit_visits(schema, arrays, schedule, plain, dummies, until, ended, progress)
+    data = read_visits(schema, arrays, schedule, plain, dummies, until, ended)
+    visits = course = None
+    if data is not None:
+        visits = fit_visits(data, progress)
+    if data is not None and visits is not None:
+        rich = np.concatenate([columns.features(encoded, True), dummies], axis=1)
+        population = drawn, labels, arm_features(labels, arms)
+        course = fit_course_of(
+            data, visits, outcome, rich, columns, schema, population, seed, progress
+        )
     reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, until, ended))
-    return TwinParts(sampler, outcome, visits, reasons, arrays.visits), metrics
+    return TwinParts(sampler, outcome, visits, reasons, arrays.visits, course), metrics
 
 
 def arm_features(labels: npt.NDArray[np.object_], arms: tuple[str, ...]) -> FloatArray:

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
-from generation.tokenizer import FloatArray
+from generation.tokenizer import FloatArray, IntArray
+from generation.twin_model.hazards import by_tiles
 
+_ENOUGH_ROWS = 4000
+_FOLDS = 3
+_TRIAL_STEPS = 8
+_LIGHT = 0.1
 _GRID = np.logspace(-2, 4, 13)
 
 
@@ -21,7 +27,11 @@ class Ridge:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Linear predictor, shape (n,) or (n, k)."""
-        return np.asarray(x @ self.weights + self.intercept)
+        wide = self.weights if self.weights.ndim == 2 else self.weights[:, None]
+        linear = by_tiles(x, wide)
+        return np.asarray(
+            (linear if self.weights.ndim == 2 else linear[:, 0]) + self.intercept
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the arrays."""
@@ -79,7 +89,10 @@ def _decompose(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return x @ vectors[:, kept] / singular, singular, vectors[:, kept].T
 
 
-def fit_logistic(x: FloatArray, codes: np.ndarray, classes: int, penalty: float = 1.0) -> Ridge:
+def fit_logistic(
+    x: FloatArray, codes: np.ndarray, classes: int, penalty: float | FloatArray = 1.0,
+    steps: int = 30,
+) -> Ridge:
     """Multinomial logistic regression with a ridge on standardised columns (Newton).
 
     Parameters
@@ -87,12 +100,17 @@ def fit_logistic(x: FloatArray, codes: np.ndarray, classes: int, penalty: float 
     x, codes
         Features (n, p) and classes 0..classes-1 (n,).
     penalty
-        Ridge on the standardised coefficients; the intercepts carry none.
+        Ridge on the standardised coefficients, one for all or one each (p,); the intercepts
+        carry none.
+    steps
+        Most Newton steps.
 
     Returns
     -------
     Weights (p, classes) whose softmax gives the class probabilities.
     """
+    if classes == 2:
+        return _two_classes(x, codes, penalty, steps)
     centre, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > 1e-9, scale, np.inf)
     z = np.column_stack([np.ones(len(x)), (x - centre) / scale])
@@ -100,8 +118,8 @@ def fit_logistic(x: FloatArray, codes: np.ndarray, classes: int, penalty: float 
     p = z.shape[1]
     weights = np.zeros((p, classes))
     weights[0] = np.log((target.sum(axis=0) + 0.5) / (len(x) + 0.5 * classes))
-    ridge = np.diag(np.append(1e-3, np.full(p - 1, penalty)))
-    for _ in range(30):
+    ridge = np.diag(np.append(1e-3, np.broadcast_to(penalty, p - 1)))
+    for _ in range(steps):
         chance = softmax(z @ weights)
         largest = 0.0
         for k in range(classes):
@@ -115,6 +133,75 @@ def fit_logistic(x: FloatArray, codes: np.ndarray, classes: int, penalty: float 
             break
     slopes = weights[1:] / scale[:, None]
     return Ridge(slopes, weights[0] - centre @ slopes)
+
+
+def _two_classes(
+    x: FloatArray, codes: np.ndarray, penalty: float | FloatArray, steps: int
+) -> Ridge:
+    """Binary logistic regression; the first class has the weights 0."""
+    half = np.asarray(penalty) / 2
+    slopes, intercept = fit_binary(x, codes.astype(np.float64), half, steps)
+    weights = np.column_stack([np.zeros(x.shape[1]), slopes])
+    return Ridge(weights, np.array([0.0, intercept]))
+
+
+def fit_binary(
+    x: FloatArray, target: FloatArray, penalty: float | FloatArray, steps: int = 30
+) -> tuple[FloatArray, float]:
+    """Slopes (p,) and intercept of a logistic regression, ridge on standardised columns."""
+    centre, scale = x.mean(axis=0), x.std(axis=0)
+    scale = np.where(scale > 1e-9, scale, np.inf)
+    z = np.column_stack([np.ones(len(x)), (x - centre) / scale])
+    ridge = np.append(1e-3, np.broadcast_to(penalty, x.shape[1]))
+    weights = np.zeros(z.shape[1])
+    share = (target.sum() + 0.5) / (len(x) + 1)
+    weights[0] = np.log(share / (1 - share))
+    for _ in range(steps):
+        chance = expit(z @ weights)
+        w = np.maximum(chance * (1 - chance), 1e-6)
+        gradient = z.T @ (target - chance) - ridge * weights
+        step = np.linalg.solve((z * w[:, None]).T @ z + np.diag(ridge), gradient)
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        weights += step
+        if np.abs(step).max() < 1e-4:
+            break
+    slopes = weights[1:] / scale
+    return slopes, float(weights[0] - centre @ slopes)
+
+
+def choose_logistic(
+    x: FloatArray, codes: np.ndarray, classes: int, groups: IntArray,
+    penalties: tuple[float, ...] = (2.0, 12.0, 72.0), light: int = 0,
+) -> Ridge:
+    """`fit_logistic` with the penalty of the least deviance over three folds of patients.
+
+    Parameters
+    ----------
+    groups
+        Number of each row's patient: a patient's rows stay in one fold. Above 4,000 rows, every
+        k-th patient is enough to choose.
+    light
+        How many of the first columns carry a tenth of the penalty.
+    """
+    if classes < 2:
+        return fit_logistic(x, codes, classes)
+    weight = np.where(np.arange(x.shape[1]) < light, _LIGHT, 1.0)
+    thin = max(1, len(x) // _ENOUGH_ROWS)
+    kept = groups // _FOLDS % thin == 0
+    z, y, fold = x[kept], codes[kept], groups[kept] % _FOLDS
+    best, best_deviance = penalties[0], np.inf
+    for penalty in penalties:
+        deviance = 0.0
+        for k in range(_FOLDS):
+            out = fold == k
+            if not out.any() or out.all():
+                continue
+            fitted = fit_logistic(z[~out], y[~out], classes, penalty * weight, _TRIAL_STEPS)
+            found = softmax(fitted.predict(z[out]))[np.arange(int(out.sum())), y[out]]
+            deviance -= float(np.log(np.maximum(found, 1e-9)).sum())
+        if deviance < best_deviance:
+            best, best_deviance = penalty, deviance
+    return fit_logistic(x, codes, classes, best * weight)
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from extraction.records import CohortSchema, Variable
+from extraction.records import CohortSchema
 from generation.assembly import TrialArrays
 from generation.engine import Progress, report_progress
-from generation.tokenizer import MINIMUM_CELL, CategoricalCodec, FloatArray
+from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 from generation.tokenizer_fitting import learn_step, smooth_quantiles
-from generation.twin_model.ridge import Ridge, fit_logistic, fit_ridge
-from generation.twin_model.visit_values import (
-    Memory,
-    Occasion,
-    ValueModel,
-    fit_value_model,
-    numbers_of,
+from generation.twin_model.attendance import (
+    GapModel,
+    Panel,
+    Turnout,
+    fit_gaps,
+    fit_panel,
+    fit_turnout,
+    gap_design,
 )
-from generation.twin_model.visits import (
-    KNOTS,
-    Schedule,
-    VisitProcess,
-    leaving_design,
-    occasion,
-    other_values,
-)
+from generation.twin_model.memory import History, Occasion
+from generation.twin_model.ridge import Ridge, fit_logistic
+from generation.twin_model.schedule import Schedule, last_values, leaving_design, occasion
+from generation.twin_model.visit_values import Lens, ValueModel, fit_lens, fit_value_model
+from generation.twin_model.visits import KNOTS, VisitProcess
 
 _LEAVING_PENALTY = 3.0
 _TAIL_DAYS = 60.0
 _MOST_LAST_VALUES = 12
+MOST_VISITS = 60
 
 
 def visits_drive(schedule: Schedule, arrays: TrialArrays) -> bool:
@@ -42,64 +43,140 @@ def visits_drive(schedule: Schedule, arrays: TrialArrays) -> bool:
     return bool(np.mean(arrays.follow_up[known] <= last) >= 0.9)
 
 
-def fit_visits(
-    schema: CohortSchema,
-    arrays: TrialArrays,
-    schedule: Schedule,
-    static: FloatArray,
-    arm: FloatArray,
-    until: FloatArray,
-    ended: np.ndarray,
-    progress: Progress | None,
-) -> VisitProcess | None:
-    """Fit the visit process.
+@dataclass(frozen=True)
+class VisitData:
+    """What the parts of a visit process are fitted to.
 
-    Parameters
+    Attributes
     ----------
-    static, arm
-        Regression features of the baseline (n, p) and the arm (n, a).
-    until
-        End of observation of each patient.
-    ended
-        Whether a terminal event ended it.
-
-    Returns
-    -------
-    None when there is no visit after baseline to learn from.
+    scores
+        Values of all visits as the lenses see them, by variable, shape (n, v).
+    before
+        History before each visit, and behind the last.
+    attended, reached
+        Who came to each visit and who was still followed at it, shape (n, v).
     """
+
+    schedule: Schedule
+    arrays: TrialArrays
+    static: FloatArray
+    arm: FloatArray
+    until: FloatArray
+    ended: np.ndarray
+    lenses: dict[str, Lens]
+    scores: dict[str, FloatArray]
+    centres: dict[str, float]
+    attended: np.ndarray
+    reached: np.ndarray
+    before: list[History]
+
+    @property
+    def days(self) -> FloatArray:
+        """Day of each visit, shape (n, v)."""
+        return self.arrays.visit_day
+
+
+def read_visits(
+    schema: CohortSchema, arrays: TrialArrays, schedule: Schedule, static: FloatArray,
+    arm: FloatArray, until: FloatArray, ended: np.ndarray,
+) -> VisitData | None:
+    """Prepare a cohort's visits; None when there is none after baseline to learn from."""
     modelled = list(schedule.modelled)
     if not schedule.later:
         return None
-    numbers: dict[str, FloatArray] = {}
-    codecs: dict[str, CategoricalCodec | None] = {}
+    lenses, scores = {}, {}
     for variable in schema.longitudinal:
-        found, codec = numbers_of(variable, arrays.values[variable.name])
+        lens = fit_lens(variable, arrays.values[variable.name])
+        if lens is None:
+            continue
+        found = lens.scores(arrays.values[variable.name])
         if np.isfinite(found[:, modelled]).sum() >= 2 * MINIMUM_CELL:
-            numbers[variable.name], codecs[variable.name] = found, codec
-    if not numbers:
+            lenses[variable.name], scores[variable.name] = lens, found
+    if not scores:
         return None
+    often = sorted(scores, key=lambda name: -int(np.isfinite(scores[name]).sum()))
+    often = often[:_MOST_LAST_VALUES]
     centres = {
-        name: float(np.nanmedian(v)) for name, v in numbers.items() if codecs[name] is None
+        name: 0.0 if lenses[name].codec is None else float(np.nanmean(scores[name]))
+        for name in scores if name in often
     }
-    centres = centres if len(centres) <= _MOST_LAST_VALUES else {}
-    before = _memories(numbers, len(schedule.names))
-    variables = tuple(schema.variable(name) for name in numbers)
-    values = _fit_values(
-        variables, numbers, codecs, centres, before, schedule, arrays, static, arm, progress
-    )
-    if not values:
-        return None
-    drives = visits_drive(schedule, arrays)
     attended = np.isfinite(arrays.visit_day)
     reached = _reached(schedule, attended, until)
+    before = _histories(schedule, arrays, scores, attended, reached)
+    return VisitData(
+        schedule, arrays, static, arm, until, ended, lenses, scores, centres, attended, reached,
+        before,
+    )
+
+
+def _histories(
+    schedule: Schedule, arrays: TrialArrays, scores: dict[str, FloatArray],
+    attended: np.ndarray, reached: np.ndarray,
+) -> list[History]:
+    """What is known before each visit, and after the last."""
+    now = History.empty(tuple(scores), len(arrays))
+    before = [now]
+    for k in range(len(schedule.names)):
+        day = np.where(attended[:, k], arrays.visit_day[:, k], 0.0)
+        values = {name: found[:, k] for name, found in scores.items()}
+        later = k in schedule.later
+        due = (reached[:, k] & later) if schedule.planned else (attended[:, k] & later)
+        now = now.see(day, attended[:, k], values, later, due)
+        before.append(now)
+    return before
+
+
+def fit_visits(data: VisitData, progress: Progress | None) -> VisitProcess | None:
+    """Fit the visit process; None when no variable can be fitted."""
+    schedule = data.schedule
+    rows = {k: np.flatnonzero(data.attended[:, k]) for k in schedule.modelled}
+    rows = {k: r for k, r in rows.items() if len(r)}
+    if not rows:
+        return None
+    here = Occasion.stack([
+        occasion(
+            schedule, data.static[r], data.arm[r], k, data.days[r, k],
+            data.days[r, k] - data.before[k].day[r],
+        )
+        for k, r in rows.items()
+    ])
+    past = History.stack([data.before[k].take(r) for k, r in rows.items()])
+    patient = np.concatenate(list(rows.values()))
+    visit = np.concatenate([np.full(len(r), k) for k, r in rows.items()])
+    values = _fit_values(data, here, past, patient, visit, progress)
+    if not values:
+        return None
+    names = [model.name for model in values]
+    kept = History.empty(tuple(names), 0).memory
+    past = _only(past, tuple(kept), tuple(data.scores))
+    held = np.column_stack([np.isfinite(data.scores[name][patient, visit]) for name in names])
+    report_progress(progress, "visits: what is measured", 1.0)
+    panel = fit_panel(
+        here, past, held, visit, len(schedule.names), schedule.planned, patient
+    )
+    return _assembled(data, values, panel)
+
+
+def _only(history: History, names: tuple[str, ...], known: tuple[str, ...]) -> History:
+    """A history of some of its variables, in this order."""
+    columns = [known.index(name) for name in names]
+    return History(**{
+        **history.__dict__,
+        "memory": {name: history.memory[name] for name in names},
+        "measured": history.measured[:, columns],
+        "measured_share": history.measured_share[:, columns],
+    })
+
+
+def _assembled(data: VisitData, values: list[ValueModel], panel: Panel) -> VisitProcess:
+    """Fit what does not depend on the values' regressions, and put all together."""
+    schedule = data.schedule
+    drives = visits_drive(schedule, data.arrays)
+    names = {model.name for model in values}
+    centres = {name: centre for name, centre in data.centres.items() if name in names}
     leaving = position = tail = None
     if drives:
-        leaving, position, tail = _fit_leaving(
-            schedule, centres, before, static, arm, reached, until, ended
-        )
-    gap, deviation = _fit_days(schedule, arrays, static, arm)
-    step = learn_step(arrays.visit_day[attended])
-    planned = schedule.planned
+        leaving, position, tail = _fit_leaving(data, centres)
     return VisitProcess(
         schedule=schedule,
         values=tuple(values),
@@ -107,78 +184,33 @@ def fit_visits(
         leaving=leaving,
         position=np.linspace(0, 1, KNOTS) if position is None else position,
         tail=np.zeros(KNOTS) if tail is None else tail,
-        attendance=_share(attended, reached) if planned else np.ones(attended.shape[1]),
-        deviation=deviation,
-        gap=gap,
-        measured={m.variable.name: _measured(m, numbers, attended, planned) for m in values},
-        step=step,
+        turnout=_fit_turnout(data),
+        deviation=_fit_days(data),
+        gap=None if schedule.planned else _fit_gaps(data, centres),
+        panel=panel,
+        step=learn_step(data.days[data.attended]),
         drives=drives,
     )
 
 
-def _memories(numbers: dict[str, FloatArray], visits: int) -> list[dict[str, Memory]]:
-    """What is known of each variable before each visit."""
-    n = len(next(iter(numbers.values())))
-    now = {name: Memory.empty(n) for name in numbers}
-    before = []
-    for k in range(visits):
-        before.append(now)
-        now = {name: memory.see(numbers[name][:, k]) for name, memory in now.items()}
-    return before
-
-
-def _previous_day(arrays: TrialArrays, k: int) -> FloatArray:
-    """Last attended day before visit k, 0 where there is none."""
-    earlier = np.where(np.isfinite(arrays.visit_day[:, :k]), arrays.visit_day[:, :k], 0.0)
-    return np.asarray(np.maximum(earlier.max(axis=1, initial=0.0), 0.0))
-
-
 def _fit_values(
-    variables: tuple[Variable, ...],
-    numbers: dict[str, FloatArray],
-    codecs: dict[str, CategoricalCodec | None],
-    centres: dict[str, float],
-    before: list[dict[str, Memory]],
-    schedule: Schedule,
-    arrays: TrialArrays,
-    static: FloatArray,
-    arm: FloatArray,
+    data: VisitData, here: Occasion, past: History, patient: IntArray, visit: IntArray,
     progress: Progress | None,
 ) -> list[ValueModel]:
-    """Value models in turn; each sees the scaled residuals of those before it."""
-    rows = {k: np.flatnonzero(np.isfinite(arrays.visit_day[:, k])) for k in schedule.modelled}
-    rows = {k: r for k, r in rows.items() if len(r)}
-    if not rows:
-        return []
-    stacked = Occasion.stack([
-        occasion(
-            schedule, static[r], arm[r], k, arrays.visit_day[r, k],
-            arrays.visit_day[r, k] - _previous_day(arrays, k)[r],
-        )
-        for k, r in rows.items()
-    ])
-    residuals = np.zeros((len(stacked.gap), 0))
-    models = []
-    for i, variable in enumerate(variables):
-        report_progress(progress, f"visits: {variable.name}", i / len(variables))
-        memory = _stack([(before[k][variable.name], r) for k, r in rows.items()])
-        lasts = np.concatenate([
-            other_values(centres, variable.name, before[k])[r] for k, r in rows.items()
-        ])
-        y = np.concatenate([numbers[variable.name][r, k] for k, r in rows.items()])
-        others = np.concatenate([lasts, residuals], axis=1)
-        fitted = fit_value_model(variable, codecs[variable.name], stacked, memory, others, y)
+    """Value models in turn, numbers first; each sees the scaled residuals of those before it."""
+    residuals = np.zeros((len(patient), 0))
+    order = sorted(data.lenses, key=lambda name: data.lenses[name].codec is not None)
+    centres = data.centres
+    models: list[ValueModel] = []
+    for i, name in enumerate(order):
+        report_progress(progress, f"visits: {name}", i / len(order))
+        y = data.scores[name][patient, visit]
+        others = np.concatenate([last_values(centres, name, past), residuals], axis=1)
+        fitted = fit_value_model(data.lenses[name], here, past, others, y, patient)
         if fitted is not None:
             models.append(fitted[0])
             residuals = np.column_stack([residuals, fitted[1]])
     return models
-
-
-def _stack(parts: list[tuple[Memory, np.ndarray]]) -> Memory:
-    return Memory(*(
-        np.concatenate([getattr(memory, side)[rows] for memory, rows in parts])
-        for side in ("last", "mean", "first", "count")
-    ))
 
 
 def _reached(schedule: Schedule, attended: np.ndarray, until: FloatArray) -> np.ndarray:
@@ -190,30 +222,22 @@ def _reached(schedule: Schedule, attended: np.ndarray, until: FloatArray) -> np.
 
 
 def _fit_leaving(
-    schedule: Schedule,
-    centres: dict[str, float],
-    before: list[dict[str, Memory]],
-    static: FloatArray,
-    arm: FloatArray,
-    reached: np.ndarray,
-    until: FloatArray,
-    ended: np.ndarray,
+    data: VisitData, centres: dict[str, float]
 ) -> tuple[Ridge | None, FloatArray | None, FloatArray | None]:
     """Hazard of leaving before each visit, where inside the interval, and the tail."""
     designs, outcomes, positions = [], [], []
-    staying = np.ones(len(static), dtype=bool)
-    opened = 0.0
-    for k in schedule.later:
-        low = float(schedule.lows[k])
-        gone = staying & ~reached[:, k]
+    staying = np.ones(len(data.static), dtype=bool)
+    opened, until, ended = 0.0, data.until, data.ended
+    for k in data.schedule.later:
+        low = float(data.schedule.lows[k])
+        gone = staying & ~data.reached[:, k]
         rows = staying & ~(gone & ended)
-        designs.append(
-            leaving_design(schedule, centres, static, arm, k, before[k])[rows]
-        )
+        x = leaving_design(data.schedule, centres, data.static, data.arm, k, data.before[k])
+        designs.append(x[rows])
         outcomes.append(gone[rows])
         went = gone & ~ended & np.isfinite(until)
         positions.append(np.clip((until[went] - opened) / max(low - opened, 1e-9), 0.0, 1.0))
-        staying, opened = staying & reached[:, k], max(opened, low)
+        staying, opened = staying & data.reached[:, k], max(opened, low)
     left = np.concatenate(outcomes)
     where = np.concatenate(positions)
     stays = staying & ~ended & np.isfinite(until)
@@ -230,42 +254,57 @@ def _fit_leaving(
     )
 
 
-def _fit_days(
-    schedule: Schedule, arrays: TrialArrays, static: FloatArray, arm: FloatArray
-) -> tuple[Ridge | None, FloatArray]:
-    """Deviation from the target day by visit, or a regression of the gap."""
-    days = arrays.visit_day
-    if schedule.planned:
-        deviation = np.zeros((days.shape[1], KNOTS))
-        for k in range(days.shape[1]):
-            seen = days[:, k][np.isfinite(days[:, k])] - schedule.targets[k]
-            if len(seen) >= MINIMUM_CELL:
-                deviation[k] = smooth_quantiles(seen, KNOTS)
-        return None, deviation
-    designs, gaps = [], []
-    for k in schedule.later:
-        previous = _previous_day(arrays, k)
-        seen = np.isfinite(days[:, k]) & (days[:, k] > previous)
-        designs.append(np.column_stack([np.log1p(previous), arm, static])[seen])
-        gaps.append(np.log(days[seen, k] - previous[seen]))
-    x, y = np.concatenate(designs), np.concatenate(gaps)
-    gap = fit_ridge(x, y, np.arange(x.shape[1]) < 1 + arm.shape[1])
-    return gap, smooth_quantiles(y - gap.predict(x), KNOTS)[None, :]
+def _fit_days(data: VisitData) -> FloatArray:
+    """Quantiles of the deviation from the target day by planned visit."""
+    width = data.days.shape[1]
+    deviation = np.zeros((width, KNOTS))
+    for k in range(width) if data.schedule.planned else ():
+        seen = data.days[:, k][data.attended[:, k]] - data.schedule.targets[k]
+        if len(seen) >= MINIMUM_CELL:
+            deviation[k] = smooth_quantiles(seen, KNOTS)
+    return deviation
 
 
-def _share(attended: np.ndarray, reached: np.ndarray) -> FloatArray:
-    """Share attending each visit; 0 below five patients."""
-    counts = attended.sum(axis=0)
-    share = counts / np.maximum(reached.sum(axis=0), 1)
-    return np.where(counts >= MINIMUM_CELL, np.minimum(share, 1.0), 0.0)
+def _fit_gaps(data: VisitData, centres: dict[str, float]) -> GapModel:
+    """Gaps to the next visit; the last of each patient is cut by the end of observation."""
+    designs, gaps, came, who = [], [], [], []
+    later = list(data.schedule.later)
+    following = [*later[1:], None]
+    # From the baseline to the first later visit, then from each to the next.
+    starts = [(later[0], None), *zip(following, later, strict=True)]
+    full = len(data.schedule.names)
+    for to, origin in starts:
+        history = data.before[later[0] if origin is None else origin + 1]
+        here = np.isfinite(data.until) & (history.day < data.until)
+        if origin is not None:
+            here &= data.attended[:, origin]
+        comes = here & (data.attended[:, to] if to is not None else False)
+        if to is None and full >= MOST_VISITS:
+            here = comes  # who fills all visits that are kept may have had more
+        wait = np.where(comes, data.days[:, to] if to is not None else 0.0, data.until)
+        wait = wait - history.day
+        here &= wait > 0
+        last = last_values(centres, "", history)
+        x = gap_design(history, data.static, data.arm, last, data.schedule.horizon)
+        designs.append(x[here])
+        gaps.append(wait[here])
+        came.append(comes[here])
+        who.append(np.flatnonzero(here))
+    return fit_gaps(
+        np.concatenate(designs), np.concatenate(gaps), np.concatenate(came), np.concatenate(who)
+    )
 
 
-def _measured(
-    model: ValueModel, numbers: dict[str, FloatArray], attended: np.ndarray, planned: bool
-) -> FloatArray:
-    """Share measured at each attended visit; 0 below five patients."""
-    seen = np.isfinite(numbers[model.variable.name])
-    if not planned:
-        share = seen.sum() / max(attended.sum(), 1)
-        return np.full(attended.shape[1], float(share))
-    return _share(seen, attended)
+def _fit_turnout(data: VisitData) -> Turnout:
+    """Turnout at planned visits."""
+    counts = data.attended.sum(axis=0)
+    share = np.minimum(counts / np.maximum(data.reached.sum(axis=0), 1), 1.0)
+    share = np.where(counts >= MINIMUM_CELL, share, 0.0)
+    if not data.schedule.planned:
+        return Turnout(np.ones(len(counts)), None)
+    rows = {k: np.flatnonzero(data.reached[:, k]) for k in data.schedule.later}
+    history = History.stack([data.before[k].take(r) for k, r in rows.items()])
+    arm = np.concatenate([data.arm[r] for r in rows.values()])
+    visit = np.concatenate([np.full(len(r), k) for k, r in rows.items()])
+    came = np.concatenate([data.attended[r, k] for k, r in rows.items()])
+    return fit_turnout(history, arm, visit, came, share)

@@ -1,8 +1,9 @@
 """The visit process: who still comes, when, and what is measured.
 
 Planned visits: a hazard of leaving before each visit given arm, baseline and last values;
-attendance and measurement by visit; the day from smoothed deviations. Unplanned visits:
-a regression of the gap, within a follow-up drawn beforehand. Values: `visit_values`.
+turnout by visit; the day from smoothed deviations. Unplanned visits: hazards over bins of the
+gap given earlier gaps and values. What a visit measures and who comes: `attendance`; values:
+`visit_values`; events in between: `course`.
 """
 
 from __future__ import annotations
@@ -17,85 +18,37 @@ from extraction.records import CohortSchema
 from generation.assembly import TrialArrays
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray, IntArray
+from generation.twin_model.attendance import GapModel, Panel, Turnout, gap_design
+from generation.twin_model.course import Along
+from generation.twin_model.memory import History
 from generation.twin_model.ridge import Ridge, softmax
-from generation.twin_model.visit_values import (
-    Memory,
-    Occasion,
-    ValueModel,
-    as_numbers,
-)
+from generation.twin_model.schedule import Schedule, last_values, leaving_design, occasion
+from generation.twin_model.visit_values import ValueModel
 
 KNOTS = 9
-_MOST_JOINT = 12
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """When visits happen.
+class Setting:
+    """Whose visits are simulated: regression features of baseline and arm, and their draws."""
 
-    Attributes
-    ----------
-    names
-        Visit names in order; None each for unplanned visits.
-    targets, lows
-        Target day and first day of the window; empty if unplanned.
-    day_zero
-        Numbers of the visits that belong to the baseline.
-    joint
-        Whether their values are columns of the baseline net; with many variables they
-        are drawn by the visit regressions instead.
-    horizon
-        Day that counts as 1 on the time axis of the regressions.
-    """
+    static: FloatArray
+    arm: FloatArray
+    stream: Stream
+    patients: IntArray
 
-    names: tuple[str | None, ...]
-    targets: FloatArray
-    lows: FloatArray
-    day_zero: tuple[int, ...]
-    joint: bool
-    horizon: float
-
-    @property
-    def planned(self) -> bool:
-        """Whether visits have names and windows."""
-        return bool(len(self.targets))
-
-    @property
-    def later(self) -> tuple[int, ...]:
-        """Numbers of the visits after baseline."""
-        return tuple(k for k in range(len(self.names)) if k not in self.day_zero)
-
-    @property
-    def modelled(self) -> tuple[int, ...]:
-        """Numbers of the visits whose values come from regressions."""
-        return self.later if self.joint else tuple(range(len(self.names)))
-
-
-def read_schedule(schema: CohortSchema, arrays: TrialArrays) -> Schedule:
-    """Schedule of a cohort; visits at or before day 0 belong to the baseline."""
-    if not arrays.visits:
-        return Schedule((), np.zeros(0), np.zeros(0), (), True, 1.0)
-    days = arrays.visit_day
-    last = float(np.nanmax(days)) if np.isfinite(days).any() else 1.0
-    if arrays.visits[0] is None:
-        first = days[:, 0][np.isfinite(days[:, 0])]
-        zero = bool(len(first)) and float(np.mean(first <= 0.5)) > 0.5
-        day_zero = (0,) if zero else ()
-        return Schedule(arrays.visits, np.zeros(0), np.zeros(0), day_zero, True, max(last, 1.0))
-    windows = sorted(schema.visits, key=lambda w: w.day)
-    targets = np.array([w.day for w in windows])
-    early = tuple(int(k) for k in np.flatnonzero(targets <= 0.5))
-    lows = np.array([w.low for w in windows])
-    joint = len(schema.longitudinal) <= _MOST_JOINT
-    return Schedule(arrays.visits, targets, lows, early, joint, max(float(targets[-1]), 1.0))
+    def uniform(self, what: str, visit: int = 0) -> FloatArray:
+        """One draw a patient for a decision at a visit."""
+        return self.stream.uniform(
+            patient=self.patients, decision=decision_id(what), index=visit
+        )
 
 
 @dataclass
 class VisitState:
     """Where patients stand between two visits."""
 
-    memory: dict[str, Memory]
-    day: FloatArray
+    history: History
     left: FloatArray
     present: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
@@ -109,22 +62,21 @@ class VisitProcess:
     values
         Value models in the order in which a visit's measurements are drawn.
     centres
-        Median of each numeric variable, which stands in before its first value.
+        Stand-in for each variable's last score before its first value.
     leaving
         Class logits of leaving before a planned visit; None if nobody leaves by visits.
     position
         Quantiles of where between two visits patients leave (0 to 1).
     tail
         Quantiles of days of observation after the last visit's window opens.
-    attendance
-        Share attending each visit among those still followed, shape (v,).
+    turnout
+        Who of those still followed attends each planned visit.
     deviation
-        Quantiles of actual less target day by visit, shape (v, 9); gaps' residuals
-        in one row if unplanned.
+        Quantiles of actual less target day by planned visit, shape (v, 9).
     gap
-        Log gap between unplanned visits.
-    measured
-        Share measured at an attended visit, by variable, shape (v,).
+        Days between unplanned visits.
+    panel
+        Which variables an attended visit measures.
     step
         Grid of visit days.
     drives
@@ -137,37 +89,40 @@ class VisitProcess:
     leaving: Ridge | None
     position: FloatArray
     tail: FloatArray
-    attendance: FloatArray
+    turnout: Turnout
     deviation: FloatArray
-    gap: Ridge | None
-    measured: dict[str, FloatArray]
+    gap: GapModel | None
+    panel: Panel
     step: float
     drives: bool
 
-    def start(self, arrays: TrialArrays) -> VisitState:
-        """State after the visits that the arrays already hold."""
-        memory = {}
-        for model in self.values:
-            known = arrays.values[model.variable.name]
-            numbers = as_numbers(model.codec, known) if model.codec else known.astype(np.float64)
-            so_far = Memory.empty(len(arrays))
-            for k in range(numbers.shape[1]):
-                so_far = so_far.see(numbers[:, k])
-            memory[model.variable.name] = so_far
-        days = np.where(np.isfinite(arrays.visit_day), arrays.visit_day, 0.0)
-        day = np.maximum(days.max(axis=1, initial=0.0), 0.0)
-        n = len(arrays)
-        return VisitState(memory, day, np.full(n, np.inf), np.ones(n, dtype=bool))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the variables that visits measure, in the order of drawing."""
+        return tuple(model.name for model in self.values)
+
+    def scores(self, arrays: TrialArrays, k: int) -> dict[str, FloatArray]:
+        """What one visit measured, as the regressions remember it, shape (n,) each."""
+        return {m.name: m.lens.scores(arrays.values[m.name][:, k]) for m in self.values}
+
+    def begin(self, arrays: TrialArrays, after: float | None) -> History:
+        """What is known after the visits that the arrays already hold."""
+        history = History.empty(self.names, len(arrays))
+        for k in range(len(self.schedule.names)):
+            here = np.isfinite(arrays.visit_day[:, k])
+            due = here
+            if self.schedule.planned and after is not None and self.schedule.lows[k] <= after:
+                due = np.ones(len(arrays), dtype=bool)
+            if not due.any():
+                continue
+            day = np.where(here, arrays.visit_day[:, k], 0.0)
+            later = k in self.schedule.later
+            history = history.see(day, here, self.scores(arrays, k), later, due & later)
+        return history
 
     def run(
-        self,
-        arrays: TrialArrays,
-        static: FloatArray,
-        arm: FloatArray,
-        stream: Stream,
-        patients: IntArray,
-        after: float | None,
-        dropout: bool,
+        self, arrays: TrialArrays, setting: Setting, after: float | None, dropout: bool,
+        along: Along | None = None,
     ) -> FloatArray:
         """Fill the arrays with the visits after a day; return when patients leave.
 
@@ -176,125 +131,146 @@ class VisitProcess:
         arrays
             Patients with their earlier visits; ``follow_up`` bounds unplanned visits and
             planned ones that do not drive follow-up. Filled in place.
-        static, arm
-            Regression features of baseline and arm.
         after
             Last day that is already known; None simulates from the start.
         dropout
             Whether patients may leave.
+        along
+            What goes along from visit to visit and may end them.
 
         Returns
         -------
         The end of observation by the visit process, infinite where it sets none.
         """
-        state = self.start(arrays)
-        opened = max(after or 0.0, 0.0)
-        state.day = np.maximum(state.day, opened)
+        n, opened = len(arrays), max(after or 0.0, 0.0)
+        everyone = np.ones(n, dtype=bool)
+        state = VisitState(self.begin(arrays, after), np.full(n, np.inf), everyone)
         for k in () if self.schedule.joint or after is not None else self.schedule.day_zero:
-            day = self.day_zero(stream, patients, k)
-            present = np.zeros(len(day), dtype=bool)
-            self._measure(arrays, state, static, arm, stream, patients, k, day, present)
+            day = self.day_zero(setting, k)
+            self._measure(arrays, state, setting, k, day, everyone, None)
         for k in self.schedule.later:
             done = np.isfinite(arrays.visit_day[:, k])
             past = after is not None and self.schedule.planned and self.schedule.targets[k] <= after
             if past or done.all():
                 continue
             if self.drives and dropout:
-                self._leave(state, static, arm, stream, patients, k, opened)
+                self._leave(state, setting, k, opened)
             if self.schedule.planned:
                 opened = max(opened, float(self.schedule.lows[k]))
-            day = self._day(state, static, arm, stream, patients, k)
-            self._measure(arrays, state, static, arm, stream, patients, k, day, done)
-            if not self.schedule.planned and not (state.day < arrays.follow_up).any():
-                break
-        return self._end(state, stream, patients, opened)
+            day = self._day(state, setting, k, after or 0.0)
+            coming = state.present & ~done & np.isfinite(day)
+            self._measure(arrays, state, setting, k, day, coming, along)
+            if not self.schedule.planned:
+                state.present = state.present & (done | np.isfinite(arrays.visit_day[:, k]))
+                if not state.present.any():
+                    break
+        if along is not None:
+            along.advance(state.history, np.full(n, np.inf))
+        return self._end(state, setting, opened)
 
-    def day_zero(self, stream: Stream, patients: IntArray, k: int) -> FloatArray:
+    def day_zero(self, setting: Setting, k: int) -> FloatArray:
         """Day of a visit that belongs to the baseline."""
-        place = stream.uniform(patient=patients, decision=decision_id("visit:day"), index=k)
+        place = setting.uniform("visit:day", k)
+        if not self.schedule.planned:
+            return np.zeros(len(place))
         deviation = np.interp(place, np.linspace(0, 1, KNOTS), self.deviation[k])
         return np.minimum(_grid(self.schedule.targets[k] + deviation, self.step), 0.0)
 
-    def _leave(
-        self, state: VisitState, static: FloatArray, arm: FloatArray, stream: Stream,
-        patients: IntArray, k: int, opened: float,
-    ) -> None:
+    def _leave(self, state: VisitState, setting: Setting, k: int, opened: float) -> None:
         """Let patients leave between the last opened window and this one's."""
         low = float(self.schedule.lows[k])
         if self.leaving is None or low <= opened:
             return
-        x = leaving_design(self.schedule, self.centres, static, arm, k, state.memory)
+        x = leaving_design(
+            self.schedule, self.centres, setting.static, setting.arm, k, state.history
+        )
         chance = softmax(self.leaving.predict(x))[:, 1]
         earlier = [float(self.schedule.lows[j]) for j in self.schedule.later if j < k]
         whole = low - max([0.0, *earlier])
         chance = 1 - (1 - chance) ** min(1.0, (low - opened) / max(whole, 1e-9))
-        draw = stream.uniform(patient=patients, decision=decision_id("leave"), index=k)
-        place = stream.uniform(patient=patients, decision=decision_id("leave:day"), index=k)
-        where = np.interp(place, np.linspace(0, 1, len(self.position)), self.position)
-        first = np.maximum(state.day, opened)
+        where = np.interp(
+            setting.uniform("leave:day", k), np.linspace(0, 1, len(self.position)), self.position
+        )
+        first = np.maximum(state.history.day, opened)
         day = _grid(first + where * np.maximum(low - first, 0.0), self.step)
-        goes = state.present & (draw < chance)
-        state.left = np.where(goes, np.maximum(day, state.day), state.left)
+        goes = state.present & (setting.uniform("leave", k) < chance)
+        state.left = np.where(goes, np.maximum(day, state.history.day), state.left)
         state.present = state.present & ~goes
 
-    def _day(
-        self, state: VisitState, static: FloatArray, arm: FloatArray, stream: Stream,
-        patients: IntArray, k: int,
-    ) -> FloatArray:
-        """Day of a visit, later than the one before."""
-        place = stream.uniform(patient=patients, decision=decision_id("visit:day"), index=k)
-        grid = np.linspace(0, 1, KNOTS)
+    def _day(self, state: VisitState, setting: Setting, k: int, opened: float) -> FloatArray:
+        """Day of a visit, later than the one before; infinite where none comes."""
+        place = setting.uniform("visit:day", k)
+        last = np.maximum(state.history.day, opened)
         least = self.step if self.step > 0 else 1e-3
         if self.schedule.planned:
+            grid = np.linspace(0, 1, KNOTS)
             day = self.schedule.targets[k] + np.interp(place, grid, self.deviation[k])
         else:
             assert self.gap is not None
-            x = np.column_stack([np.log1p(state.day), arm, static])
-            gap = np.exp(self.gap.predict(x) + np.interp(place, grid, self.deviation[0]))
-            day = state.day + np.clip(gap, least, 4 * self.schedule.horizon)
-        return np.maximum(_grid(day, self.step), state.day + least)
+            x = self.gap_features(state.history, setting.static, setting.arm)
+            day = state.history.day + self.gap.draw(x, place, last - state.history.day)
+        finite = np.isfinite(day)
+        return np.where(
+            finite, np.maximum(_grid(np.where(finite, day, 0.0), self.step), last + least), np.inf
+        )
+
+    def gap_features(self, history: History, static: FloatArray, arm: FloatArray) -> FloatArray:
+        """Features of the gap to the next unplanned visit."""
+        last = last_values(self.centres, "", history)
+        return gap_design(history, static, arm, last, self.schedule.horizon)
 
     def _measure(
-        self, arrays: TrialArrays, state: VisitState, static: FloatArray, arm: FloatArray,
-        stream: Stream, patients: IntArray, k: int, day: FloatArray, done: np.ndarray,
+        self, arrays: TrialArrays, state: VisitState, setting: Setting, k: int, day: FloatArray,
+        coming: np.ndarray, along: Along | None,
     ) -> None:
         """Draw one visit's measurements of those who attend."""
-        place = stream.uniform(patient=patients, decision=decision_id("attend"), index=k)
-        attends = state.present & (place < self.attendance[k]) & ~done
         bound = np.where(np.isfinite(arrays.follow_up), arrays.follow_up, np.inf)
-        if k in self.schedule.later and self.schedule.planned:
+        attends, due, later = coming, coming, k in self.schedule.later
+        if self.schedule.planned:
+            place = setting.uniform("attend", k)
+            attends = coming & (place < self.turnout.chance(state.history, setting.arm, k))
+        if later and self.schedule.planned:
             day = np.minimum(day, bound)
-            attends &= (bound >= self.schedule.lows[k]) & (day > state.day)
+            due = coming & (bound >= self.schedule.lows[k])
+            attends &= due & (day > state.history.day)
         attends &= day <= np.minimum(bound, state.left)
-        here = occasion(self.schedule, static, arm, k, day, day - state.day)
-        residuals = np.zeros((len(day), 0))
-        pending = {}
-        for model in self.values:
-            name = model.variable.name
-            if self._written(arrays, name, k):
-                residuals = np.column_stack([residuals, np.zeros(len(day))])
-                continue
-            others = np.concatenate(
-                [other_values(self.centres, name, state.memory), residuals], axis=1
-            )
-            value, residual = model.draw(
-                here, state.memory[name], others, stream, patients, k
-            )
-            draw = stream.uniform(patient=patients, decision=decision_id(f"{name}:done"), index=k)
-            taken = attends & (draw < self.measured[name][k])
-            pending[name] = np.where(taken, value, np.nan)
-            residuals = np.column_stack([residuals, np.where(taken, residual, 0.0)])
-        for model in self.values:
-            name = model.variable.name
-            if name not in pending:
-                continue
-            labels = model.labels(pending[name])
-            rows = np.isfinite(pending[name])
-            arrays.values[name][rows, k] = labels[rows]
-            state.memory[name] = state.memory[name].see(pending[name])
+        if along is not None:
+            along.advance(state.history, np.where(attends, day, -np.inf))
+            attends &= day <= along.bound()
+        scores = self._drawn(arrays, state.history, setting, k, day, np.flatnonzero(attends))
         arrays.visit_day[:, k] = np.where(attends, day, arrays.visit_day[:, k])
-        moved = attends | (~done & (not self.schedule.planned))
-        state.day = np.where(moved, np.maximum(day, 0.0), state.day)
+        shown = np.where(attends, day, 0.0)
+        state.history = state.history.see(shown, attends, scores, later, due & later)
+
+    def _drawn(
+        self, arrays: TrialArrays, history: History, setting: Setting, k: int, day: FloatArray,
+        rows: IntArray,
+    ) -> dict[str, FloatArray]:
+        """Draw and write what some patients' visit measures; scores by variable, shape (n,)."""
+        scores = {name: np.full(len(day), np.nan) for name in self.names}
+        if not len(rows):
+            return scores
+        past, when, patients = history.take(rows), day[rows], setting.patients[rows]
+        static, arm = setting.static[rows], setting.arm[rows]
+        here = occasion(self.schedule, static, arm, k, when, when - past.day)
+        held = self.panel.draw(here, past, setting.stream, patients, k)
+        residuals = np.zeros((len(rows), 0))
+        for j, model in enumerate(self.values):
+            name = model.name
+            if self._written(arrays, name, k):
+                scores[name][rows] = model.lens.scores(arrays.values[name][rows, k])
+                residuals = np.column_stack([residuals, np.zeros(len(rows))])
+                continue
+            others = np.concatenate([last_values(self.centres, name, past), residuals], axis=1)
+            value, residual = model.draw(here, past, others, setting.stream, patients, k)
+            taken = held[:, j]
+            residuals = np.column_stack([residuals, np.where(taken, residual, 0.0)])
+            scores[name][rows] = np.where(taken, value, np.nan)
+            written = value if model.lens.codec is None else model.lens.labels(value)
+            if model.lens.codec is None:
+                written = model.lens.settle(value)
+            arrays.values[name][rows[taken], k] = written[taken]
+        return scores
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the process, the schema apart."""
@@ -304,6 +280,8 @@ class VisitProcess:
             "values": [model.state() for model in self.values],
             "leaving": self.leaving.state() if self.leaving else None,
             "gap": self.gap.state() if self.gap else None,
+            "turnout": self.turnout.state(),
+            "panel": self.panel.state(),
         }
 
     @classmethod
@@ -317,65 +295,24 @@ class VisitProcess:
             "schedule": Schedule(**{**schedule, **lists}),
             "values": tuple(values),
             "leaving": Ridge(**state["leaving"]) if state["leaving"] else None,
-            "gap": Ridge(**state["gap"]) if state["gap"] else None,
+            "gap": GapModel(**state["gap"]) if state["gap"] else None,
+            "turnout": Turnout.from_state(state["turnout"]),
+            "panel": Panel.from_state(state["panel"]),
         })
 
     def _written(self, arrays: TrialArrays, name: str, k: int) -> bool:
         """Whether a baseline visit's values were copied from a baseline variable."""
         return k in self.schedule.day_zero and not pd.isna(arrays.values[name][:, k]).all()
 
-    def _end(
-        self, state: VisitState, stream: Stream, patients: IntArray, opened: float
-    ) -> FloatArray:
+    def _end(self, state: VisitState, setting: Setting, opened: float) -> FloatArray:
         """End of observation: when patients left, or some days after the last window opened."""
         if not self.drives:
-            return np.full(len(patients), np.inf)
-        place = stream.uniform(patient=patients, decision=decision_id("tail"))
+            return np.full(len(setting.patients), np.inf)
         last = max(opened, float(self.schedule.lows[-1]))
-        tail = np.interp(place, np.linspace(0, 1, len(self.tail)), self.tail)
-        stays = np.maximum(_grid(last + np.maximum(tail, 0.0), self.step), state.day)
+        tail = np.interp(setting.uniform("tail"), np.linspace(0, 1, len(self.tail)), self.tail)
+        stays = np.maximum(_grid(last + np.maximum(tail, 0.0), self.step), state.history.day)
         return np.where(state.present, stays, state.left)
 
 
 def _grid(day: FloatArray, step: float) -> FloatArray:
     return np.asarray(np.round(day / step) * step) if step > 0 else day
-
-
-def occasion(
-    schedule: Schedule, static: FloatArray, arm: FloatArray, visit: int, day: FloatArray,
-    since: FloatArray,
-) -> Occasion:
-    """Features of time and arm at one visit."""
-    time = (day / schedule.horizon)[:, None]
-    if schedule.planned:
-        when = np.zeros((len(day), len(schedule.names)))
-        when[:, visit] = 1.0
-    else:
-        when = np.column_stack([time, np.sqrt(np.maximum(time, 0.0))])
-    free = np.concatenate([when, arm, arm * time], axis=1)
-    return Occasion(static, free, np.log1p(np.maximum(since, 0.0)))
-
-
-def other_values(
-    centres: dict[str, float], name: str, memory: dict[str, Memory]
-) -> FloatArray:
-    """Last values of the numeric variables but one; the centre before the first value."""
-    n = len(next(iter(memory.values())).last)
-    columns = [
-        np.where(np.isfinite(memory[other].last), memory[other].last, centre)
-        for other, centre in centres.items()
-        if other != name
-    ]
-    return np.column_stack([np.zeros((n, 0)), *columns])
-
-
-def leaving_design(
-    schedule: Schedule, centres: dict[str, float], static: FloatArray, arm: FloatArray,
-    visit: int, memory: dict[str, Memory],
-) -> FloatArray:
-    """Features of leaving before a visit: which visit, arm, baseline, last values."""
-    when = np.zeros((len(static), len(schedule.names)))
-    when[:, visit] = 1.0
-    last = other_values(centres, "", memory)
-    return np.concatenate([when, arm, last, static], axis=1)
-
