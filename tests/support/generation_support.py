@@ -79,3 +79,47 @@ def _scores(
             "variable": "SCORE", "value": np.round(50 + 10 * z[seen], 1),
         }))
     return pd.concat(parts, ignore_index=True)
+
+
+def constrained_trial(n: int, seed: int = 0) -> Cohort:
+    """A simulated trial with a constraint of every kind; real visits break "nothing after"."""
+    base = simulated_trial(n, seed)
+    rng = np.random.default_rng(seed + 1)
+    weight, height = np.round(rng.normal(80, 12, n), 1), np.round(rng.normal(172, 9, n))
+    low = np.round(rng.normal(80, 10, n))
+    part, rest = rng.poisson(4, n).astype(float), rng.poisson(6, n).astype(float)
+    women = (base.subjects["SEX"] == "F").to_numpy()
+    subjects = base.subjects.assign(
+        WEIGHT=weight, HEIGHT=height, BMI=np.round(weight / (height / 100) ** 2, 1),
+        DBP=low, SBP=low + np.round(rng.gamma(4, 8, n)),
+        PART=part, REST=rest, WHOLE=part + rest,
+        PREGNANT=np.where(women & (rng.random(n) < 0.3), "Y", "N"),
+    )
+    numbers = ("WEIGHT", "HEIGHT", "BMI", "DBP", "SBP", "PART", "REST", "WHOLE")
+    schema = base.schema.replace(
+        variables=(
+            *base.schema.variables,
+            *(Variable(name=name, kind="continuous") for name in numbers),
+            Variable(name="PREGNANT", kind="binary", categories=("N", "Y")),
+        ),
+        constraints=CONSTRAINTS,
+    )
+    return Cohort.build(
+        schema, subjects, observations=base.observations, events=base.events
+    )
+
+
+CONSTRAINTS: tuple[dict[str, object], ...] = (
+    {
+        "kind": "derived", "target": "BMI", "numerator": ("WEIGHT",), "denominator": ("HEIGHT",),
+        "power": 2, "factor": 10_000, "decimals": 1,
+    },
+    {"kind": "sum", "total": "WHOLE", "parts": ("PART", "REST")},
+    {"kind": "order", "columns": ("DBP", "SBP")},
+    {
+        "kind": "combinations", "columns": ("SEX", "PREGNANT"),
+        "allowed": (("F", "N"), ("F", "Y"), ("M", "N")),
+    },
+    {"kind": "visit_order"},
+    {"kind": "none_after", "endpoint": "event"},
+)
