@@ -39,7 +39,9 @@ Draw = Callable[[SampleRequest], tuple[Cohort, SamplingReport]]
 MOST_ATTEMPTS = 100
 """Draws of one patient, the first included, before a request is given up."""
 
-_LOT = 512
+LOT = 512
+"""Patients of a model by whom shares are counted, where an engine does not say otherwise."""
+
 _HOPELESS = 3000  # redraws without a single success after which more would be a waste
 
 
@@ -89,7 +91,11 @@ class Constrained:
 
 
 def constrained(
-    draw: Draw, request: SampleRequest, schema: CohortSchema, usual: float | None = None
+    draw: Draw,
+    request: SampleRequest,
+    schema: CohortSchema,
+    usual: float | None = None,
+    lot: int = LOT,
 ) -> tuple[Cohort, SamplingReport]:
     """Draw a request's patients so that they meet the schema's constraints.
 
@@ -104,6 +110,8 @@ def constrained(
     usual
         The model's `first_draw_rate`, told in the provenance (the request's own rate would
         make the provenance depend on n).
+    lot
+        Patients by whom the share of a condition on computed columns is counted.
 
     Raises
     ------
@@ -116,14 +124,15 @@ def constrained(
     request, task = _understood(request, schema)
     share = 1.0
     if task.given is not None:
-        request, share = _gated(draw, request, task)
+        request, share = _gated(draw, request, task, lot)
     cohort, report = draw(request)
     cohort = task.complete(cohort)
     checks = task.checks(cohort)
     met = np.all(list(checks.values()), axis=0)
     rate = float(met.mean())
     if not met.all():
-        cohort = _redrawn(draw, request, task, cohort, checks)
+        most = 1 if usual == 0 else MOST_ATTEMPTS  # no use where no patient of the lot did
+        cohort = _redrawn(draw, request, task, cohort, checks, most)
     told = "" if usual is None else f" ({usual:.1%} of the model's patients do at the first draw)"
     report = replace(
         report,
@@ -134,9 +143,9 @@ def constrained(
     return _told(cohort, report), report
 
 
-def first_draw_rate(draw: Draw, schema: CohortSchema) -> float:
+def first_draw_rate(draw: Draw, schema: CohortSchema, lot: int = LOT) -> float:
     """Share of patients who meet every constraint at the first draw, over a fixed lot."""
-    request = SampleRequest(np.arange(_LOT), gate=False)
+    request = SampleRequest(np.arange(lot), gate=False)
     request, task = _understood(request, schema)
     checks = task.checks(task.complete(draw(request)[0]))
     return float(np.mean(np.all(list(checks.values()), axis=0)))
@@ -164,19 +173,19 @@ def _understood(
 
 
 def _gated(
-    draw: Draw, request: SampleRequest, task: Constrained
+    draw: Draw, request: SampleRequest, task: Constrained, size: int
 ) -> tuple[SampleRequest, float]:
     """Refuse a condition on computed columns that too few training patients are expected to meet.
 
     The share of patients who meet it is counted over a fixed lot, so the verdict depends on the
     request alone, not on n or seed.
     """
-    lot = replace(request, patients=np.arange(_LOT), seed=0, gate=False, until_day=None)
+    lot = replace(request, patients=np.arange(size), seed=0, gate=False, until_day=None)
     cohort, report = draw(lot)
     share = float(np.mean(task.complete(cohort).mask(task.given) == 1))
     if share == 0:
         raise InputError(
-            f"given: none of {_LOT} patients of this model meets the condition "
+            f"given: none of {size} patients of this model meets the condition "
             f"{conditions.describe(task.given or All(()))}; widen it"
         )
     if request.gate:
@@ -190,13 +199,14 @@ def _redrawn(
     task: Constrained,
     cohort: Cohort,
     checks: dict[str, BoolArray],
+    most: int,
 ) -> Cohort:
     """Replace the patients who break something by later draws of the same numbers."""
     met = np.all(list(checks.values()), axis=0)
     kept, waiting = [cohort.take(met)], request.patients[~met]
     counts = {title: [int(ok.sum()), len(ok)] for title, ok in checks.items()}
     redraws = accepted = 0
-    for attempt in range(1, MOST_ATTEMPTS):
+    for attempt in range(1, most):
         again = replace(
             request, patients=waiting, gate=False,
             seed=integer_seed(request.seed, "constraints", attempt),
@@ -214,18 +224,17 @@ def _redrawn(
             return Cohort.concat([part for part in kept if len(part)])
         if not accepted and redraws >= _HOPELESS:
             break
-    raise InputError(_given_up(counts, len(waiting), request.n))
+    raise InputError(_given_up(counts, len(waiting), request.n, most))
 
 
-def _given_up(counts: dict[str, list[int]], waiting: int, n: int) -> list[str]:
-    """Say which constraints are met how rarely; the rarest first."""
-    rare = sorted((ok / total, title) for title, (ok, total) in counts.items() if ok < total)
-    return [
-        f"constraints: {waiting} of {n} patients still break one after up to {MOST_ATTEMPTS} "
-        f"draws each; {title} is met by {share:.1%} of draws; widen the condition, or "
-        "mend the constraint or the data it was declared for"
-        for share, title in rare[:1]
-    ]
+def _given_up(counts: dict[str, list[int]], waiting: int, n: int, most: int) -> str:
+    """Say which constraint is met most rarely."""
+    share, title = min((ok / total, title) for title, (ok, total) in counts.items())
+    return (
+        f"constraints: {waiting} of {n} patients still break one after up to {most} draws each; "
+        f"{title} is met by {share:.1%} of draws; widen the condition, or mend the constraint "
+        "or the data it was declared for"
+    )
 
 
 def _computed(cohort: Cohort, rule: ComputedRule, history: Cohort | None) -> Cohort:

@@ -17,7 +17,7 @@ from generation.card import ModelCard, present_arms
 
 if TYPE_CHECKING:
     from generation.updating import Update
-from generation.constrained import constrained, first_draw_rate
+from generation.constrained import LOT, constrained, first_draw_rate
 from generation.request import SampleRequest, SamplingReport, arm_fault, subject_names
 
 __all__ = [
@@ -75,6 +75,8 @@ class Model(ABC):
     supports: ClassVar[frozenset[Capability]]
     keyed: ClassVar[bool] = True
     """Whether a patient's draws are keyed by number: sample(10) begins sample(1000)."""
+    lot: ClassVar[int] = LOT
+    """Patients by whom shares of the model's patients are counted (`generation.constrained`)."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
@@ -164,21 +166,21 @@ class Model(ABC):
         patients = np.arange(first, first + n)
         request = SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
         rate = self.card.metrics.get("constraint_rate")
-        return constrained(self._sample, request, self.schema, rate)
+        return constrained(self._sample, request, self.schema, rate, self.lot)
 
     def record_constraints(self, cohort: Cohort) -> None:
         """Write into the card how far the training cohort and the first draws meet constraints.
 
         Training patients who break one stay in the fit. The card counts them by constraint
         (one to four are told as four) and the share of the model's patients who meet every
-        constraint at the first draw (``constraint_rate``, over a fixed lot of 512).
+        constraint at the first draw (``constraint_rate``, over a fixed lot of `lot`).
         """
         table = violations(cohort)
         counts = {
             f"training patients violating {title}": float(count if count == 0 else max(count, 4))
             for title, count in zip(table["constraint"], table["violating"], strict=True)
         }
-        rate = first_draw_rate(self._sample, self.schema)
+        rate = first_draw_rate(self._sample, self.schema, self.lot)
         metrics = {**self.card.metrics, **counts, "constraint_rate": rate}
         self.card = self.card.model_copy(update={"metrics": metrics})
 

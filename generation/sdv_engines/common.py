@@ -42,7 +42,6 @@ TABLE = "patients"
 
 _LOG = logging.getLogger("generation.sdv_engines")
 _BATCHES = 30
-_FEWEST = 500
 
 
 class SdvModel(Model):
@@ -135,12 +134,12 @@ class SdvModel(Model):
         """
         with seeded(0):
             self._reset(0)
-            frame = self._rows(_FEWEST)
+            frame = self._rows(self.lot)
         return float(meets(_first_rows(frame), self.fixed, bounds).mean())
 
     def _kept(self, n: int, bounds: dict[str, Bound]) -> pd.DataFrame:
         """The first n patients inside the bounds, numbered from 0 by the index."""
-        batch = max(n, _FEWEST) if bounds else n
+        batch = max(n, self.lot) if bounds else n
         kept: list[pd.DataFrame] = []
         met = drawn = 0
         while met < n and drawn < _BATCHES * batch:

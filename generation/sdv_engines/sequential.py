@@ -41,6 +41,7 @@ class ParModel(SdvModel):
     """
 
     engine: ClassVar[str] = "sdv-par"
+    lot: ClassVar[int] = 100
     supports: ClassVar[frozenset[Capability]] = frozenset({"static", "events", "visits"})
     kind = ParOptions
     packages = ("sdv", "deepecho", "copulas", "rdt", "torch")
