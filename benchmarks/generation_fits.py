@@ -128,11 +128,11 @@ def code_digest(engine: str) -> str:
         versions = ""
     digest = hashlib.blake2b(versions.encode(), digest_size=8)
     for path in files:
-        digest.update(_meaning(path))
+        digest.update(meaning(path))
     return digest.hexdigest()
 
 
-def _meaning(path: Path) -> bytes:
+def meaning(path: Path) -> bytes:
     """A file's bytes; of Python, its syntax without comments and docstrings."""
     text = path.read_text("utf-8")
     if path.suffix != ".py":
@@ -140,9 +140,9 @@ def _meaning(path: Path) -> bytes:
     tree = ast.parse(text)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0] = ast.copy_location(ast.Pass(), body[0])
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body[0] = ast.copy_location(ast.Pass(), first)  # type: ignore[attr-defined]
     return ast.dump(tree).encode()
 
 
