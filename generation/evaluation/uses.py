@@ -31,6 +31,11 @@ class Audit(Protocol):
         """Whether the planned analysis keeps its level and coverage on synthetic controls."""
         ...
 
+    @property
+    def verdict(self) -> str:
+        """"passed", "failed" or "not shown"."""
+        ...
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -180,6 +185,8 @@ def _audited(audit: Audit | None, against: list[str], unclear: list[str]) -> Non
             "Inference audit: none was given; what the synthetic controls do to bias, coverage and "
             "type I error is not known."
         )
+    elif audit.verdict == "not shown":
+        unclear.append("Inference audit: too few replicates to show that the analysis holds.")
     elif not audit.passed:
         against.append("Inference audit: not passed; the planned analysis does not keep its level.")
 

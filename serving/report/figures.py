@@ -52,7 +52,8 @@ _BANDS = (
 )
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return an empty figure, inches, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -61,14 +62,16 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text, the same bytes for the same figure."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = out.getvalue()
     return text[text.index("<svg") :].replace("font: 11px 'sans-serif'", "font: 11px sans-serif")
 
 
-def _styled(draw: Any, *arguments: Any, **named: Any) -> str:
+def styled(draw: Any, *arguments: Any, **named: Any) -> str:
+    """Draw in the report's style."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
@@ -78,11 +81,11 @@ def _styled(draw: Any, *arguments: Any, **named: Any) -> str:
 
 def fan_chart(example: Mapping[str, Any], unit_label: str) -> str:
     """One patient: history, forecast bands and, on top, what really came."""
-    return _styled(_fan_chart, example, unit_label)
+    return styled(_fan_chart, example, unit_label)
 
 
 def _fan_chart(example: Mapping[str, Any], unit_label: str) -> str:
-    figure, axes = _canvas(4.2, 3.0)
+    figure, axes = canvas(4.2, 3.0)
     bands = example["quantiles"]
     history = np.asarray(example["history"], dtype=float).reshape(-1, 2)
     start = history[-1:] if len(history) else np.empty((0, 2))
@@ -106,7 +109,7 @@ def _fan_chart(example: Mapping[str, Any], unit_label: str) -> str:
     )
     axes.set(xlabel="weeks since randomisation", ylabel=unit_label, title=example["label"])
     axes.legend(ncols=2, loc="best", handlelength=1.2, columnspacing=0.9)
-    return _svg(figure)
+    return svg(figure)
 
 
 def line_chart(
@@ -118,7 +121,7 @@ def line_chart(
     percent: bool = True,
 ) -> str:
     """Lines with Monte Carlo error bars: each series has ``label``, ``x``, ``y``, ``se``."""
-    return _styled(_line_chart, series, x_label, y_label, title, level, percent)
+    return styled(_line_chart, series, x_label, y_label, title, level, percent)
 
 
 def _line_chart(
@@ -129,7 +132,7 @@ def _line_chart(
     level: float | None,
     percent: bool,
 ) -> str:
-    figure, axes = _canvas(5.6, 3.4)
+    figure, axes = canvas(5.6, 3.4)
     for place, line in enumerate(series):
         error = 1.96 * np.asarray(line.get("se") or np.zeros(len(line["x"])), dtype=float)
         axes.errorbar(
@@ -149,16 +152,16 @@ def _line_chart(
     if percent:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend()
-    return _svg(figure)
+    return svg(figure)
 
 
 def step_curves(curves: Sequence[Mapping[str, Any]], x_label: str, title: str = "") -> str:
     """Kaplan-Meier curves: each has ``label``, ``days``, ``survival``, maybe ``low``, ``high``."""
-    return _styled(_step_curves, curves, x_label, title)
+    return styled(_step_curves, curves, x_label, title)
 
 
 def _step_curves(curves: Sequence[Mapping[str, Any]], x_label: str, title: str) -> str:
-    figure, axes = _canvas(5.6, 3.4)
+    figure, axes = canvas(5.6, 3.4)
     for place, curve in enumerate(curves):
         colour = SERIES[place % len(SERIES)]
         axes.step(
@@ -182,7 +185,7 @@ def _step_curves(curves: Sequence[Mapping[str, Any]], x_label: str, title: str) 
     axes.set(xlabel=x_label, ylabel="without event", title=title, ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend()
-    return _svg(figure)
+    return svg(figure)
 
 
 def histogram_pair(
@@ -193,7 +196,7 @@ def histogram_pair(
     x_label: str,
 ) -> str:
     """Two distributions over the same bins, as shares, e.g. historical beside new trial."""
-    return _styled(_histogram_pair, real, other, edges, names, x_label)
+    return styled(_histogram_pair, real, other, edges, names, x_label)
 
 
 def _histogram_pair(
@@ -203,11 +206,11 @@ def _histogram_pair(
     names: tuple[str, str],
     x_label: str,
 ) -> str:
-    figure, axes = _canvas(5.6, 3.2)
+    figure, axes = canvas(5.6, 3.2)
     for shares, colour, name in ((real, SOFT, names[0]), (other, BLUE, names[1])):
         axes.stairs(shares, edges, fill=True, color=colour, alpha=0.45, label=name)
         axes.stairs(shares, edges, color=colour, lw=1.4)
     axes.set(xlabel=x_label, ylabel="share of patients")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend()
-    return _svg(figure)
+    return svg(figure)

@@ -59,7 +59,7 @@ def render(run: Mapping[str, Any]) -> str:
             f"report: studies of kind {kind} have no report; known are {', '.join(_TEMPLATES)}"
         )
     return (
-        _environment()
+        environment()
         .get_template(_TEMPLATES[kind])
         .render(**run, tiles=findings.tiles(run), limits=findings.limits(run))
     )
@@ -84,7 +84,8 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates, with the filters and drawings that they use."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
@@ -122,6 +123,7 @@ def _environment() -> Environment:
         "first_key": rows.first_key,
         "widest": rows.widest,
         "metric_labels": rows.metric_labels,
+        "by_group": rows.by_group,
     }
     return environment
 

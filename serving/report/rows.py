@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,8 +114,8 @@ def _row(shape: str) -> Markup:
 
 def verdict_class(verdict: str) -> str:
     """Return the badge colour of a verdict."""
-    good = ("within", "holds", "better", "accepted", "reproduced", "yes")
-    bad = ("worse", "off", "refused", "differs", "invalid")
+    good = ("within", "holds", "better", "accepted", "reproduced", "yes", "suited")
+    bad = ("worse", "off", "refused", "differs", "invalid", "not suited")
     if verdict.startswith(good):
         return "good"
     return "bad" if verdict.startswith(bad) else "warn"
@@ -201,6 +202,31 @@ def widest(agreement: Sequence[Mapping[str, Any]], n: int) -> list[Mapping[str, 
         return abs(row["structured"] - row["extracted"]) / spread if known and spread else 0.0
 
     return sorted(agreement, key=gap, reverse=True)[:n]
+
+
+GROUPS = {
+    "fidelity": "Single columns and their associations",
+    "longitudinal": "The course over visits",
+    "survival": "Time to event",
+    "missingness": "Missing values",
+    "subgroups": "Subgroups",
+    "utility": "Utility: train on synthetic, test on real",
+    "calibration": "Calibration of forecasts",
+    "privacy": "Privacy",
+    "validity": "Validity",
+}
+"""Groups of measures in the order of reading, with their titles."""
+
+
+def by_group(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the groups that there are, each with its measures, counts of verdicts and gist."""
+    found = []
+    for name, title in GROUPS.items():
+        own = [m for m in metrics if m["group"] == name]
+        if own:
+            counts = Counter(str(m["verdict"]) for m in own)
+            found.append({"name": name, "title": title, "metrics": own, "counts": counts})
+    return found
 
 
 def metric_labels(evaluation: Mapping[str, Any]) -> dict[str, str]:

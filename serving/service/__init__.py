@@ -1,8 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
 By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `controls`
-(control arms), `auditing` (inference audits), `judging` (evaluate), `forecasts` (twins), `trials`
-(simulate), `health` (doctor).
+(control arms), `auditing` (inference audits), `evaluations` and `judging` (evaluate), `forecasts`
+(twins), `trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from .auditing import audit_inference
     from .controls import ControlArm, ControlsRequest, controls
     from .data import describe, export, ingest, validate
+    from .evaluations import EvaluationRequest, evaluate_cohort, evaluate_patients
     from .forecasts import TwinRequest, forecast
     from .health import doctor
-    from .judging import evaluate_cohort, evaluate_notes
+    from .judging import evaluate_notes
     from .models import generate, train
     from .notes import extract_notes
     from .runs import plan_study, run_study
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "ControlArm": "controls",
     "ControlsRequest": "controls",
+    "EvaluationRequest": "evaluations",
     "TwinRequest": "forecasts",
     "audit_inference": "auditing",
     "controls": "controls",
     "describe": "data",
     "doctor": "health",
-    "evaluate_cohort": "judging",
+    "evaluate_cohort": "evaluations",
     "evaluate_notes": "judging",
+    "evaluate_patients": "evaluations",
     "export": "data",
     "extract_notes": "notes",
     "forecast": "forecasts",
@@ -46,6 +49,7 @@ _HOMES = {
 __all__ = [
     "ControlArm",
     "ControlsRequest",
+    "EvaluationRequest",
     "TwinRequest",
     "audit_inference",
     "controls",
@@ -53,6 +57,7 @@ __all__ = [
     "doctor",
     "evaluate_cohort",
     "evaluate_notes",
+    "evaluate_patients",
     "export",
     "extract_notes",
     "forecast",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from serving.cli.options import FILE, common
+from serving.cli.options import FILE, common, seed_of
 from serving.cli.outcome import show
 
 COHORT = """
 \b
-Example:
-  trialtwin evaluate cohort arm/cohort --train trained-on --holdout held-out
+Examples:
+  trialtwin evaluate cohort arm/cohort --train trained-on --holdout held-out --html judged.html
+  trialtwin evaluate cohort made.csv --train a.csv --holdout b.csv --time days --event died
+  trialtwin evaluate cohort --cohort my-trial --engine cart --folds 5 --use exploration
 """
 NOTES = """
 \b
@@ -22,19 +26,92 @@ Example:
 
 
 @click.command(epilog=COHORT)
-@click.argument("synthetic", type=FILE)
-@click.option("--train", type=FILE, required=True, help="Real patients the model was fitted to.")
-@click.option("--holdout", type=FILE, required=True, help="Real patients it never saw.")
-@common
+@click.argument("synthetic", type=FILE, required=False)
+@click.option("--train", type=FILE, help="Real patients the model was fitted to.")
+@click.option("--holdout", type=FILE, help="Real patients it never saw.")
+@click.option("--cohort", type=FILE, help="Instead: real patients to judge an engine on.")
+@click.option(
+    "--engine", default="twin", show_default=True, help="Engine that is judged with --cohort."
+)
+@click.option("--folds", type=click.INT, default=5, show_default=True, help="Of --cohort.")
+@click.option("--model", default=None, help="The fitted model: its folder, or its run.")
+@click.option("--use", default=None, help="exploration, software_testing or augment_control_arm.")
+@click.option("--arm", default=None, help="Arm column of CSV tables.")
+@click.option("--time", default=None, help="Follow-up time column of CSV tables, days.")
+@click.option("--event", default=None, help="Event column of CSV tables.")
+@click.option("--subject", default=None, help="Subject column of CSV tables.")
+@click.option("--html", type=FILE, default=None, help="Write a page with figures.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=False,
+    flag_value="-",
+    default=None,
+    metavar="[FILE.json]",
+    help="Print the result as JSON for machines; with FILE.json write it there.",
+)
+@seed_of(click.IntRange(0, 2**31 - 1))
 def evaluate_cohort(
-    synthetic: Path, train: Path, holdout: Path, seed: int | None, as_json: bool
+    synthetic: Path | None,
+    as_json: str | None,
+    seed: int | None,
+    arm: str | None,
+    time: str | None,
+    event: str | None,
+    subject: str | None,
+    **given: Any,
 ) -> None:
-    """Judge synthetic patients: fidelity, utility and privacy, each beside its controls."""
-    from serving import service
+    """Judge synthetic patients, or an engine, and say whether they suit a use.
 
-    done = service.evaluate_cohort(synthetic, train, holdout, seed or 0)
-    lines = [done["caution"], *(f"  {m['sentence']}" for m in done["metrics"])]
-    show(done, as_json, lines)
+    SYNTHETIC, --train and --holdout are cohort folders or CSV tables with one row a patient.
+    Every measure stands beside a copy of the data, independent columns, a planted error and real
+    patients against real patients.
+    """
+    from serving import service
+    from serving.service.patients import Columns
+
+    # An option whose value may be left out takes the word that follows it.
+    if as_json not in (None, "-") and not str(as_json).endswith(".json") and synthetic is None:
+        synthetic, as_json = Path(str(as_json)), "-"
+    request = service.EvaluationRequest(
+        synthetic=synthetic,
+        seed=seed or 0,
+        columns=Columns(arm, time, event, subject),
+        json=None if as_json in (None, "-") else Path(str(as_json)),
+        **given,
+    )
+    done = service.evaluate_patients(request, _progress(quiet=as_json == "-"))
+    show(done, as_json == "-", _told(done))
+
+
+def _told(done: dict[str, Any]) -> list[str]:
+    """The verdicts for uses first, then the sentences by group, then the files."""
+    uses = [done["use"]] if done["use"] else list(done["uses"].values())
+    lines = [done["caution"], ""]
+    for use in uses:
+        lines.append(f"{use['use'].replace('_', ' ')}: {use['verdict']}")
+        lines += [f"  {reason}" for reason in (use["reasons"] if done["use"] else [])]
+    group = ""
+    for metric in done["metrics"]:
+        if metric["group"] != group:
+            group = metric["group"]
+            lines += ["", group]
+        lines.append(f"  {metric['sentence']}")
+    return [*lines, "", *(f"{kind}: {place}" for kind, place in done["files"].items())]
+
+
+def _progress(quiet: bool) -> Callable[[str, float], None] | None:
+    """Plain lines on standard error, one a step."""
+    if quiet:
+        return None
+    told: set[str] = set()
+
+    def tell(what: str, fraction: float) -> None:
+        if what not in told:
+            told.add(what)
+            click.echo(f"{fraction:4.0%} {what}", err=True)
+
+    return tell
 
 
 @click.command(epilog=NOTES)

@@ -1,0 +1,251 @@
+"""Judging synthetic patients: one cohort against its training and held-out patients, or an engine.
+
+What is returned is plain data; with `html` or `json` the same is written as a page or a file.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extraction.records import Cohort, InputError
+from extraction.records.errors import Faults
+
+from .models import find_model
+from .patients import Columns, read_patients
+
+if TYPE_CHECKING:
+    from generation.engine import Model
+    from generation.evaluation import Evaluation
+    from simulation.audit import InferenceAudit
+
+Progress = Callable[[str, float], None]
+FEWEST_FOLDS, MOST_FOLDS = 2, 20
+_SIDES = ("synthetic", "train", "holdout")
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What is judged, and where the result goes.
+
+    Parameters
+    ----------
+    synthetic, train, holdout
+        Cohort folders or flat tables: synthetic patients, the real ones that their model was
+        fitted to, and real ones that it never saw. All three, or none and `cohort`.
+    cohort, engine, folds
+        Instead: real patients on whom an engine is judged by cross-validation.
+    model
+        The fitted model (folder or run), for membership inference by its likelihood and for its
+        inference audits.
+    use
+        "exploration", "software_testing" or "augment_control_arm"; all three where None.
+    columns
+        What the columns of flat tables mean.
+    html, json
+        Files to write.
+    """
+
+    synthetic: Path | None = None
+    train: Path | None = None
+    holdout: Path | None = None
+    cohort: Path | None = None
+    engine: str = "twin"
+    folds: int = 5
+    model: str | None = None
+    use: str | None = None
+    seed: int = 0
+    columns: Columns | None = None
+    html: Path | None = None
+    json: Path | None = None
+
+
+def evaluate_patients(
+    request: EvaluationRequest, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Judge synthetic patients or an engine; every metric stands beside its controls.
+
+    Returns
+    -------
+    dict
+        `Evaluation.to_dict`, with ``use`` (the verdict for the stated use, None without one),
+        ``compared`` (what was compared) and ``files`` (what was written).
+
+    Raises
+    ------
+    InputError
+        With every fault of the request and of the patients.
+    """
+    _check(request)
+    if request.cohort is not None:
+        evaluation, views, compared = _engine(request, progress)
+        audits: list[InferenceAudit] = []
+    else:
+        evaluation, views, compared, audits = _sides(request, progress)
+    audit = next((a for a in audits if a.passed), audits[0] if audits else None)
+    from generation.evaluation.uses import USES
+
+    uses = {str(u): evaluation.verdict_for(u, audit).to_dict() for u in USES}
+    found = {
+        **evaluation.to_dict(),
+        "uses": uses,
+        "use": None if request.use is None else uses[request.use],
+        "compared": compared,
+    }
+    files = _write(found, views, request)
+    return {**found, "files": files}
+
+
+def evaluate_cohort(synthetic: Path, train: Path, holdout: Path, seed: int = 0) -> dict[str, Any]:
+    """Judge a synthetic cohort; short for `evaluate_patients`."""
+    return evaluate_patients(
+        EvaluationRequest(synthetic=synthetic, train=train, holdout=holdout, seed=seed)
+    )
+
+
+def _check(request: EvaluationRequest) -> None:
+    from generation.evaluation.uses import checked_use
+
+    faults = Faults()
+    given = [name for name in _SIDES if getattr(request, name) is not None]
+    if request.cohort is None and len(given) < len(_SIDES):
+        missing = ", ".join(_option(n) for n in _SIDES if n not in given)
+        faults.add(
+            f"evaluate: {missing} missing; give SYNTHETIC, --train and --holdout, or --cohort to "
+            "judge an engine"
+        )
+    if request.cohort is not None and given:
+        faults.add(
+            f"evaluate: --cohort came with {', '.join(map(_option, given))}; give one or the other"
+        )
+    if request.cohort is not None and request.model is not None:
+        faults.add("--model: an engine is fitted anew in every fold; leave it out with --cohort")
+    if not FEWEST_FOLDS <= request.folds <= MOST_FOLDS:
+        faults.add(f"--folds: {request.folds} came; it must be {FEWEST_FOLDS} to {MOST_FOLDS}")
+    if request.use is not None:
+        with faults.catch():
+            checked_use(request.use)
+    if request.cohort is not None:
+        with faults.catch():
+            _known_engine(request.engine)
+    for option, place in (("--html", request.html), ("--json", request.json)):
+        if place is not None and (place.is_dir() or not place.parent.is_dir()):
+            faults.add(f"{option}: {place} cannot be a file; give a file in a folder that exists")
+    faults.raise_if_any()
+
+
+def _option(name: str) -> str:
+    return "SYNTHETIC" if name == "synthetic" else f"--{name}"
+
+
+def _known_engine(engine: str) -> None:
+    from generation.registry import engine_class
+
+    engine_class(engine)
+
+
+def _sides(
+    request: EvaluationRequest, progress: Progress | None
+) -> tuple[Evaluation, dict[str, Any], dict[str, Any], list[InferenceAudit]]:
+    from generation.evaluation import evaluate
+    from generation.evaluation.views import views
+
+    faults = Faults()
+    with faults.catch():
+        places = {name: getattr(request, name) for name in _SIDES}
+        sides = read_patients(places, ("train", "holdout"), request.columns)
+    model = None
+    with faults.catch():
+        model = None if request.model is None else _model(request.model)
+    faults.raise_if_any()
+    synthetic, train, holdout = (sides[name] for name in _SIDES)
+    found = evaluate(synthetic, train, holdout, request.seed, model, progress)
+    compared = {
+        "kind": "cohort",
+        "study": holdout.schema.study_id,
+        "groups": [_group(name, sides[name]) for name in _SIDES],
+    }
+    return found, views([synthetic], holdout, found), compared, _audits(request, model)
+
+
+def _engine(
+    request: EvaluationRequest, progress: Progress | None
+) -> tuple[Evaluation, dict[str, Any], dict[str, Any]]:
+    from generation.evaluation.crossing import cross_fit, judge
+    from generation.evaluation.running import part
+    from generation.evaluation.views import views
+
+    assert request.cohort is not None
+    real = read_patients({"cohort": request.cohort}, ("cohort",), request.columns)["cohort"]
+    fitted = cross_fit(
+        real, request.engine, request.folds, request.seed, progress=part(progress, 0, 0.7)
+    )
+    (found,) = judge(real, [fitted], request.folds, request.seed, None, part(progress, 0.7, 1))
+    compared = {
+        "kind": "engine",
+        "study": real.schema.study_id,
+        "engine": request.engine,
+        "folds": request.folds,
+        "groups": [_group("cohort", real)],
+    }
+    return found, views(fitted.synthetic, real, found), compared
+
+
+def _group(name: str, cohort: Cohort) -> dict[str, Any]:
+    arms = {str(k): int(v) for k, v in cohort.subjects["arm"].value_counts().items()}
+    return {
+        "name": name,
+        "patients": len(cohort),
+        "arms": {arm: n for arm, n in sorted(arms.items()) if n >= 5},  # no small counts
+        "digest": cohort.digest(),
+    }
+
+
+def _model(reference: str) -> Model:
+    from generation import load_model
+
+    return load_model(find_model(reference))
+
+
+def _audits(request: EvaluationRequest, model: Model | None) -> list[InferenceAudit]:
+    """Inference audits of the run that the model belongs to."""
+    if model is None or request.model is None:
+        return []
+    from simulation.audit import key_of, read_audits
+
+    from .auditing import AUDITS
+
+    folder = find_model(request.model).resolve()
+    runs = [parent for parent in folder.parents if (parent / AUDITS).is_dir()][:1]
+    return [audit for run in runs for audit in read_audits(run / AUDITS, key_of(model.card))]
+
+
+def _write(
+    found: dict[str, Any], views: dict[str, Any], request: EvaluationRequest
+) -> dict[str, str]:
+    files = {}
+    if request.json is not None:
+        text = json_text.dumps(found, ensure_ascii=False, indent=1, allow_nan=False)
+        _replace(request.json, text + "\n")
+        files["json"] = str(request.json)
+    if request.html is not None:
+        from serving.report.evaluation_page import evaluation_page
+
+        _replace(request.html, evaluation_page(found, views))
+        files["html"] = str(request.html)
+    return files
+
+
+def _replace(place: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    fresh = place.with_name(place.name + ".tmp")
+    try:
+        fresh.write_text(text, "utf-8")
+        fresh.replace(place)
+    except OSError:
+        raise InputError(
+            f"{place.name}: it cannot be written; give a folder you may write to"
+        ) from None

@@ -1,0 +1,125 @@
+"""Patients given as a cohort's folder or as one flat table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from extraction.records import Cohort, CohortSchema, InputError
+from extraction.records.errors import Faults
+
+TABLES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a flat table mean; None where the table has none."""
+
+    arm: str | None = None
+    time: str | None = None
+    event: str | None = None
+    subject: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any is named."""
+        return any((self.arm, self.time, self.event, self.subject))
+
+
+def read_patients(
+    places: Mapping[str, Path], real: tuple[str, ...], columns: Columns | None = None
+) -> dict[str, Cohort]:
+    """Read several groups of patients under one schema.
+
+    Parameters
+    ----------
+    places
+        Folder of a cohort, or a ``.csv`` or ``.parquet`` table with one row a patient, by the
+        name that messages use.
+    real
+        Names of the real groups. Tables are read by the schema of the first real cohort folder,
+        else by one guessed from the real tables together (`CohortSchema.guess`).
+    columns
+        What the tables' columns mean.
+
+    Raises
+    ------
+    InputError
+        With the faults of all groups, each with the group's name.
+    """
+    faults = Faults()
+    chosen = columns or Columns()
+    cohorts: dict[str, Cohort] = {}
+    frames: dict[str, pd.DataFrame] = {}
+    for name, place in places.items():
+        with faults.catch():
+            if place.suffix.lower() in TABLES:
+                frames[name] = _frame(place, chosen)
+            elif not place.exists():
+                raise InputError(f"{name}: {place} is not there; give a cohort's folder or a .csv")
+            else:
+                cohorts[name] = Cohort.read(place)
+    if chosen.given and not frames and not faults:
+        faults.add("--arm, --time, --event, --subject: they describe tables, and none came")
+    faults.raise_if_any()
+    if frames:
+        schema = _schema(cohorts, frames, real, chosen)
+        for name, frame in frames.items():
+            with faults.catch():
+                cohorts[name] = Cohort.from_table(_named(frame, name, schema), schema)
+        faults.raise_if_any()
+    return {name: cohorts[name] for name in places}
+
+
+def _frame(place: Path, columns: Columns) -> pd.DataFrame:
+    """A table; text that is numbers throughout becomes numbers, but for the subjects' names."""
+    from extraction.sources.files import read_frame
+
+    frame = read_frame(place)
+    frame.columns = [str(c) for c in frame.columns]
+    faults = [
+        f"{place.name}: the {role} column {name} is not in the table"
+        for role, name in vars(columns).items()
+        if name is not None and name not in frame
+    ]
+    if faults:
+        raise InputError(faults)
+    names = {columns.subject, "subject_id"}
+    return frame.assign(
+        **{c: _numbers(frame[c]) for c in frame.columns.astype(str) if c not in names}
+    )
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    lost = numbers.isna() & values.notna()
+    return values if lost.any() or not values.notna().any() else numbers
+
+
+def _schema(
+    cohorts: Mapping[str, Cohort],
+    frames: Mapping[str, pd.DataFrame],
+    real: tuple[str, ...],
+    columns: Columns,
+) -> CohortSchema:
+    for name in real:
+        if name in cohorts:
+            return cohorts[name].schema
+    together = pd.concat([frames[name] for name in real if name in frames], ignore_index=True)
+    guessed = dict(vars(columns))
+    if guessed["subject"] is None and "subject_id" in together:
+        guessed["subject"] = "subject_id"
+    return CohortSchema.guess(together, **guessed)
+
+
+def _named(frame: pd.DataFrame, group: str, schema: CohortSchema) -> pd.DataFrame:
+    """Patients without a name are numbered within their group, so that groups do not mix."""
+    known = [v.name for v in schema.variables if v.role == "identifier"] + ["subject_id"]
+    if any(name in frame for name in known):
+        return frame
+    return frame.assign(subject_id=[f"{group}-{i + 1:06d}" for i in range(len(frame))])
