@@ -69,6 +69,7 @@ def from_table(frame: pd.DataFrame, schema: CohortSchema, study_id: str | None =
     """
     study = study_id or schema.study_id
     faults = Faults(study)
+    refuse_repeats(frame, study)
     subjects = pd.DataFrame({"study_id": study, "subject_id": _subjects(frame, schema, faults)})
     subjects["arm"] = _arms(frame, schema)
     for variable in schema.static:
@@ -85,6 +86,16 @@ def from_table(frame: pd.DataFrame, schema: CohortSchema, study_id: str | None =
     return Cohort.build(
         schema, subjects, observations=_longitudinal(frame, schema, subjects), events=table
     )
+
+
+def refuse_repeats(frame: pd.DataFrame, where: str) -> None:
+    """Refuse a table with two columns of one name: which one is meant cannot be known."""
+    repeated = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
+    if repeated:
+        raise InputError([
+            f"{where}: column {name} appears more than once; rename or drop one of them"
+            for name in repeated
+        ])
 
 
 def _names(frame: pd.DataFrame) -> list[str]:

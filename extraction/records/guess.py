@@ -9,7 +9,7 @@ import pandas as pd
 
 from .constraints import Derived, Sum, find_computed
 from .errors import InputError, nearest
-from .flat import CENSORED_WORDS, as_category
+from .flat import CENSORED_WORDS, as_category, refuse_repeats
 from .schema import CohortSchema, Endpoint, Kind, Variable
 
 _CONTROL_WORDS = ("placebo", "control", "observation", "standard", "obs", "0", "no", "none")
@@ -32,6 +32,7 @@ def guess_schema(
     for the subjects' identifier. A number that is exactly the sum, product or ratio of others in
     all of at least 50 complete rows becomes a constraint.
     """
+    refuse_repeats(frame, "guess")
     named = {"arm": arm, "time": time, "event": event, "subject": subject}
     columns = [str(c) for c in frame.columns]
     faults = [
