@@ -7,8 +7,8 @@ with it, it must hold, or the gap is told. Cart is the engine that every other m
     python -m benchmarks.inference_audit                  # as in docs/evidence
     python -m benchmarks.inference_audit --engines cart --replicates 40
 
-Half the controls train (about 200), and the synthetic arm is four times as large, so that the
-engine's own error is not hidden in Monte Carlo noise.
+Half the controls train (about 200), and the synthetic arm is twice as large, so that the engine's
+own error is not hidden in Monte Carlo noise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from simulation.audit import InferenceAudit, PlannedAnalysis, inference_audits, 
 from simulation.audit.result import RULES
 
 SEED = 20261122
-SYNTHETIC = 800
+SYNTHETIC = 400
 ENGINES: dict[str, dict[str, Any]] = {
     "cart": {},
     "mixture": {},
@@ -52,18 +52,25 @@ TRIALS: dict[str, tuple[PlannedAnalysis, ...]] = {
 def report(audit: InferenceAudit, engine: str, seconds: float) -> None:
     """Print one audit: a line a method."""
     about = audit.about
-    print(f"\n{engine} {about['options'] or ''}: {about['plan']['analysis']} of "
-          f"{about['plan']['target']}; {about['n_train']} train, {about['n_synthetic']} synthetic, "
-          f"{about['n_treated']} treated; {seconds:.0f} CPU-s")
-    print(f"  {'method':12}{'type I error':>16}{'formula':>9}{'coverage':>16}{'SE ratio':>15}"
-          f"{'bias / SD':>11}{'power':>8}")
+    print(
+        f"\n{engine} {about['options'] or ''}: {about['plan']['analysis']} of "
+        f"{about['plan']['target']}; {about['n_train']} train, {about['n_synthetic']} synthetic, "
+        f"{about['n_treated']} treated; {seconds:.0f} CPU-s"
+    )
+    print(
+        f"  {'method':12}{'type I error':>16}{'formula':>9}{'coverage':>16}{'SE ratio':>15}"
+        f"{'bias / SD':>11}{'power':>8}"
+    )
     for name, p in audit.performance.items():
-        print(f"  {name:12}"
-              f"{f'{p.type_one_error.value:.3f} ({p.type_one_error.se:.3f})':>16}"
-              f"{p.expected_type_one_error:>9.3f}"
-              f"{f'{p.coverage.value:.3f} ({p.coverage.se:.3f})':>16}"
-              f"{f'{p.se_ratio.value:.2f} ({p.se_ratio.se:.2f})':>15}"
-              f"{p.bias.value / p.sd:>11.2f}{p.power.value:>8.2f}", flush=True)
+        print(
+            f"  {name:12}"
+            f"{f'{p.type_one_error.value:.3f} ({p.type_one_error.se:.3f})':>16}"
+            f"{p.expected_type_one_error:>9.3f}"
+            f"{f'{p.coverage.value:.3f} ({p.coverage.se:.3f})':>16}"
+            f"{f'{p.se_ratio.value:.2f} ({p.se_ratio.se:.2f})':>15}"
+            f"{p.bias.value / p.sd:>11.2f}{p.power.value:>8.2f}",
+            flush=True,
+        )
     print(f"  {audit.sentences[-1]}", flush=True)
 
 
@@ -71,18 +78,32 @@ def oracle(replicates: int) -> None:
     """Audit in the linear-Gaussian oracle, where the model is right."""
     for analysis, size, refits in (("mean", 86, 0), ("mean", 500, 0), ("ancova", 500, 20)):
         begun = time.process_time()
-        audit = oracle_audit(86, 86, size, analysis, replicates=replicates, seed=SEED,  # type: ignore[arg-type]
-                             refits=refits)
+        audit = oracle_audit(
+            86,
+            86,
+            size,
+            analysis,
+            replicates=replicates,
+            seed=SEED,  # type: ignore[arg-type]
+            refits=refits,
+        )
         report(audit, "linear oracle", time.process_time() - begun)
 
 
-def trial(name: str, engine: str, replicates: int, folder: Path | None, refits: int
-          ) -> list[InferenceAudit]:
+def trial(
+    name: str, engine: str, replicates: int, folder: Path | None, refits: int
+) -> list[InferenceAudit]:
     """Audit every planned analysis of one trial with one engine."""
     begun = time.process_time()
     audits = inference_audits(
-        development(public_trial(name)), engine, TRIALS[name], replicates=replicates, seed=SEED,
-        n_synthetic=SYNTHETIC, options=ENGINES[engine], refits=refits,
+        development(public_trial(name)),
+        engine,
+        TRIALS[name],
+        replicates=replicates,
+        seed=SEED,
+        n_synthetic=SYNTHETIC,
+        options=ENGINES[engine],
+        refits=refits,
         folder=folder / f"{name}-{engine}-{refits}" if folder else None,
     )
     for audit in audits:
@@ -99,8 +120,10 @@ def against_cart(audits: dict[tuple[str, str], list[InferenceAudit]]) -> None:
                 continue
             a, b = (x.performance[x.judged].type_one_error for x in (one, base))
             se = (a.se**2 + b.se**2) ** 0.5
-            print(f"  {name} {engine:8} {one.about['plan']['analysis']:17}"
-                  f"{a.value - b.value:+.3f} ({se:.3f})")
+            print(
+                f"  {name} {engine:8} {one.about['plan']['analysis']:17}"
+                f"{a.value - b.value:+.3f} ({se:.3f})"
+            )
 
 
 def main() -> None:
@@ -116,8 +139,11 @@ def main() -> None:
     print(RULES)
     if asked.oracle_replicates:
         oracle(asked.oracle_replicates)
-    found = {(name, engine): trial(name, engine, asked.replicates, asked.folder, asked.refits)
-             for name in asked.trials for engine in asked.engines}
+    found = {
+        (name, engine): trial(name, engine, asked.replicates, asked.folder, asked.refits)
+        for name in asked.trials
+        for engine in asked.engines
+    }
     against_cart(found)
 
 

@@ -191,7 +191,8 @@ class Combined:
         """
         own = np.asarray(variance, dtype=np.float64)
         total = self.variance + own
-        joint = total**2 / (self.variance**2 / self.df + own**2 / np.asarray(df))
+        with np.errstate(divide="ignore"):
+            joint = total**2 / (self.variance**2 / self.df + own**2 / np.asarray(df))
         return Combined(self.estimate, total, joint, self.rule, self.moments)
 
 

@@ -4,7 +4,7 @@ An estimate's variance has a part of the treated patients and a part of the cont
 controls are k synthetic rows from a model of n_train patients, the second part is that of k
 independent patients only if the model's own error is left out; with it, it grows by 1 + k/n_train
 (Raab, Nowok and Dibben, 2016; `simulation.analysis.combining`), whatever the analysis: for a mean
-this is sigma^2 (1/n_train + 1/k). The parts come from the analysis's influence function, so the
+this is sigma^2 (1/n_train + 1/k). The parts are those of the analysis's own variance, so that the
 same correction serves a mean, an ANCOVA, a hazard ratio and a restricted mean survival time.
 
 It stands on a generator that is as efficient as the sample and unbiased. Neither is known of a
@@ -113,8 +113,10 @@ def ancova_parts(treated: ArrayLike, control: ArrayLike, x_treated: FloatArray,
 def hazard_ratio_parts(time: ArrayLike, event: ArrayLike, treated: ArrayLike) -> Parts:
     """Log hazard ratio of Cox's model on the arm alone; days, indicators and arm each (N,).
 
-    The inverse information is shared out in proportion to the arms' sums of squared influences
-    (dfbetas; Lin and Wei, 1989, doi 10.1080/01621459.1989.10478874).
+    At each event day of d events and a risk-weighted share e of treated among those at risk, the
+    score varies by d e (1 - e), of which d e (1 - e)^2 comes from treated patients' events and
+    d e^2 (1 - e) from controls' (the martingales' predictable variation); the inverse information
+    is shared out so. In small arms this is steadier than squared residuals.
 
     Raises
     ------
@@ -128,27 +130,20 @@ def hazard_ratio_parts(time: ArrayLike, event: ArrayLike, treated: ArrayLike) ->
                          "difference in restricted mean survival time")
     fitted = cox_batch(times[None], events[None], arm[None, :, None])
     beta, variance = float(fitted.coefficients[0, 0]), float(fitted.covariance[0, 0, 0])
-    influence = _score_residuals(times, events, arm, beta) ** 2
-    share = float(influence[arm == 1].sum() / influence.sum())
+    share = _treated_share(times, events, arm, beta)
     return Parts("Cox, log hazard ratio", beta, variance * share, variance * (1 - share),
                  int(arm.sum()), int((1 - arm).sum()), small_sample=False)
 
 
-def _score_residuals(time: FloatArray, event: FloatArray, arm: FloatArray, beta: float
-                     ) -> FloatArray:
-    """Each patient's share (N,) in the score of Cox's model on the arm (Breslow's hazard)."""
+def _treated_share(time: FloatArray, event: FloatArray, arm: FloatArray, beta: float) -> float:
+    """Share of the score's variation that comes from the treated, in (0, 1)."""
     order = np.argsort(time, kind="stable")
     t, d, x = time[order], event[order], arm[order]
     weight = np.exp(beta * x)
     first = np.searchsorted(t, t, side="left")
-    last = np.searchsorted(t, t, side="right") - 1
-    s0 = weight[::-1].cumsum()[::-1][first]
-    mean = (weight * x)[::-1].cumsum()[::-1][first] / s0
-    hazard = np.cumsum(d / s0)[last]
-    moved = np.cumsum(d * mean / s0)[last]
-    residuals = np.empty_like(t)
-    residuals[order] = d * (x - mean) - weight * (x * hazard - moved)
-    return residuals
+    mean = ((weight * x)[::-1].cumsum()[::-1] / weight[::-1].cumsum()[::-1])[first]
+    spread = d * mean * (1 - mean)
+    return float((spread * (1 - mean)).sum() / spread.sum())
 
 
 def restricted_mean_parts(time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float
