@@ -240,8 +240,10 @@ def newton(
     curve -= np.einsum("gc,gcd,gce->gde", weight, mean, mean)
     curve += pseudo * np.eye(basis.shape[1])
     step = np.linalg.solve(curve, slope[..., None])[..., 0]
-    step = np.clip(step, -1.0, 1.0)
-    return np.asarray(np.clip((theta + step) @ basis.T, -12.0, 12.0))
+    move = step @ basis.T
+    longest = np.abs(move).max(axis=1, keepdims=True)
+    move /= np.maximum(longest, 1.0)  # far from the top a whole step may overshoot
+    return np.asarray(np.clip(theta @ basis.T + move, -12.0, 12.0))
 
 
 def without_small_classes(tree: ClassTree, belief: FloatArray) -> ClassTree:

@@ -47,12 +47,13 @@ from generation.engine import (
 from generation.mixture import inference
 from generation.mixture.classes import ClassTree
 from generation.mixture.fitting import (
-    Rows,
     choose_classes,
     expectation_maximisation,
     find_edges,
     read_rows,
 )
+from generation.mixture.private import fit_private
+from generation.privacy.card import privacy_notes, private_card
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import CategoricalCodec, FloatArray, NumericCodec
 
@@ -67,6 +68,18 @@ class MixtureOptions(Options):
         "auto", description="latent classes; auto takes the best held-out likelihood"
     )
     bins: int = Field(32, ge=4, le=100, description="most quantile bins of a numeric column")
+    epsilon: float | None = Field(
+        None, gt=0, le=100, description="privacy budget of a private fit; None is not private"
+    )
+    delta: float | None = Field(
+        None, gt=0, lt=1, description="failure probability of a private fit; None is 1/(10 n)"
+    )
+    follow_up_days: float | None = Field(
+        None, gt=0, description="planned length of follow-up, which a private fit may not learn"
+    )
+    noise_seed: int | None = Field(
+        None, description="for tests alone: who knows the noise's seed can take the noise off"
+    )
 
 
 class MixtureModel(Model):
@@ -88,6 +101,8 @@ class MixtureModel(Model):
     ) -> Self:
         """Find the tree, choose the number of classes and fit them."""
         chosen = parse_options(MixtureOptions, cls.engine, options)
+        if chosen.epsilon is not None:
+            return cls._fit_private(cohort, seed, chosen, progress)
         arrays = to_arrays(cohort)
         bins = int(np.clip(len(cohort) // 12, 4, chosen.bins))
         columns = FlatColumns.fit(cohort.schema, arrays, bins)
@@ -109,6 +124,24 @@ class MixtureModel(Model):
         )
         report_progress(progress, "classes fitted", 1.0)
         return cls(card, columns, by_design(tree, columns))
+
+    @classmethod
+    def _fit_private(
+        cls, cohort: Cohort, seed: int, chosen: MixtureOptions, progress: Progress | None
+    ) -> Self:
+        """Fit with differential privacy; the card tells nothing that was not paid for."""
+        assert chosen.epsilon is not None
+        delta = chosen.delta or 1.0 / (10 * len(cohort))
+        report_progress(progress, "measuring with noise", 0.1)
+        private = fit_private(
+            cohort, chosen.epsilon, delta, chosen.follow_up_days, chosen.noise_seed
+        )
+        card = private_card(
+            cohort, cls, seed, chosen.model_dump(exclude={"noise_seed"}),
+            ("numpy", "opacus"), private.ledger, private.warning,
+        )
+        report_progress(progress, "private tree fitted", 1.0)
+        return cls(card, private.columns, by_design(private.tree, private.columns))
 
     def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
         """Draw from the exact conditional; see `Model.sample`."""
@@ -141,7 +174,7 @@ class MixtureModel(Model):
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of a sample must know about this model."""
-        return ()
+        return privacy_notes(self.card)
 
     def log_prob(self, cohort: Cohort) -> FloatArray:
         """Exact log-probability of each patient's tokens in nats; unknown ones are summed out.
@@ -317,5 +350,3 @@ def _span(codec: NumericCodec, token: int) -> str:
         return f"{codec.knots[token, 0]:g}"
     return f"{codec.edges[token]:g} to {codec.edges[token + 1]:g}"
 
-
-__all__ = ["MixtureModel", "MixtureOptions", "Rows", "by_design"]

@@ -173,10 +173,12 @@ def candidates_for(columns: FlatColumns, order: Sequence[str], name: str) -> lis
     ]
 
 
-def tilt_basis(codec: Codec | EndpointCodec, share: FloatArray) -> FloatArray:
+def tilt_basis(
+    codec: Codec | EndpointCodec, share: FloatArray, degree: int = 2
+) -> FloatArray:
     """Smooth functions of a column's tokens in which tilts are written; (tokens, functions).
 
-    A number or ordinal: powers of the rank up to the second, and whether it is missing; a
+    A number or ordinal: powers of the rank up to the degree, and whether it is missing; a
     categorical: each category; an endpoint: each status, and the day's rank within it. Each has
     mean 0 and variance 1 under the column's own distribution.
     """
@@ -192,7 +194,7 @@ def tilt_basis(codec: Codec | EndpointCodec, share: FloatArray) -> FloatArray:
         rank[start:stop] = 2.0 * place - 1.0
         here = np.zeros(tokens)
         here[start:stop] = 1.0
-        functions += [here, rank, here * (1.5 * rank**2 - 0.5)]
+        functions += [here, rank, here * (1.5 * rank**2 - 0.5)][: degree + 1]
     functions += [np.eye(tokens)[x] for x in np.flatnonzero(~inside)]
     matrix = np.column_stack(functions) if functions else np.zeros((tokens, 0))
     matrix = matrix - share @ matrix

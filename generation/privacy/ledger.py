@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -65,7 +65,7 @@ class PrivacyLedger(BaseModel):
             return self._bounds()[composition](delta)
         return min(bound(delta) for bound in self._bounds().values())
 
-    def _bounds(self) -> Mapping[Composition, Any]:
+    def _bounds(self) -> Mapping[Composition, Callable[[float], float]]:
         return {"basic": self._basic, "advanced": self._advanced, "renyi": self._renyi}
 
     def _basic(self, delta: float) -> float:
