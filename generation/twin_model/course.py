@@ -47,6 +47,8 @@ class MarkerEffect:
     weights
         Log hazard ratio of each marker, then of the baseline log hazard and of each arm (what
         the markers take over from them), shape (p,).
+    centre
+        Mean of the weighted features over the time at risk.
     shift
         Log factor of the baseline hazard by piece of time: with it the events of simulated
         patients come at the training patients' rate.
@@ -54,11 +56,13 @@ class MarkerEffect:
 
     key: str
     weights: FloatArray
+    centre: float
     shift: FloatArray
 
     def log_factor(self, x: FloatArray) -> FloatArray:
         """Log multiplier of the hazard, at most 4 in size, shape (n,)."""
-        return np.clip(by_tiles(x, self.weights[:, None])[:, 0], -_MOST, _MOST)
+        linear = by_tiles(x, self.weights[:, None])[:, 0]
+        return np.clip(linear - self.centre, -_MOST, _MOST)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from generation.twin_model.memory import History
 from generation.twin_model.outcome import OutcomeModel
 
 _CELLS = 8
+_MOST_SHIFT = 3.0
 
 
 class Recorder:
@@ -108,7 +109,7 @@ def calibrated(
                 expected = float(np.sum((weight * steps[key][:, cells]).sum(axis=0) / risk))
                 wanted = float(rates[key][cells].sum())
                 if expected > 1e-9 and wanted > 0:
-                    shifts[key][j] = np.clip(np.log(wanted / expected), -2.0, 2.0)
+                    shifts[key][j] = np.clip(np.log(wanted / expected), -_MOST_SHIFT, _MOST_SHIFT)
         for key, step in steps.items():
             factor = np.exp(shifts[key][j]) if key in shifts else 1.0
             spent[key] = spent[key] + factor * step[:, cells].sum(axis=1)
@@ -117,7 +118,7 @@ def calibrated(
     for effect in course.effects:
         shift = shifts[effect.key]
         shift[made:] = shift[made - 1]
-        effects.append(MarkerEffect(effect.key, effect.weights, shift))
+        effects.append(MarkerEffect(effect.key, effect.weights, effect.centre, shift))
     return Course(course.markers, course.edges, tuple(effects))
 
 

@@ -21,12 +21,12 @@ from generation.twin_model.attendance import (
     gap_design,
 )
 from generation.twin_model.memory import History, Occasion
-from generation.twin_model.ridge import Ridge, fit_logistic
+from generation.twin_model.ridge import Ridge, choose_logistic
 from generation.twin_model.schedule import Schedule, last_values, leaving_design, occasion
 from generation.twin_model.visit_values import Lens, ValueModel, fit_lens, fit_value_model
 from generation.twin_model.visits import KNOTS, VisitProcess
 
-_LEAVING_PENALTY = 3.0
+_LEAVING_PENALTIES = (3.0, 15.0, 75.0, 375.0)
 _TAIL_DAYS = 60.0
 _MOST_LAST_VALUES = 12
 MOST_VISITS = 60
@@ -225,7 +225,7 @@ def _fit_leaving(
     data: VisitData, centres: dict[str, float]
 ) -> tuple[Ridge | None, FloatArray | None, FloatArray | None]:
     """Hazard of leaving before each visit, where inside the interval, and the tail."""
-    designs, outcomes, positions = [], [], []
+    designs, outcomes, positions, groups = [], [], [], []
     staying = np.ones(len(data.static), dtype=bool)
     opened, until, ended = 0.0, data.until, data.ended
     for k in data.schedule.later:
@@ -235,6 +235,7 @@ def _fit_leaving(
         x = leaving_design(data.schedule, centres, data.static, data.arm, k, data.before[k])
         designs.append(x[rows])
         outcomes.append(gone[rows])
+        groups.append(np.flatnonzero(rows))
         went = gone & ~ended & np.isfinite(until)
         positions.append(np.clip((until[went] - opened) / max(low - opened, 1e-9), 0.0, 1.0))
         staying, opened = staying & data.reached[:, k], max(opened, low)
@@ -244,8 +245,9 @@ def _fit_leaving(
     tail = until[stays] - opened
     leaving = None
     if left.sum() >= MINIMUM_CELL:
-        leaving = fit_logistic(
-            np.concatenate(designs), left.astype(np.int64), 2, _LEAVING_PENALTY
+        leaving = choose_logistic(
+            np.concatenate(designs), left.astype(np.int64), 2, np.concatenate(groups),
+            _LEAVING_PENALTIES, light=len(data.schedule.names) + data.arm.shape[1],
         )
     return (
         leaving,

@@ -30,7 +30,7 @@ from generation.twin_model.transforms import (
 )
 
 _SLACK = 0.25
-_OWN = 4
+_OWN = 6
 _FAR = 1.5
 _JUMP = 1.0
 
@@ -274,18 +274,21 @@ def _design(
 ) -> FloatArray:
     """Features of a number's next score: own past, time and arm, then penalised ones.
 
-    The penalised ones begin with what depends on the gap, and with the slope of the last score
+    What lies far out, or far from the patient's mean, may return faster. The penalised ones begin
+    with what depends on the gap, and with the slope of the last score
     by visit and arm.
     """
     fresh = (memory.count == 0).astype(np.float64)
     gap = _own_gap(occasion, memory)
     apart = np.column_stack([filled.mean - filled.last, filled.recent - filled.last])
-    own = np.column_stack([filled.last, apart[:, 0], filled.first - filled.last, fresh])
-    few = (memory.count == 1).astype(np.float64)
     far = filled.last - np.clip(filled.last, -_FAR, _FAR)
     jump = -apart[:, 0] - np.clip(-apart[:, 0], -_JUMP, _JUMP)
+    own = np.column_stack([
+        filled.last, apart[:, 0], filled.first - filled.last, fresh, far, jump
+    ])
+    few = (memory.count == 1).astype(np.float64)
     by_gap = np.column_stack([
-        far, jump, apart[:, 1], gap, gap * filled.last, gap * apart[:, 0], gap * apart[:, 1],
+        apart[:, 1], gap, gap * filled.last, gap * apart[:, 0], gap * apart[:, 1],
         few, few * filled.last,
     ])
     slopes = occasion.free * filled.last[:, None]
