@@ -25,7 +25,8 @@ class Cox:
     centre
         Feature means, shape (p,).
     strength
-        Penalty on the standardised covariates for each event.
+        Penalty on the standardised covariates for each event; less on a covariate that says much
+        by itself, more on one that says little.
     """
 
     beta: FloatArray
@@ -74,20 +75,36 @@ def fit_cox(
     order = np.argsort(day, kind="stable")
     x, day, event, folds = x[order], day[order], event[order], folds[order]
     if strength is None:
+        inside = [folds != fold for fold in range(5)]
+        own = [_weights(x[rows], day[rows], event[rows]) for rows in inside]
         strength = max(
-            _GRID, key=lambda grid: _validated(x, day, event, folds, is_arm, grid * events)
+            _GRID, key=lambda grid: _validated(x, day, event, folds, is_arm, grid * events, own)
         )
-    beta[used] = _newton(x, day, event, _penalty(is_arm, strength * events)) / scale[used]
+    weights = _weights(x, day, event)
+    penalty = np.where(is_arm, _ARM_PENALTY, strength * events * weights)
+    beta[used] = _newton(x, day, event, penalty) / scale[used]
     return Cox(beta, centre, strength)
 
 
-def _penalty(is_arm: np.ndarray, strength: float) -> FloatArray:
-    return np.where(is_arm, _ARM_PENALTY, strength)
+def _weights(x: FloatArray, day: FloatArray, event: np.ndarray) -> FloatArray:
+    """Share of the penalty for each covariate: 4 / (its own log-rank z)^2, from .1 to 2.
+
+    An adaptive ridge: an even penalty shrinks the effects that the data show as much as the
+    noise beside them, and synthetic patients then show attenuated hazard ratios.
+    """
+    ordered = np.sort(day)
+    at_risk = len(day) - np.searchsorted(ordered, day, side="left")
+    order = np.argsort(day, kind="stable")
+    steps = np.cumsum((event / at_risk)[order])
+    spent = steps[np.searchsorted(ordered, day, side="right") - 1]
+    score = x.T @ (event - spent)
+    z2 = score**2 / np.maximum((x**2).T @ spent, 1e-9)
+    return np.asarray(np.clip(4.0 / np.maximum(z2, 1e-3), 0.1, 2.0))
 
 
 def _validated(
     x: FloatArray, day: FloatArray, event: np.ndarray, folds: np.ndarray, is_arm: np.ndarray,
-    strength: float,
+    strength: float, weights: list[FloatArray],
 ) -> float:
     """Cross-validated partial log-likelihood of one penalty."""
     total = 0.0
@@ -95,7 +112,8 @@ def _validated(
         rows = folds != fold
         if event[rows].sum() < 2 or not event[~rows].any():
             continue
-        beta = _newton(x[rows], day[rows], event[rows], _penalty(is_arm, 0.8 * strength), 6)
+        penalty = np.where(is_arm, _ARM_PENALTY, 0.8 * strength * weights[fold])
+        beta = _newton(x[rows], day[rows], event[rows], penalty, 6)
         whole = _partial(x @ beta, day, event)
         total += whole - _partial(x[rows] @ beta, day[rows], event[rows])
     return total
@@ -140,3 +158,10 @@ def _newton(
         if np.abs(step).max() < 1e-6:
             break
     return beta
+
+
+def arm_effects(arms: FloatArray, day: FloatArray, event: np.ndarray) -> FloatArray:
+    """Log hazard ratios of arm indicators by themselves, shape (a,)."""
+    order = np.argsort(day, kind="stable")
+    x = arms[order] - arms.mean(axis=0)
+    return _newton(x, day[order], event[order], np.full(arms.shape[1], 1e-6), 20)

@@ -12,7 +12,8 @@ from generation.assembly import CENSORED, NO_RECORD, TrialArrays, censored_at_en
 from generation.randomness import integer_seed
 from generation.tokenizer import MINIMUM_CELL, FloatArray, to_grid
 from generation.tokenizer_fitting import learn_step, local_mean, smooth_quantiles
-from generation.twin_model.hazards import Hazard, calibrate
+from generation.twin_model.hazards import Hazard
+from generation.twin_model.hazards_arms import match_arms
 from generation.twin_model.hazards_cox import fit_cox
 from generation.twin_model.outcome import (
     EndpointModel,
@@ -117,7 +118,7 @@ class _Fitter:
         done = {}
         for (name, event), found in zip(fitted.items(), shifts, strict=True):
             self._tell(name, found)
-            done[name] = calibrate(coxes[name], population, x, t, event, found.shift)
+            done[name] = match_arms(coxes[name], self.arms, population, x, t, event, found.shift)
         for name in rare:
             share = float(events[name].sum() / max(pooled.sum(), 1))
             whole = done[_ALL]
