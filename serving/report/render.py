@@ -80,7 +80,15 @@ def _read(folder: Path) -> dict[str, Any]:
         path.parent.name: json.loads(path.read_text("utf-8"))
         for path in sorted((folder / "stages").glob("*/result.json"))
     }
-    return {"config": config, "manifest": manifest, **stages}
+    found = _audits(folder, stages.get("models", {}).get("controls", {}))
+    return {"config": config, "manifest": manifest, **stages} | ({"audits": found} if found else {})
+
+
+def _audits(folder: Path, card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Inference audits of the run's model of controls, as `trialtwin evaluate inference` kept."""
+    same = ("engine", "options", "data_digest")
+    found = [json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("audits/audit-*.json"))]
+    return [a for a in found if all(a["about"].get(name) == card.get(name) for name in same)]
 
 
 @cache

@@ -80,7 +80,12 @@ def audit_inference(
         controls, card.engine, (planned,), **choices, execution=execution, workers=workers,
         folder=home / ".work" / digest[:16], progress=progress,
     )[0]
-    return {**found.to_dict(), "file": str(found.write(home))}
+    file = found.write(home)
+    if (folder / "report.html").is_file():
+        from serving.report import write_report
+
+        write_report(folder)
+    return {**found.to_dict(), "file": str(file)}
 
 
 def run_folder(run: str) -> Path:

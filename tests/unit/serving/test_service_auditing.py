@@ -12,6 +12,7 @@ from extraction.records import InputError, RefusedError
 from serving.cli import program
 from serving.cli.outcome import run as command
 from serving.registry import Registry
+from serving.report.render import _read, render
 from serving.service.auditing import AUDITS, audit_inference, run_folder
 from serving.service.controls import ControlsRequest, controls
 from simulation.audit import InferenceAudit, read_audits
@@ -96,3 +97,18 @@ def test_faults_of_a_request_are_told(folder: Path, tmp_path: Path) -> None:
         run_folder(str(tmp_path))
     with pytest.raises(InputError, match="horizon_days"):
         audit_inference(str(folder), {**PLAN, "horizon_days": -1})
+
+
+def test_the_report_shows_the_audits_of_its_model(folder: Path, kept: dict[str, object]) -> None:
+    card = Registry({NAME: folder}).model(NAME).card.model_dump(mode="json")
+    (folder / "stages" / "models" / "result.json").write_text(
+        json.dumps({"controls": card}), "utf-8")
+    (folder / "manifest.json").write_text(json.dumps({"versions": {"trialtwin": "0"}, "stages": {}}), "utf-8")
+    config = {"kind": "trial", "name": "x", "title": "x", "seed": 1, "question": "x",
+              "context_of_use": "x", "models": {"engine": "cart"}}
+    (folder / "config.resolved.yaml").write_text(json.dumps(config), "utf-8")
+    found = _read(folder)
+    assert kept["key"] in [a["key"] for a in found["audits"]]
+    page = render({k: v for k, v in found.items() if k in ("config", "manifest", "audits")})
+    assert "Mean of ALT@Week 8" in page
+    assert "rows counted as patients (invalid)" in page
