@@ -12,11 +12,19 @@ import pandas as pd
 from extraction.records import Cohort, CohortSchema
 from extraction.records.constraints import all_met
 from generation.request import subject_names
+from generation.writing import (
+    canonical_cohort,
+    event_frame,
+    observation_frame,
+    subject_frame,
+)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 ObjectArray = npt.NDArray[np.object_]
 Values = FloatArray | ObjectArray
+
+_NAMED_IN_ORDER = 999_999  # up to here names sort as their numbers do
 
 CENSORED = 0
 NO_RECORD = -1
@@ -200,38 +208,29 @@ def to_cohort(
     patients
         Number of each row's patient from 0; None numbers the rows.
     """
-    n, source = len(arrays), f"synthetic:{engine}"
-    ids = subject_names(np.arange(n) if patients is None else patients, prefix)
-    subjects = pd.DataFrame(
-        {
-            "study_id": schema.study_id,
-            "subject_id": ids,
-            "arm": arrays.arm,
-            "arm_actual": arrays.arm,
-            "observed_until": arrays.follow_up,
-            "end_reason": arrays.end_reason,
-            **arrays.baseline,
-        }
-    )
-    observations = _observation_frame(arrays, schema, ids, source)
+    source = f"synthetic:{engine}"
+    numbers = np.arange(len(arrays)) if patients is None else patients
+    ids = subject_names(numbers, prefix)
+    row: dict[str, object] = {
+        "source_id": source, "kind": "table", "name": source, "action": action
+    }
+    subjects, events = subject_frame(arrays, schema, ids), event_frame(arrays, schema, ids)
+    observations, in_order = observation_frame(arrays, schema, ids, source)
+    named_in_order = np.all(np.diff(numbers) > 0) and numbers[-1] < _NAMED_IN_ORDER
+    if history is None and in_order and named_in_order:
+        return canonical_cohort(schema, subjects, observations, events, row)
     episodes = None
-    sources: list[dict[str, object]] = [
-        {"source_id": source, "kind": "table", "name": source, "action": action}
-    ]
     if history is not None:
-        observations = pd.concat(
-            [f for f in (_repeat(history.observations, ids), observations) if len(f)]
-            or [observations],
-            ignore_index=True,
-        )
+        past = _repeat(history.observations, ids)
+        observations = pd.concat([f for f in (past, observations) if len(f)] or [past])
         episodes = _repeat(history.episodes, ids)
     return Cohort.build(
         schema,
         subjects,
         observations=observations,
         episodes=episodes,
-        events=_event_frame(arrays, schema, ids),
-        sources=_source_frame(sources, history),
+        events=events,
+        sources=_source_frame([row], history),
     )
 
 
@@ -248,65 +247,6 @@ def _repeat(frame: pd.DataFrame, ids: ObjectArray) -> pd.DataFrame:
     repeated = frame.iloc[place].reset_index(drop=True)
     repeated["subject_id"] = np.repeat(ids, len(frame))
     return repeated
-
-
-def _observation_frame(
-    arrays: TrialArrays, schema: CohortSchema, ids: ObjectArray, source: str
-) -> pd.DataFrame:
-    names = np.array(arrays.visits, dtype=object)
-    parts = []
-    for variable in schema.longitudinal:
-        values = arrays.values.get(variable.name)
-        if values is None or not values.size:
-            continue
-        rows, columns = np.nonzero(~pd.isna(values) & np.isfinite(arrays.visit_day))
-        taken = values[rows, columns]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "study_id": schema.study_id,
-                    "subject_id": ids[rows],
-                    "day": arrays.visit_day[rows, columns],
-                    "visit": names[columns],
-                    "variable": variable.name,
-                    "value": taken.astype(np.float64) if variable.numeric else np.nan,
-                    "text": None if variable.numeric else taken,
-                    "unit": variable.unit,
-                    "status": "observed",
-                    "source_id": source,
-                }
-            )
-        )
-    kept = [part.astype({"text": object, "unit": object}) for part in parts if len(part)]
-    if not kept:
-        return pd.DataFrame(columns=["study_id", "subject_id", "day", "variable"])
-    return pd.concat(kept, ignore_index=True)
-
-
-def _event_frame(arrays: TrialArrays, schema: CohortSchema, ids: ObjectArray) -> pd.DataFrame:
-    parts = []
-    for endpoint in schema.endpoints:
-        if endpoint.name not in arrays.events:
-            continue
-        day, status = arrays.events[endpoint.name]
-        rows = np.flatnonzero(status != NO_RECORD)
-        causes = np.array([None, *endpoint.causes], dtype=object)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "study_id": schema.study_id,
-                    "subject_id": ids[rows],
-                    "endpoint": endpoint.name,
-                    "day": day[rows],
-                    "observed": status[rows] > CENSORED,
-                    "cause": causes[status[rows]],
-                }
-            )
-        )
-    kept = [part.astype({"cause": object}) for part in parts if len(part)]
-    if not kept:
-        return pd.DataFrame(columns=["study_id", "subject_id", "endpoint", "day", "observed"])
-    return pd.concat(kept, ignore_index=True)
 
 
 def align(
