@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
+from scipy.special import eval_legendre, ndtri
 
 from extraction.records import CohortSchema
 from generation.assembly import TrialArrays, Values
@@ -23,9 +23,12 @@ from generation.tokenizer import (
     codec_from_state,
 )
 from generation.tokenizer_fitting import category_cuts, default_bins, fit_categorical
+from generation.twin_model.derived import Rule, find_rules
+from generation.twin_model.net_settings import MANY
 
 ARM = "arm"
-_DEGREE = 4
+_DEGREE, _DEGREE_OF_MANY = 4, 6
+_MOST_BINS = 32
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Encoded:
         """The patients at these rows."""
         return Encoded(self.codes[rows], self.numbers[rows])
 
+    def copy(self) -> Encoded:
+        """The same values in arrays of their own."""
+        return Encoded(self.codes.copy(), self.numbers.copy())
+
 
 @dataclass(frozen=True)
 class BaselineColumns:
@@ -57,12 +64,20 @@ class BaselineColumns:
         For visit columns: the variable and the visit's number.
     copies
         Visit columns that repeat a baseline variable: copied, not modelled.
+    rules, rule_codecs
+        Columns that others determine: computed, not drawn; and their tokens, for regressions.
+    degree, curves
+        Highest Legendre degree of a number's logits, and of its inputs.
     """
 
     names: tuple[str, ...]
     codecs: tuple[Codec, ...]
     visit_of: dict[str, tuple[str, int]]
     copies: dict[str, str]
+    rules: tuple[Rule, ...] = ()
+    rule_codecs: tuple[Codec, ...] = ()
+    degree: int = 4
+    curves: int = 3
 
     @classmethod
     def fit(
@@ -90,25 +105,43 @@ class BaselineColumns:
                     raw[name], variables[name] = values, variable
                 if twin is not None or joint:
                     visit_of[name] = (variable.name, k)
-        bins = default_bins(len(arrays))
+        rules = find_rules(raw)
+        computed = {rule.target for rule in rules}
+        n = len(arrays)
+        bins = max(default_bins(n), min(_MOST_BINS, n // 25))
         codecs: dict[str, Codec] = {
             name: fit_variable(v, raw[name], bins) for name, v in variables.items() if not v.numeric
         }
         labels = [c.encode(np.asarray(raw[n], object)) for n, c in codecs.items()
-                  if isinstance(c, CategoricalCodec)]
+                  if isinstance(c, CategoricalCodec) and n not in computed]
         for name, variable in variables.items():
             if variable.numeric:
                 numbers = np.asarray(raw[name], dtype=np.float64)
                 cuts = tuple(category_cuts(numbers, labels))
                 codecs[name] = fit_variable(variable, numbers, bins, cuts)
-        names = list(variables)
+        names = [name for name in variables if name not in computed]
         if not schema.randomised and any(a is not None for a in arrays.arm):
             codecs[ARM] = fit_categorical(ARM, arrays.arm, schema.arms or None)
             names.append(ARM)
-        return cls(tuple(names), tuple(codecs[n] for n in names), visit_of, copies)
+        return cls(
+            tuple(names), tuple(codecs[k] for k in names), visit_of, copies,
+            rules, tuple(codecs[rule.target] for rule in rules),
+            _DEGREE if n < MANY else _DEGREE_OF_MANY,
+        )
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def metrics(self) -> dict[str, float]:
+        """Figures for the model card: computed columns, and categories too rare to be kept."""
+        codecs = (*self.codecs, *self.rule_codecs)
+        merged = sum(len(c.merged) for c in codecs if isinstance(c, CategoricalCodec))
+        return {"computed_columns": float(len(self.rules)), "merged_categories": float(merged)}
+
+    def codec(self, name: str) -> Codec:
+        """Tokens of a column, drawn or computed."""
+        names = (*self.names, *(rule.target for rule in self.rules))
+        return (*self.codecs, *self.rule_codecs)[names.index(name)]
 
     def encode(self, arrays: TrialArrays) -> Encoded:
         """Tokens and numbers of a cohort's baseline."""
@@ -129,6 +162,10 @@ class BaselineColumns:
     def decode(self, encoded: Encoded, name: str) -> Values:
         """Values of one column."""
         name = self.copies.get(name, name)
+        rule = next((r for r in self.rules if r.target == name), None)
+        if rule is not None:
+            inputs = {k: np.asarray(self.decode(encoded, k), np.float64) for k in rule.inputs}
+            return rule.compute(inputs)
         c = self.names.index(name)
         codec = self.codecs[c]
         if isinstance(codec, CategoricalCodec):
@@ -140,7 +177,8 @@ class BaselineColumns:
     @cached_property
     def input_slices(self) -> tuple[slice, ...]:
         """Where each column's network inputs stand."""
-        widths = [4 if isinstance(c, NumericCodec) else c.tokens + 1 for c in self.codecs]
+        numeric = 3 + self.curves
+        widths = [numeric if isinstance(c, NumericCodec) else c.tokens + 1 for c in self.codecs]
         ends = np.cumsum([0, *widths])
         return tuple(slice(int(a), int(b)) for a, b in pairwise(ends.tolist()))
 
@@ -158,9 +196,11 @@ class BaselineColumns:
         seen = (codes >= 0)[:, None]
         if isinstance(codec, NumericCodec):
             numbers = encoded.numbers[:, column]
+            rank = 2 * codec.rank(numbers, codes) - 1
+            lost = codes >= codec.bins
             block = np.column_stack([
-                2 * codec.rank(numbers, codes) - 1, codec.robust_z(numbers) / 2,
-                codes >= codec.bins, np.ones(len(codes)),
+                rank, codec.robust_z(numbers) / 2, lost, np.ones(len(codes)),
+                *(np.where(lost, 0.0, _legendre(k, rank)) for k in range(2, self.curves + 1)),
             ])
         else:
             block = np.column_stack([
@@ -187,7 +227,7 @@ class BaselineColumns:
         Numbers: Legendre polynomials of degree 1 to 4 on bin rank and one free logit for
         each atom and for missing; categories: one free logit each.
         """
-        blocks = [_column_basis(codec) for codec in self.codecs]
+        blocks = self._bases
         rows = sum(b.shape[0] for b in blocks)
         full = np.zeros((rows, sum(b.shape[1] for b in blocks)), dtype=np.float32)
         top = left = 0
@@ -195,6 +235,16 @@ class BaselineColumns:
             full[top : top + block.shape[0], left : left + block.shape[1]] = block
             top, left = top + block.shape[0], left + block.shape[1]
         return full
+
+    @cached_property
+    def _bases(self) -> list[FloatArray]:
+        return [_column_basis(codec, self.degree) for codec in self.codecs]
+
+    @cached_property
+    def head_slices(self) -> tuple[slice, ...]:
+        """Where each column's head outputs stand."""
+        ends = np.cumsum([0, *(len(b) for b in self._bases)])
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends.tolist()))
 
     # -- the regressions' view --------------------------------------------------------------
 
@@ -207,25 +257,11 @@ class BaselineColumns:
         """
         blocks = [np.zeros((len(encoded.codes), 0))]
         for c, codec in enumerate(self.codecs):
-            codes = encoded.codes[:, c]
-            if self.names[c] == ARM:
-                continue
-            if isinstance(codec, CategoricalCodec):
-                others = np.delete(np.arange(codec.tokens), int(np.argmax(codec.mass)))
-                blocks.append((codes[:, None] == others).astype(np.float64))
-                continue
-            rank = codec.rank(encoded.numbers[:, c], codes)
-            score = ndtri(np.clip(rank, 0.005, 0.995))
-            lost = codes >= codec.bins
-            score = np.where(lost, 0.0, score)
-            block = [score]
-            if rich:
-                z = codec.robust_z(encoded.numbers[:, c])
-                square = np.where(lost | (codes < 0), 0.0, score**2 - 1)
-                block += [np.clip(z, -3, 3), square, np.maximum(score, 0.0)]
-            if codec.missing and codec.bins:
-                block.append(lost.astype(np.float64))
-            blocks.append(np.column_stack(block))
+            if self.names[c] != ARM:
+                codes, numbers = encoded.codes[:, c], encoded.numbers[:, c]
+                blocks.append(_features(codec, codes, numbers, rich))
+        for rule, codec in zip(self.rules, self.rule_codecs, strict=True):
+            blocks.append(_features(codec, *encode(codec, self.decode(encoded, rule.target)), rich))
         return np.concatenate(blocks, axis=1)
 
     def state(self) -> dict[str, Any]:
@@ -235,6 +271,10 @@ class BaselineColumns:
             "codecs": [codec.state() for codec in self.codecs],
             "visit_of": {name: list(place) for name, place in self.visit_of.items()},
             "copies": dict(self.copies),
+            "rules": [rule.state() for rule in self.rules],
+            "rule_codecs": [codec.state() for codec in self.rule_codecs],
+            "degree": self.degree,
+            "curves": self.curves,
         }
 
     @classmethod
@@ -245,6 +285,10 @@ class BaselineColumns:
             tuple(codec_from_state(codec) for codec in state["codecs"]),
             {name: (str(v), int(k)) for name, (v, k) in state["visit_of"].items()},
             dict(state["copies"]),
+            tuple(Rule.from_state(rule) for rule in state["rules"]),
+            tuple(codec_from_state(codec) for codec in state["rule_codecs"]),
+            int(state["degree"]),
+            int(state["curves"]),
         )
 
 
@@ -265,7 +309,25 @@ def _repeated(values: Values, baseline: dict[str, Values]) -> str | None:
     return None
 
 
-def _column_basis(codec: Codec) -> FloatArray:
+def _features(codec: Codec, codes: IntArray, numbers: FloatArray, rich: bool) -> FloatArray:
+    """Regression features of one column, shape (n, p)."""
+    if isinstance(codec, CategoricalCodec):
+        others = np.delete(np.arange(codec.tokens), int(np.argmax(codec.mass)))
+        return np.asarray(codes[:, None] == others, dtype=np.float64)
+    score = ndtri(np.clip(codec.rank(numbers, codes), 0.005, 0.995))
+    lost = codes >= codec.bins
+    score = np.where(lost, 0.0, score)
+    block = [score]
+    if rich:
+        z = codec.robust_z(numbers)
+        square = np.where(lost | (codes < 0), 0.0, score**2 - 1)
+        block += [np.clip(z, -3, 3), square, np.maximum(score, 0.0)]
+    if codec.missing and codec.bins:
+        block.append(lost.astype(np.float64))
+    return np.column_stack(block)
+
+
+def _column_basis(codec: Codec, most: int) -> FloatArray:
     if isinstance(codec, CategoricalCodec):
         return np.eye(codec.tokens)
     free = np.append(codec.atom, np.ones(codec.tokens - codec.bins, dtype=bool))
@@ -273,8 +335,12 @@ def _column_basis(codec: Codec) -> FloatArray:
     if codec.bins > 1:
         cumulative = codec.cumulative
         middle = cumulative[:-1] + cumulative[1:] - 1
-        for degree in range(1, min(_DEGREE, codec.bins - 1) + 1):
+        for degree in range(1, min(most, codec.bins - 1) + 1):
             row = np.zeros(codec.tokens)
-            row[: codec.bins] = np.polynomial.legendre.Legendre.basis(degree)(middle)
+            row[: codec.bins] = _legendre(degree, middle)
             rows.append(row)
     return np.array(rows).reshape(-1, codec.tokens)
+
+
+def _legendre(degree: int, x: FloatArray) -> FloatArray:
+    return np.asarray(eval_legendre(degree, x))

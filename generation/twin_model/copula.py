@@ -8,18 +8,19 @@ observed ones, and the net learns the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp, ndtri
+from scipy.special import ndtri
 
 from generation.tokenizer import FloatArray, IntArray, NumericCodec
 from generation.twin_model.columns import BaselineColumns, Encoded
 
 _MOST_COLUMNS = 24
-_EDGE = 0.01
-_LEAST_VARIANCE = 0.02
-_MISSING, _OBSERVED = 2, 3
+EDGE = 0.01
+LEAST_VARIANCE = 0.02
+MISSING, OBSERVED = 2, 3
 """Places of the two flags after a number's rank among the network inputs."""
 
 
@@ -65,7 +66,7 @@ class Copula:
             edges = codec.cumulative
             tokens.append(columns.token_slices[c].start + np.arange(codec.bins))
             owner.append(np.full(codec.bins, j))
-            score.append(ndtri(np.clip((edges[:-1] + edges[1:]) / 2, _EDGE, 1 - _EDGE)))
+            score.append(ndtri(np.clip((edges[:-1] + edges[1:]) / 2, EDGE, 1 - EDGE)))
             mass = np.maximum(codec.mass[: codec.bins], 1e-9)
             share.append(np.log(mass / mass.sum()))
         return cls(
@@ -83,10 +84,8 @@ class Copula:
         Shrinkage: Schaefer and Strimmer (2005), doi 10.2202/1544-6115.1175.
         """
         p = len(self.columns)
-        inputs = np.column_stack([
-            np.zeros((len(encoded.codes), 0)),
-            *(columns.inputs(encoded, int(c)) for c in self.columns),
-        ])
+        blocks = [columns.inputs(encoded, int(c))[:, :4] for c in self.columns]
+        inputs = np.column_stack([np.zeros((len(encoded.codes), 0)), *blocks])
         z, seen = _scores(inputs, 4 * np.arange(p))
         both = seen.T.astype(np.float64) @ seen
         z = z - np.sum(z, axis=0) / np.maximum(seen.sum(axis=0), 1)
@@ -97,35 +96,46 @@ class Copula:
         noise = np.sum((1 - r**2) ** 2 / np.maximum(both - 1, 1) * ~np.eye(p, dtype=bool))
         shrunk = r * (1 - min(1.0, float(noise / max(np.sum(r**2), 1e-12))))
         values, vectors = np.linalg.eigh(shrunk + np.eye(p))
-        full = (vectors * np.maximum(values, _LEAST_VARIANCE)) @ vectors.T
+        full = (vectors * np.maximum(values, LEAST_VARIANCE)) @ vectors.T
         scale = np.sqrt(np.diag(full))
         return np.asarray(full / np.outer(scale, scale))
 
-    def tilt(self, correlation: FloatArray, inputs: npt.NDArray[np.float32]) -> FloatArray:
-        """What each row's observed numbers add to the log shares of the bins, shape (n, t).
+    def tilt(
+        self, correlation: npt.NDArray[Any], inputs: npt.NDArray[np.float32], column: int
+    ) -> FloatArray:
+        """What each row's observed numbers add to the log shares of a column's bins, (n, bins).
 
-        With conditional mean m and variance v of a column's normal score q, the density relative
+        With conditional mean m and variance v of the column's normal score q, the density relative
         to the marginal is exp(m q / v - q^2 (1 / v - 1) / 2); normalised so that the mass of the
-        bins together stays as it is (missing is left to the net).
+        bins together stays as it is (missing is left to the net). No columns for one that takes
+        no part.
         """
-        n, p = len(inputs), len(self.columns)
-        if not p:
-            return np.zeros((n, 0))
+        places = np.flatnonzero(self.columns == column)
+        if not len(places):
+            return np.zeros((len(inputs), 0))
+        mine = self.owner == places[0]
         z, seen = _scores(inputs, self.places)
-        both = seen[:, :, None] & seen[:, None, :]
-        # Unobserved columns become independent of all, so one inverse serves every pattern.
-        inverse = np.linalg.inv(np.where(both, correlation, np.eye(p)))
-        cross = np.where(seen[:, None, :], correlation, 0.0)
-        slopes = cross @ inverse
-        mean = (slopes @ z[:, :, None])[:, :, 0]
-        variance = np.clip(1 - np.sum(slopes * cross, axis=2), _LEAST_VARIANCE, 1.0)
-        mean, variance = mean[:, self.owner], variance[:, self.owner]
-        raw = mean * self.score / variance - self.score**2 * (1 / variance - 1) / 2
-        tilted = raw + self.log_share
-        for j in range(p):  # by column, not by patient
-            mine = self.owner == j
-            raw[:, mine] -= logsumexp(tilted[:, mine], axis=1, keepdims=True)
-        return np.asarray(raw)
+        slopes, variance = self._regression(correlation.astype(np.float64), int(places[0]), seen)
+        mean = np.sum(slopes * z, axis=1)[:, None]
+        score = self.score[mine]
+        raw = mean * score / variance - score**2 * (1 / variance - 1) / 2
+        tilted = np.exp(raw + self.log_share[mine])
+        return np.asarray(raw - np.log(tilted.sum(axis=1, keepdims=True)))
+
+    def _regression(
+        self, correlation: FloatArray, target: int, seen: npt.NDArray[np.bool_]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Slopes (n, p) and residual variance (n, 1) of a score on the observed ones."""
+        p = len(self.columns)
+        # Rows with the same columns observed share their regression.
+        code, which = np.unique(seen @ (1 << np.arange(p)), return_inverse=True)
+        pattern = (code[:, None] >> np.arange(p)) & 1 > 0
+        both = pattern[:, :, None] & pattern[:, None, :]
+        cross = np.where(pattern, correlation[target], 0.0)
+        # Unobserved columns become independent of all, so one solve serves every pattern.
+        slopes = np.linalg.solve(np.where(both, correlation, np.eye(p)), cross[:, :, None])[:, :, 0]
+        variance = np.clip(1 - np.sum(slopes * cross, axis=1), LEAST_VARIANCE, 1.0)
+        return slopes[which], variance[which, None]
 
 
 def _scores(
@@ -133,5 +143,5 @@ def _scores(
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Normal scores of the observed numbers (0 otherwise), and whether each is observed."""
     rank = (inputs[:, places].astype(np.float64) + 1) / 2
-    seen = (inputs[:, places + _OBSERVED] > 0.5) & (inputs[:, places + _MISSING] < 0.5)
-    return np.where(seen, ndtri(np.clip(rank, _EDGE, 1 - _EDGE)), 0.0), seen
+    seen = (inputs[:, places + OBSERVED] > 0.5) & (inputs[:, places + MISSING] < 0.5)
+    return np.where(seen, ndtri(np.clip(rank, EDGE, 1 - EDGE)), 0.0), seen

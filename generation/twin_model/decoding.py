@@ -1,21 +1,26 @@
-"""Drawing baseline columns one by one, in a random order for each patient."""
+"""Drawing baseline columns one by one, in one of a few orders for each patient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from extraction.records import CohortSchema, InputError
 from extraction.records.conditions import Interval
+from generation.assembly import Values
 from generation.cart import pick
 from generation.cart_columns import Bound, inside, plausible, region_of
-from generation.randomness import Stream, decision_id
+from generation.randomness import Stream, decision_id, integer_seed
 from generation.tokenizer import FloatArray, IntArray, NumericCodec, Region
 from generation.twin_model.columns import BaselineColumns, Encoded
 from generation.twin_model.network import Network
+from generation.twin_model.orders import drawing_orders
 
 CANDIDATES = 16
+_LOT = 4096
+_MOST_ATTEMPTS = 200
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,31 @@ class BaselineDraw:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Who is drawn: patient numbers and candidate numbers, which key the draws."""
+
+    patients: IntArray
+    index: IntArray
+    stream: Stream
+
+    def uniforms(self, name: str, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Two uniforms for one column of some rows: the token's and the place's."""
+        words = self.stream.words(
+            patient=self.patients[rows], decision=decision_id(f"{name}:token"),
+            index=self.index[rows],
+        )
+        first, second, third, fourth = (w.astype(np.float64) for w in words)
+        scale = 2.0**-32
+        return (first + (second + 0.5) * scale) * scale, (third + (fourth + 0.5) * scale) * scale
+
+
+@dataclass(frozen=True)
 class BaselineSampler:
     """An any-order sampler over the baseline columns."""
 
     schema: CohortSchema
     columns: BaselineColumns
     network: Network | None
-    places: IntArray
 
     def draw(
         self,
@@ -65,23 +88,97 @@ class BaselineSampler:
         start = known or Encoded(
             np.full((n, len(self.columns)), -1, np.int64), np.full((n, len(self.columns)), np.nan)
         )
+        direct, computed = self._parted(bounds or {})
+        found = self._drawn(patients, stream, direct, start, only_bounds and not computed)
+        return self._until_met(found, patients, stream, direct, computed, start)
+
+    def _drawn(
+        self,
+        patients: IntArray,
+        stream: Stream,
+        bounds: dict[str, Bound],
+        start: Encoded,
+        only_bounds: bool,
+    ) -> BaselineDraw:
+        """Draw under conditions on columns that are drawn themselves."""
         regions = {
             self.columns.names.index(name): (region_of(self._codec(name), bound), bound)
-            for name, bound in (bounds or {}).items()
+            for name, bound in bounds.items()
         }
         probability = share = 1.0
         if regions:
             start, probability, share = self._restricted(patients, stream, regions, start)
         if only_bounds:
             return BaselineDraw(start, probability, share)
-        free = [c for c in range(len(self.columns)) if c not in regions]
-        lottery = np.column_stack([
-            stream.uniform(patient=patients, decision=decision_id("order"), index=c) for c in free
-        ] or [np.zeros((n, 0))])
-        order = np.array(free, dtype=np.int64)[np.argsort(lottery, axis=1, kind="stable")]
-        index = np.zeros(n, dtype=np.int64)
-        encoded, _ = self._chain(patients, index, stream, order, {}, start)
+        encoded = start.copy()
+        for order, rows in self._by_order(patients, stream):
+            free = [c for c in order if c not in regions]
+            part = Rows(patients[rows], np.zeros(len(rows), np.int64), stream)
+            found, _ = self._chain(part, free, {}, start.take(rows))
+            encoded.codes[rows], encoded.numbers[rows] = found.codes, found.numbers
         return BaselineDraw(encoded, probability, share)
+
+    def _parted(self, bounds: dict[str, Bound]) -> tuple[dict[str, Bound], dict[str, Bound]]:
+        """Conditions on drawn columns, and on those that are computed from them."""
+        computed = {rule.target for rule in self.columns.rules}
+        return (
+            {name: bound for name, bound in bounds.items() if name not in computed},
+            {name: bound for name, bound in bounds.items() if name in computed},
+        )
+
+    def _until_met(
+        self,
+        found: BaselineDraw,
+        patients: IntArray,
+        stream: Stream,
+        bounds: dict[str, Bound],
+        computed: dict[str, Bound],
+        start: Encoded,
+    ) -> BaselineDraw:
+        """Draw patients again, whole, until their computed columns meet the condition.
+
+        Raises
+        ------
+        InputError
+            When a patient has not met it in 200 draws.
+        """
+        if not computed:
+            return found
+        open_ = np.flatnonzero(~self._met(found.encoded, computed))
+        share = 1 - len(open_) / max(len(patients), 1)
+        for attempt in range(1, _MOST_ATTEMPTS):
+            if not len(open_):
+                break
+            again = Stream(integer_seed(stream.seed, "computed again", attempt), stream.name)
+            drawn = self._drawn(patients[open_], again, bounds, start.take(open_), False).encoded
+            found.encoded.codes[open_], found.encoded.numbers[open_] = drawn.codes, drawn.numbers
+            open_ = open_[~self._met(drawn, computed)]
+        if len(open_):
+            raise InputError(
+                f"given: {', '.join(computed)}: computed from other columns, and met by too few of "
+                "this model's patients; put the condition on those columns, or widen it"
+            )
+        return BaselineDraw(
+            found.encoded, found.region_probability * share, found.effective_share
+        )
+
+    def _met(self, encoded: Encoded, computed: dict[str, Bound]) -> npt.NDArray[np.bool_]:
+        met = np.ones(len(encoded.codes), dtype=bool)
+        for name, bound in computed.items():
+            values = self.columns.decode(encoded, name)
+            met &= within(values, bound)
+        return met
+
+    def _by_order(self, patients: IntArray, stream: Stream) -> list[tuple[list[int], IntArray]]:
+        """The orders, each with the rows of the patients whose order it is, in lots."""
+        orders = drawing_orders(len(self.columns))
+        place = stream.uniform(patient=patients, decision=decision_id("order"))
+        mine = (place * len(orders)).astype(np.int64)
+        lots = []
+        for k, order in enumerate(orders.tolist()):
+            rows = np.flatnonzero(mine == k)
+            lots += [(order, rows[i : i + _LOT]) for i in range(0, len(rows), _LOT)]
+        return lots
 
     def _codec(self, name: str) -> NumericCodec:
         return self.columns.codecs[self.columns.names.index(name)]  # type: ignore[return-value]
@@ -97,11 +194,8 @@ class BaselineSampler:
         n = len(patients)
         width = CANDIDATES if len(regions) > 1 else 1
         rows = np.repeat(np.arange(n), width)
-        order = np.tile(np.array(list(regions), dtype=np.int64), (n * width, 1))
-        index = np.tile(np.arange(width), n)
-        encoded, log_weight = self._chain(
-            patients[rows], index, stream, order, regions, start.take(rows)
-        )
+        part = Rows(patients[rows], np.tile(np.arange(width), n), stream)
+        encoded, log_weight = self._chain(part, list(regions), regions, start.take(rows))
         weights = np.exp(log_weight).reshape(n, width)
         if not weights.max() > 1e-9:
             raise InputError("given: no patient of this model meets the condition; widen it")
@@ -113,43 +207,33 @@ class BaselineSampler:
 
     def _chain(
         self,
-        patients: IntArray,
-        index: IntArray,
-        stream: Stream,
-        order: IntArray,
+        part: Rows,
+        order: list[int],
         regions: dict[int, tuple[Region, Bound]],
         start: Encoded,
     ) -> tuple[Encoded, FloatArray]:
-        """Draw each row's columns in its own order; return the log probability of regions."""
-        codes, numbers = start.codes.copy(), start.numbers.copy()
-        inputs = self._inputs(Encoded(codes, numbers))
-        log_weight = np.zeros(len(patients))
-        known = start.codes >= 0
-        rows = np.arange(len(patients))
-        for step in range(order.shape[1]):
-            column = order[:, step]
-            open_ = ~known[rows, column]
-            if not open_.any():
+        """Draw the rows' columns in one order; return the log probability of regions."""
+        encoded = start.copy()
+        inputs = self._inputs(encoded)
+        log_weight = np.zeros(len(inputs))
+        for c in order:
+            open_ = np.flatnonzero(start.codes[:, c] < 0)
+            if not len(open_):
                 continue
-            probability = self.probabilities(inputs, column)
-            for c in np.unique(column[open_]):
-                mine = np.flatnonzero((column == c) & open_)
-                codec = self.columns.codecs[c]
-                chance = probability[mine, : codec.tokens]
-                region, bound = regions.get(int(c), (None, None))
-                if region is not None:
-                    chance = chance * region.share
-                    log_weight[mine] += np.log(np.maximum(chance.sum(axis=1), 1e-300))
-                ids = {"patient": patients[mine], "index": index[mine]}
-                name = self.columns.names[c]
-                token = pick(chance, stream.uniform(decision=decision_id(f"{name}:token"), **ids))
-                codes[mine, c], numbers[mine, c] = token, token
-                if isinstance(codec, NumericCodec):
-                    place = stream.uniform(decision=decision_id(f"{name}:place"), **ids)
-                    numbers[mine, c] = self._number(name, codec, token, place, region, bound)
-                block = self.columns.inputs(Encoded(codes[mine], numbers[mine]), int(c))
-                inputs[mine, self.columns.input_slices[c]] = block
-        return Encoded(codes, numbers), log_weight
+            chance = self.probabilities(inputs[open_], c)
+            region, bound = regions.get(c, (None, None))
+            if region is not None:
+                chance = chance * region.share
+                log_weight[open_] += np.log(np.maximum(chance.sum(axis=1), 1e-300))
+            name, codec = self.columns.names[c], self.columns.codecs[c]
+            choice, place = part.uniforms(name, open_)
+            token = pick(chance, choice)
+            encoded.codes[open_, c] = encoded.numbers[open_, c] = token
+            if isinstance(codec, NumericCodec):
+                encoded.numbers[open_, c] = self._number(name, codec, token, place, region, bound)
+            block = self.columns.inputs(encoded.take(open_), c)
+            inputs[open_, self.columns.input_slices[c]] = block
+        return encoded, log_weight
 
     def _number(
         self,
@@ -171,24 +255,29 @@ class BaselineSampler:
         blocks = [self.columns.inputs(encoded, c) for c in range(len(self.columns))]
         return np.concatenate(blocks, axis=1)
 
-    def probabilities(self, inputs: np.ndarray, column: IntArray) -> FloatArray:
-        """Token probabilities of each row's column given its inputs, (n, most tokens)."""
-        places = self.places[column]
+    def probabilities(self, inputs: np.ndarray, column: int) -> FloatArray:
+        """Token probabilities of one column given the rows' inputs, (n, tokens)."""
         if self.network is not None:
-            return self.network.probabilities(inputs, places)
-        mass = np.exp(self.columns.log_marginal.astype(np.float64))
-        return np.where(places >= 0, mass[np.maximum(places, 0)], 0.0)
+            return self.network.probabilities(inputs, column)
+        mass = self.columns.codecs[column].mass
+        return np.tile(mass, (len(inputs), 1))
 
-    def log_prob(self, encoded: Encoded) -> FloatArray:
-        """Log-probability of the tokens in the order of the columns, in nats, shape (n,).
+    def log_prob(self, encoded: Encoded, order: IntArray | None = None) -> FloatArray:
+        """Log-probability of the tokens drawn in one order of the columns, in nats, shape (n,).
 
-        Unknown columns are left out: their marginal is taken at their place.
+        Unknown columns are left out: their marginal is taken at their place. Computed columns
+        add nothing.
+
+        Parameters
+        ----------
+        order
+            The columns' places in the order; None is their own order.
         """
-        n = len(encoded.codes)
+        n, count = len(encoded.codes), len(self.columns)
         total = np.zeros(n)
-        inputs = np.zeros((n, self.columns.input_width), dtype=np.float32)
-        for c in range(len(self.columns)):
-            probability = self.probabilities(inputs, np.full(n, c, dtype=np.int64))
+        inputs = np.zeros((n, self.columns.input_width if count else 0), dtype=np.float32)
+        for c in (range(count) if order is None else order.tolist()):
+            probability = self.probabilities(inputs, c)
             code = encoded.codes[:, c]
             chosen = probability[np.arange(n), np.maximum(code, 0)]
             total += np.where(code >= 0, np.log(np.maximum(chosen, 1e-300)), 0.0)
@@ -196,10 +285,10 @@ class BaselineSampler:
         return total
 
 
-def token_places(columns: BaselineColumns) -> IntArray:
-    """Places of each column's tokens among all, -1 padded, shape (columns, most tokens)."""
-    widest = max((s.stop - s.start for s in columns.token_slices), default=1)
-    places = np.full((len(columns), widest), -1, dtype=np.int64)
-    for c, tokens in enumerate(columns.token_slices):
-        places[c, : tokens.stop - tokens.start] = np.arange(tokens.start, tokens.stop)
-    return places
+def within(values: Values, bound: Bound) -> npt.NDArray[np.bool_]:
+    """Whether each value meets a condition; a missing one does not."""
+    if not isinstance(bound, Interval):
+        return np.array([v in bound for v in values], dtype=bool)
+    above = values >= bound.low if bound.low_closed else values > bound.low
+    below = values <= bound.high if bound.high_closed else values < bound.high
+    return np.asarray(above & below)

@@ -14,9 +14,10 @@ with them exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from pydantic import Field
 from extraction.records import Cohort, InputError, Timeline, conditions
 from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
-from generation.assembly import TrialArrays, align, settle, to_arrays, to_cohort
+from generation.assembly import TrialArrays, settle, to_cohort
 from generation.cart_columns import Bound, allowed_arms, arm_share, region_of
 from generation.engine import (
     Capability,
@@ -35,7 +36,6 @@ from generation.engine import (
     Progress,
     SampleRequest,
     SamplingReport,
-    arm_fault,
     parse_options,
     report_progress,
 )
@@ -44,6 +44,8 @@ from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, Encoded
 from generation.twin_model.filling import empty_arrays, write_day_zero
 from generation.twin_model.futures import continue_timeline, expected_outcome, futures
+from generation.twin_model.likelihood import OrderedLogProb, log_prob, log_prob_orders
+from generation.twin_model.net_settings import NetSettings
 from generation.twin_model.outcome import Event, Latent, kept
 from generation.twin_model.parts import TwinParts, arm_features, arm_labels, fit_parts, phase_of
 from generation.twin_model.visits import Setting
@@ -56,6 +58,18 @@ class TwinOptions(Options):
 
     members: int = Field(3, ge=1, le=6, description="ensemble members of the baseline net")
     epochs: int = Field(150, ge=1, le=1000, description="most training epochs")
+    device: Literal["cpu", "gpu", "auto"] = Field(
+        "cpu", description="auto: a GPU if there is one and the table is large"
+    )
+    precision: Literal["32", "bf16"] = Field("32", description="of the baseline net's training")
+    checkpoint: Path | None = Field(
+        None, description="folder from which a killed training goes on to the same model"
+    )
+    log: Path | None = Field(None, description="folder for Lightning's CSV log of the training")
+
+    def net(self) -> NetSettings:
+        """Settings of the baseline net's training."""
+        return NetSettings(**{f.name: getattr(self, f.name) for f in fields(NetSettings)})
 
 
 @dataclass(frozen=True)
@@ -72,9 +86,9 @@ class TwinModel(Model):
     """Any-order baseline net, hazards and visit regressions as one conditional model."""
 
     engine: ClassVar[str] = "twin"
-    engine_version: ClassVar[str] = "2"
+    engine_version: ClassVar[str] = "3"
     supports: ClassVar[frozenset[Capability]] = frozenset(
-        {"static", "events", "visits", "conditions", "timeline", "log_prob", "dropout"}
+        {"static", "events", "visits", "conditions", "timeline", "log_prob", "dropout", "update"}
     )
 
     def __init__(self, card: ModelCard, parts: TwinParts) -> None:
@@ -87,10 +101,27 @@ class TwinModel(Model):
         cls, cohort: Cohort, seed: int = 0, progress: Progress | None = None, **options: Any
     ) -> Self:
         """Fit baseline, outcome and visits in turn."""
+        return cls._fitted(cohort, seed, progress, options, None)
+
+    def refitted(self, cohort: Cohort, seed: int, progress: Progress | None = None) -> Self:
+        """Fit to a cohort on this model's columns, from its net."""
+        return self._fitted(cohort, seed, progress, self.card.options, self.parts)
+
+    @classmethod
+    def _fitted(
+        cls,
+        cohort: Cohort,
+        seed: int,
+        progress: Progress | None,
+        options: dict[str, Any],
+        start: TwinParts | None,
+    ) -> Self:
         chosen = parse_options(TwinOptions, cls.engine, options)
-        parts, metrics = fit_parts(cohort, seed, chosen.members, chosen.epochs, progress)
+        parts, metrics = fit_parts(cohort, seed, chosen.net(), progress, start)
+        # Folders are no property of the model: the same fit gives the same card anywhere.
+        kept = chosen.model_dump(exclude={"checkpoint", "log"})
         card = ModelCard.describe(
-            cohort, cls.engine, cls.engine_version, seed, chosen.model_dump(),
+            cohort, cls.engine, cls.engine_version, seed, kept,
             ("numpy", "scipy", "scikit-learn", "torch", "pytorch-lightning"), metrics,
         )
         report_progress(progress, "fitted", 1.0)
@@ -146,7 +177,7 @@ class TwinModel(Model):
         faults = [
             f"given: {name}: no patient of this model can meet the condition; widen it"
             for name, bound in bounds.items()
-            if region_of(columns.codecs[columns.names.index(name)], bound).share.sum() <= 0
+            if region_of(columns.codec(name), bound).share.sum() <= 0
         ]
         if faults:
             raise InputError(faults)
@@ -322,28 +353,34 @@ class TwinModel(Model):
         )
         return events, leaving
 
-    def log_prob(self, cohort: Cohort) -> FloatArray:
+    def log_prob(self, cohort: Cohort, order: Sequence[str] | None = None) -> FloatArray:
         """Log-probability of baseline tokens, arm and events of each patient, in nats.
 
-        Exact for the order of the schema's columns, members averaged in probability;
-        numbers count at their bin, unknown values not at all; visits after baseline and
-        leaving by visits are left out.
+        Exact for the stated order of the baseline columns, members averaged in probability at
+        every step; numbers count at their bin, computed columns and unknown values not at all;
+        visits after baseline and leaving by visits are left out.
+
+        Parameters
+        ----------
+        order
+            Every drawn baseline column once (`baseline_columns`); None is the schema's order.
         """
-        arrays = align(to_arrays(cohort), self.schema, self.visit_names)
-        unknown = sorted(set(arrays.arm) - set(self.card.arms) - {None})
-        if unknown:
-            raise InputError([arm_fault(str(a), self.card.arms) for a in unknown])
-        columns = self.sampler.columns
-        encoded = columns.encode(arrays)
-        total = self.sampler.log_prob(encoded)
-        if ARM not in columns.names and len(self.card.arms) > 1:
-            ratio = {a: (self.schema.allocation or {}).get(a, 1.0) for a in self.card.arms}
-            share = {a: np.log(r / sum(ratio.values())) for a, r in ratio.items()}
-            total += np.array([share.get(a, 0.0) for a in arrays.arm])
-        rich = np.concatenate(
-            [columns.features(encoded, True), arm_features(arrays.arm, self.card.arms)], axis=1
-        )
-        return np.asarray(total + self.outcome.log_prob(rich, arrays))
+        return log_prob(self, cohort, order)
+
+    def log_prob_orders(self, cohort: Cohort, orders: int = 8, seed: int = 0) -> OrderedLogProb:
+        """Log-probability averaged over random orders of the baseline columns.
+
+        Returns
+        -------
+        OrderedLogProb
+            Mean with its Monte Carlo error, and how far the orders disagree, (n,) each.
+        """
+        return log_prob_orders(self, cohort, orders, seed)
+
+    @property
+    def baseline_columns(self) -> tuple[str, ...]:
+        """The baseline columns that are drawn, in the order of the schema."""
+        return self.sampler.columns.names
 
     def save(self, folder: Path | str) -> Path:
         """Write weights, hazards and regressions; nothing is pickled."""

@@ -1,21 +1,23 @@
 """The any-order baseline net at work: forwards in fixed tiles, members averaged.
 
 Inference is plain numpy, so that serving a model needs no deep-learning library and the
-same bytes come out whatever else runs. Rows are padded into tiles of 256 patients, keyed
-by the patient's number: a patient's forward does not depend on how many others are drawn.
+same bytes come out whatever else runs. Rows are padded into tiles of 64 patients: a patient's
+forward does not depend on how many others are drawn.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from generation.tokenizer import FloatArray
+from generation.twin_model.columns import BaselineColumns
 from generation.twin_model.copula import Copula
 
-TILE = 256
+TILE = 64
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -24,12 +26,11 @@ class Network:
     """Weights of all members, stacked along the first axis.
 
     Logits of each column's tokens are log marginal + what the Gaussian copula says of the bins +
-    (linear skip + small net) x basis. ``weights["copula"]`` holds the members' correlations.
+    (linear skip + small net) x basis. ``weights["copula"]`` holds the correlations.
     """
 
     weights: dict[str, Floats32]
-    basis: Floats32
-    log_marginal: Floats32
+    columns: BaselineColumns
     copula: Copula
 
     @property
@@ -37,42 +38,54 @@ class Network:
         """Number of ensemble members."""
         return int(self.weights["skip"].shape[0])
 
-    def logits(self, inputs: Floats32, member: int) -> Floats32:
-        """Token logits of one member, the copula apart, (n, tokens); n is a multiple of 256."""
-        w = {name: value[member] for name, value in self.weights.items()}
-        tiles = inputs.reshape(-1, TILE, inputs.shape[-1])
-        hidden = gelu(tiles @ w["enter"] + w["enter_bias"])
-        centred = hidden - hidden.mean(axis=-1, keepdims=True)
-        spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(1e-5))
-        inner = centred / spread * w["norm"] + w["norm_bias"]
-        hidden = hidden + gelu(inner @ w["block"] + w["block_bias"])
-        heads = hidden @ w["head"] + w["head_bias"] + tiles @ w["skip"]
-        logits = self.log_marginal + heads @ self.basis
-        return np.asarray(logits.reshape(-1, self.basis.shape[1]), dtype=np.float32)
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.weights.items()):
+            digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        return digest.hexdigest()
 
-    def probabilities(self, inputs: Floats32, tokens: npt.NDArray[np.int64]) -> FloatArray:
-        """Probabilities of chosen tokens, averaged over members, shape (n, k).
+    def hidden(self, tiles: Floats32) -> Floats32:
+        """What all columns' heads read, shape (members, tiles, 64, hidden)."""
+        w = self.weights
+        hidden = gelu(tiles @ w["enter"][:, None] + w["enter_bias"][:, None])
+        for k in range(self.weights["block"].shape[1]):
+            centred = hidden - hidden.mean(axis=-1, keepdims=True)
+            spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(1e-5))
+            inner = centred / spread * w["norm"][:, None, :, k] + w["norm_bias"][:, None, :, k]
+            inner = inner @ w["block"][:, None, k] + w["block_bias"][:, None, :, k]
+            hidden = hidden + gelu(inner)
+        return np.asarray(hidden, dtype=np.float32)
+
+    def logits(self, inputs: Floats32, column: int) -> Floats32:
+        """Each member's logits of one column's tokens, the copula apart, (members, n, tokens)."""
+        n, width = inputs.shape
+        padded = np.zeros((-(-n // TILE) * TILE, width), dtype=np.float32)
+        padded[:n] = inputs
+        tiles = padded.reshape(-1, TILE, width)
+        heads, tokens = self.columns.head_slices[column], self.columns.token_slices[column]
+        w = {name: self.weights[name][:, None, :, heads] for name in ("head", "head_bias", "skip")}
+        out = self.hidden(tiles) @ w["head"] + w["head_bias"] + tiles @ w["skip"]
+        logits = out @ self.columns.basis[heads, tokens] + self.columns.log_marginal[tokens]
+        return np.asarray(logits.reshape(len(logits), -1, logits.shape[-1])[:, :n])
+
+    def probabilities(self, inputs: Floats32, column: int) -> FloatArray:
+        """Probabilities of one column's tokens, averaged over members, shape (n, tokens).
 
         Parameters
         ----------
         inputs
             Network inputs, shape (n, width).
-        tokens
-            For each row the places of one column's tokens, -1 padded, shape (n, k).
+        column
+            The column that comes next, the same for all rows.
         """
-        n = len(inputs)
-        padded = np.zeros((-(-n // TILE) * TILE, inputs.shape[1]), dtype=np.float32)
-        padded[:n] = inputs
-        total = np.zeros(tokens.shape)
-        for member in range(self.members):
-            logits = self.logits(padded, member)[:n]
-            start = self.copula.tilt(self.weights["copula"][member], inputs)
-            logits[:, self.copula.tokens] += start.astype(np.float32)
-            chosen = np.take_along_axis(logits, np.maximum(tokens, 0), axis=1).astype(np.float64)
-            chosen = np.where(tokens >= 0, chosen, -np.inf)
-            chosen = np.exp(chosen - chosen.max(axis=1, keepdims=True))
-            total += chosen / chosen.sum(axis=1, keepdims=True)
-        return np.asarray(total / self.members)
+        logits = self.logits(inputs, column).astype(np.float64)
+        if "copula" in self.weights:
+            start = self.copula.tilt(self.weights["copula"], inputs, column)
+            logits[:, :, : start.shape[1]] += start
+        chance = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        chance /= chance.sum(axis=-1, keepdims=True)
+        return np.asarray(chance.mean(axis=0))
 
 
 def gelu(x: Floats32) -> Floats32:

@@ -17,8 +17,9 @@ from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, BaselineColumns, Encoded
 from generation.twin_model.copula import Copula
 from generation.twin_model.course import Course
-from generation.twin_model.decoding import BaselineSampler, token_places
+from generation.twin_model.decoding import BaselineSampler
 from generation.twin_model.filling import fit_course_of
+from generation.twin_model.net_settings import NetSettings
 from generation.twin_model.network import Network
 from generation.twin_model.outcome import OutcomeModel, observed_until
 from generation.twin_model.outcome_fitting import fit_outcome
@@ -63,13 +64,11 @@ class TwinParts:
         columns = BaselineColumns.from_state(state["columns"])
         network = visits = None
         if state["network"]:
-            network = Network(
-                state["network"], columns.basis, columns.log_marginal, Copula.of(columns)
-            )
+            network = Network(state["network"], columns, Copula.of(columns))
         if state["visits"]:
             visits = VisitProcess.from_state(schema, state["visits"])
         return cls(
-            BaselineSampler(schema, columns, network, token_places(columns)),
+            BaselineSampler(schema, columns, network),
             OutcomeModel.from_state(state["outcome"]),
             visits,
             EndReasons(**state["reasons"]),
@@ -79,23 +78,34 @@ class TwinParts:
 
 
 def fit_parts(
-    cohort: Cohort, seed: int, members: int, epochs: int, progress: Progress | None
+    cohort: Cohort,
+    seed: int,
+    settings: NetSettings,
+    progress: Progress | None,
+    start: TwinParts | None = None,
 ) -> tuple[TwinParts, dict[str, float]]:
     """Fit baseline net, outcome and visits; return them with the net's metrics.
 
-    Survival is calibrated over 3,000 sampled patients, arms by the design.
+    Survival is calibrated over 3,000 sampled patients, arms by the design. With `start`, its
+    baseline columns (bins, computed columns) are kept, so that likelihoods compare, and its net
+    is trained on.
     """
     schema, arrays = cohort.schema, to_arrays(cohort)
     schedule = read_schedule(schema, arrays)
-    columns = BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint)
+    columns = start.sampler.columns if start else (
+        BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint)
+    )
     encoded = columns.encode(arrays)
     network: Network | None = None
-    metrics: dict[str, float] = {}
+    metrics = columns.metrics()
     if len(columns) > 1:
         from generation.twin_model.training import train_network
 
-        network, metrics = train_network(columns, encoded, seed, members, epochs, progress)
-    sampler = BaselineSampler(schema, columns, network, token_places(columns))
+        network, trained = train_network(
+            columns, encoded, seed, settings, progress, start.sampler.network if start else None
+        )
+        metrics |= trained
+    sampler = BaselineSampler(schema, columns, network)
     arms = present_arms(cohort)
     driven = visits_drive(schedule, arrays)
     # Without endpoints, and with leaving told by visits, there is no hazard to calibrate.

@@ -1,8 +1,9 @@
 """Training of the any-order baseline net with Lightning.
 
 All members train side by side in one module, each without its own sixth of the patients;
-that sixth decides when the member stops. Masks, batches and initial weights come from
-`generation.randomness`; nothing is written to disk.
+that sixth decides when the member stops. Masks, batches, dropout and first weights are keyed by
+seed, epoch and step, so a training that was killed goes on to the same model
+(`generation.twin_model.training_checkpoint`).
 """
 
 from __future__ import annotations
@@ -11,221 +12,214 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.nn import functional
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
-from generation.engine import Progress, report_progress
+from extraction.records import InputError
+from generation.engine import Progress
 from generation.randomness import generator, integer_seed
+from generation.tokenizer import IntArray
 from generation.twin_model.columns import BaselineColumns, Encoded
 from generation.twin_model.copula import Copula
-from generation.twin_model.decoding import token_places
+from generation.twin_model.net_settings import NetSettings, Shape
 from generation.twin_model.network import Network
+from generation.twin_model.orders import drawing_orders
+from generation.twin_model.training_batches import MaskedBatches, mixed_masks, prefixes
+from generation.twin_model.training_checkpoint import (
+    Binding,
+    SavedTraining,
+    TrainingCheckpoint,
+    TrainingStore,
+)
+from generation.twin_model.training_module import BaselineNet, CopulaStart
 
-HIDDEN = 64
-_DROPOUT = 0.15
-_RATE = 3e-3
-_DECAY = 1e-2
 _VALIDATION_MASKS = 8
 _VALIDATION_ROWS = 512
-_CHECK_EVERY = 2
-_PATIENCE = 15
-
-
-class MaskedBatches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Endless epochs of (row numbers, observed flags) for all members.
-
-    Each row comes twice a batch with different masks; the number of hidden columns is
-    uniform between one and all.
-    """
-
-    def __init__(self, rows: list[np.ndarray], columns: int, size: int, seed: int) -> None:
-        self.rows, self.columns, self.size, self.seed = rows, columns, size, seed
-        self.steps = max(1, min(len(r) for r in rows) // size)
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        rng = generator(self.seed, "twin batches", self.epoch)
-        self.epoch += 1
-        shuffled = [rng.permutation(r) for r in self.rows]
-        for step in range(self.steps):
-            part = slice(step * self.size, (step + 1) * self.size)
-            batch = np.stack([np.tile(r[part], 2) for r in shuffled])
-            observed = random_masks(rng, batch.shape, self.columns)
-            yield torch.from_numpy(batch), torch.from_numpy(observed)
-
-
-def random_masks(
-    rng: np.random.Generator, shape: tuple[int, ...], columns: int
-) -> np.ndarray:
-    """Observed flags with a uniform number (1 to all) of hidden columns, shape + (columns,)."""
-    hidden = rng.integers(1, columns + 1, size=(*shape, 1))
-    rank = rng.random((*shape, columns)).argsort(axis=-1).argsort(axis=-1)
-    return np.asarray(rank >= hidden)
-
-
-class BaselineNet(pl.LightningModule):
-    """The stacked members and their masked-column loss."""
-
-    def __init__(
-        self, columns: BaselineColumns, encoded: Encoded, held_out: list[np.ndarray], seed: int,
-        progress: Progress | None, epochs: int,
-    ) -> None:
-        super().__init__()
-        members, width = len(held_out), columns.input_width
-        self.tables = {
-            "inputs": torch.from_numpy(np.concatenate(
-                [columns.inputs(encoded, c) for c in range(len(columns))], axis=1
-            )),
-            "codes": torch.from_numpy(encoded.codes),
-            "owner": torch.from_numpy(np.repeat(
-                np.arange(len(columns)), [s.stop - s.start for s in columns.input_slices]
-            )),
-            "basis": torch.from_numpy(columns.basis),
-            "marginal": torch.from_numpy(columns.log_marginal),
-            "places": torch.from_numpy(token_places(columns)),
-        }
-        self.copula = Copula.of(columns)
-        self.correlation = np.stack([
-            self.copula.fit(columns, encoded.take(np.setdiff1d(np.arange(len(encoded.codes)), out)))
-            for out in held_out
-        ])
-        heads = columns.basis.shape[0]
-        init = torch.Generator().manual_seed(integer_seed(seed, "twin weights"))
-        self.weights = torch.nn.ParameterDict({
-            "enter": _uniform((members, width, HIDDEN), width, init),
-            "enter_bias": torch.zeros(members, 1, HIDDEN),
-            "norm": torch.ones(members, 1, HIDDEN),
-            "norm_bias": torch.zeros(members, 1, HIDDEN),
-            "block": _uniform((members, HIDDEN, HIDDEN), HIDDEN, init),
-            "block_bias": torch.zeros(members, 1, HIDDEN),
-            "head": 0.1 * _uniform((members, HIDDEN, heads), HIDDEN, init),
-            "head_bias": torch.zeros(members, 1, heads),
-            "skip": torch.zeros(members, width, heads),
-        })
-        self.best = {name: value.detach().clone() for name, value in self.weights.items()}
-        self.best_loss = torch.full((members,), torch.inf)
-        self.waited = torch.zeros(members)
-        self.progress, self.epochs = progress, epochs
-        self.held_out = _validation_set(held_out, len(columns), seed)
-
-    def losses(self, rows: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-        """Mean masked loss of each member in nats a patient, shape (members,)."""
-        table, w = self.tables, self.weights
-        x = table["inputs"][rows] * observed[..., table["owner"]]
-        hidden = functional.gelu(
-            torch.baddbmm(w["enter_bias"], x, w["enter"]), approximate="tanh"
-        )
-        inner = functional.layer_norm(hidden, (HIDDEN,)) * w["norm"] + w["norm_bias"]
-        inner = functional.gelu(
-            torch.baddbmm(w["block_bias"], inner, w["block"]), approximate="tanh"
-        )
-        hidden = hidden + functional.dropout(inner, _DROPOUT, self.training)
-        heads = torch.baddbmm(w["head_bias"], hidden, w["head"]) + torch.bmm(x, w["skip"])
-        logits = table["marginal"] + heads @ table["basis"]
-        logits[..., self.copula.tokens] += self._start(x)
-        places = table["places"]
-        padded = logits[..., places.clamp(min=0)].masked_fill(places < 0, -torch.inf)
-        codes = table["codes"][rows]
-        target = codes.clamp(min=0).unsqueeze(-1)
-        loss = -torch.log_softmax(padded, dim=-1).gather(-1, target).squeeze(-1)
-        hidden_columns = (~observed) & (codes >= 0)
-        share = observed.shape[-1] / hidden_columns.sum(-1).clamp(min=1)
-        return (loss * hidden_columns * share.unsqueeze(-1)).sum(-1).mean(-1)
-
-    def _start(self, x: torch.Tensor) -> torch.Tensor:
-        """What each member's copula says given the observed columns."""
-        pairs = zip(self.correlation, x.detach().numpy(), strict=True)
-        return torch.from_numpy(
-            np.stack([self.copula.tilt(r, rows) for r, rows in pairs]).astype(np.float32)
-        )
-
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        """Sum of the members' losses."""
-        return self.losses(*batch).sum()
-
-    def on_train_epoch_end(self) -> None:
-        """Keep each member's best weights; stop when none has improved for 15 checks."""
-        if self.current_epoch % _CHECK_EVERY:
-            return
-        report_progress(self.progress, "baseline net", self.current_epoch / self.epochs)
-        self.eval()
-        with torch.no_grad():
-            loss = self.losses(*self.held_out)
-        self.train()
-        running = self.waited < _PATIENCE
-        better = (loss < self.best_loss - 1e-4) & running
-        self.best_loss = torch.where(better, loss, self.best_loss)
-        self.waited = torch.where(better, torch.zeros_like(self.waited), self.waited + 1)
-        for name, value in self.weights.items():
-            self.best[name][better] = value.detach()[better]
-        if bool((self.waited >= _PATIENCE).all()):
-            self.trainer.should_stop = True
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW, one for all members (their gradients do not meet)."""
-        return torch.optim.AdamW(self.weights.values(), lr=_RATE, weight_decay=_DECAY)
+_PARTS = 6
+_WORTH_A_GPU = 1_000_000
+"""Patients times columns from which ``device="auto"`` takes a GPU that is there."""
 
 
 def train_network(
     columns: BaselineColumns,
     encoded: Encoded,
     seed: int,
-    members: int,
-    epochs: int,
-    progress: Progress | None,
+    settings: NetSettings,
+    progress: Progress | None = None,
+    start: Network | None = None,
 ) -> tuple[Network, dict[str, float]]:
-    """Train the members and return their best weights and the held-out loss.
+    """Train the members and return their best weights with the held-out loss.
 
     Parameters
     ----------
     columns, encoded
         The baseline columns and the training patients.
-    members
-        Ensemble members; each leaves out a sixth of the patients.
-    epochs
-        Most epochs.
+    settings
+        Members, epochs, device, precision, checkpoint and log folders.
+    start
+        A net to go on from: it must have been trained on the same columns. None starts anew.
+
+    Raises
+    ------
+    InputError
+        If there is no GPU where one is asked for, the checkpoint folder belongs to another
+        training, or `start` has other columns.
     """
     n = len(encoded.codes)
-    part = generator(seed, "twin parts").permutation(n) % 6
-    held_out = [np.flatnonzero(part == m % 6) for m in range(members)]
-    rows = [np.flatnonzero(part != m % 6) for m in range(members)]
-    size = int(np.clip(n // 6, min(64, *(len(r) for r in rows)), 256))
-    with _quiet(integer_seed(seed, "twin dropout")):
-        batches = MaskedBatches(rows, len(columns), size, seed)
-        module = BaselineNet(columns, encoded, held_out, seed, progress, epochs)
-        trainer = pl.Trainer(
-            accelerator="cpu", devices=1, max_epochs=epochs, logger=False,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-            num_sanity_val_steps=0, use_distributed_sampler=False, barebones=False,
+    shape, members = Shape.of(n), settings.members
+    if start is not None:
+        shape, members = _shape_of(start, columns, shape), start.members
+    part = generator(seed, "twin parts").permutation(n) % _PARTS
+    held_out = [np.flatnonzero(part == m % _PARTS) for m in range(members)]
+    copula = Copula.of(columns)
+    correlation = copula.fit(columns, encoded)
+    orders = drawing_orders(len(columns))
+    weights = first_weights(columns, members, shape, seed)
+    if start is not None:
+        weights = {name: torch.from_numpy(start.weights[name].copy()) for name in weights}
+    with _quiet():
+        module = BaselineNet(
+            columns, encoded,
+            CopulaStart(copula, correlation) if len(copula.columns) > 1 else None,
+            weights, shape, _validation_set(held_out, orders, seed), seed, settings.epochs,
+            progress,
         )
-        trainer.fit(module, DataLoader(batches, batch_size=None))
-    weights = {
-        name: value.numpy().astype(np.float32) for name, value in module.best.items()
-    }
-    weights["copula"] = module.correlation
+        store = None
+        if settings.checkpoint is not None:
+            begun = start.digest() if start is not None else ""
+            store = TrainingStore(settings.checkpoint, _binding(module, settings, seed, begun))
+        saved = store.read() if store else None
+        if saved is not None:
+            module.go_on_from(saved)
+        rows = [np.setdiff1d(np.arange(n), out) for out in held_out]
+        _run(module, rows, orders, settings, store, saved)
+    found = module.best()
+    if len(copula.columns) > 1:
+        found["copula"] = correlation.astype(np.float32)
     metrics = {
-        "held_out_loss": float(module.best_loss.mean()),
-        "epochs": float(module.current_epoch),
+        "held_out_loss": float(module.best_loss.mean()), "epochs": float(module.epoch + 1)
     }
-    return Network(weights, columns.basis, columns.log_marginal, module.copula), metrics
+    return Network(found, columns, copula), metrics
+
+
+def accelerator(device: str, cells: int) -> Literal["cpu", "gpu"]:
+    """Lightning's name of the device: "cpu" or "gpu".
+
+    Parameters
+    ----------
+    device
+        "cpu", "gpu", or "auto": a GPU if there is one and the table is large.
+    cells
+        Patients times columns.
+
+    Raises
+    ------
+    InputError
+        If a GPU is asked for and PyTorch sees none.
+    """
+    there = torch.cuda.is_available()
+    if device == "gpu" and not there:
+        raise InputError(
+            "device: 'gpu', but PyTorch sees none; use device='cpu' or 'auto', or install a build "
+            "of PyTorch with CUDA on a machine that has a GPU"
+        )
+    worth = device == "auto" and there and cells > _WORTH_A_GPU
+    return "gpu" if device == "gpu" or worth else "cpu"
+
+
+def _run(
+    module: BaselineNet,
+    rows: list[IntArray],
+    orders: IntArray,
+    settings: NetSettings,
+    store: TrainingStore | None,
+    saved: SavedTraining | None,
+) -> None:
+    """Train what is left to train."""
+    first = saved.epochs_done if saved else 0
+    cells = module.table_codes.numel()
+    device = accelerator(settings.device, cells)
+    if first >= settings.epochs or (saved and saved.finished):
+        return
+    least = min(len(r) for r in rows)
+    size = int(np.clip(least // 5, min(64, least), module.shape.batch))
+    batches = MaskedBatches(rows, orders, size, module.shape.repeats, module.seed, first)
+    trainer = pl.Trainer(
+        accelerator=device, devices=1, max_epochs=settings.epochs - first,
+        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+        logger=_logger(settings.log), log_every_n_steps=1,
+        callbacks=[TrainingCheckpoint(store)] if store else None,
+        enable_checkpointing=store is not None, enable_progress_bar=False,
+        enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
+    )
+    trainer.fit(module, DataLoader(batches, batch_size=None))
+
+
+def _logger(folder: Path | None) -> Any:
+    """Lightning's CSV logger: ``folder/version_k/metrics.csv``."""
+    if folder is None:
+        return False
+    from pytorch_lightning.loggers import CSVLogger
+
+    return CSVLogger(folder, name="")
+
+
+def _binding(module: BaselineNet, settings: NetSettings, seed: int, start: str) -> Binding:
+    """What the training is bound to; `start` is the digest of the net it goes on from."""
+    tables = {
+        name: value.numpy() for name, value in module.named_buffers()
+        if name.startswith("table_") and "held" not in name
+    }
+    return Binding.of(tables, {**settings.binding(), **asdict(module.shape), "start": start}, seed)
+
+
+def first_weights(
+    columns: BaselineColumns, members: int, shape: Shape, seed: int
+) -> dict[str, torch.Tensor]:
+    """Random first weights; the skip starts at zero and the heads are small."""
+    init = torch.Generator().manual_seed(integer_seed(seed, "twin weights"))
+    width, heads = columns.input_width, columns.basis.shape[0]
+    hidden, blocks = shape.hidden, shape.blocks
+    return {
+        "enter": _uniform((members, width, hidden), width, init),
+        "enter_bias": torch.zeros(members, 1, hidden),
+        "norm": torch.ones(members, 1, blocks, hidden),
+        "norm_bias": torch.zeros(members, 1, blocks, hidden),
+        "block": _uniform((members, blocks, hidden, hidden), hidden, init),
+        "block_bias": torch.zeros(members, 1, blocks, hidden),
+        "head": 0.1 * _uniform((members, hidden, heads), hidden, init),
+        "head_bias": torch.zeros(members, 1, heads),
+        "skip": torch.zeros(members, width, heads),
+    }
+
+
+def _shape_of(start: Network, columns: BaselineColumns, shape: Shape) -> Shape:
+    """The shape with the size of a net to go on from."""
+    _, blocks, hidden, _ = start.weights["block"].shape
+    if start.weights["skip"].shape[1:] != (columns.input_width, columns.basis.shape[0]):
+        raise InputError(
+            "start: a net of other columns; give it the columns of the model to go on from"
+        )
+    return replace(shape, hidden=hidden, blocks=blocks)
 
 
 def _validation_set(
-    held_out: list[np.ndarray], columns: int, seed: int
+    held_out: list[IntArray], orders: IntArray, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fixed masks of each member's held-out rows (rows repeated to equal length)."""
-    rng = generator(seed, "twin validation")
+    """Rows and eight fixed masks for each member's left-out patients, of equal length.
+
+    Half of the masks are random sets, half are beginnings of the drawing orders.
+    """
+    rng, starts = generator(seed, "twin validation"), prefixes(orders)
     longest = min(_VALIDATION_ROWS, max(len(rows) for rows in held_out))
     chosen = np.stack([np.tile(np.resize(rows, longest), _VALIDATION_MASKS) for rows in held_out])
-    observed = random_masks(rng, chosen.shape, columns)
+    observed = mixed_masks(rng, chosen.shape, starts)
     return torch.from_numpy(chosen), torch.from_numpy(observed)
 
 
@@ -236,8 +230,8 @@ def _uniform(shape: tuple[int, ...], fan_in: int, init: torch.Generator) -> torc
 
 
 @contextmanager
-def _quiet(seed: int) -> Iterator[None]:
-    """One thread, a private random state, no advice from Lightning; all restored after."""
+def _quiet() -> Iterator[None]:
+    """One thread, no advice from Lightning; all restored after."""
     logger: Any = logging.getLogger("pytorch_lightning")
     level, threads = logger.level, torch.get_num_threads()
     logger.setLevel(logging.ERROR)
@@ -246,7 +240,6 @@ def _quiet(seed: int) -> Iterator[None]:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")
             warnings.filterwarnings("ignore", category=UserWarning, message=".*IterableDataset.*")
-            torch.manual_seed(seed)
             yield
     finally:
         torch.set_num_threads(threads)

@@ -185,7 +185,7 @@ def test_token_probabilities_sum_to_one() -> None:
     sampler = twin().sampler
     inputs = np.zeros((5, sampler.columns.input_width), dtype=np.float32)
     for column in range(len(sampler.columns)):
-        total = sampler.probabilities(inputs, np.full(5, column)).sum(axis=1)
+        total = sampler.probabilities(inputs, column).sum(axis=1)
         assert total == pytest.approx(np.ones(5))
 
 
@@ -197,13 +197,29 @@ def test_numpy_inference_equals_the_trained_module() -> None:
     assert network is not None
     x = np.random.default_rng(1).normal(size=(256, network.weights["skip"].shape[1]))
     x = x.astype(np.float32)
-    w = {name: torch.from_numpy(value[0].copy()) for name, value in network.weights.items()}
-    hidden = functional.gelu(torch.from_numpy(x) @ w["enter"] + w["enter_bias"], approximate="tanh")
-    inner = functional.layer_norm(hidden, (hidden.shape[-1],)) * w["norm"] + w["norm_bias"]
-    hidden = hidden + functional.gelu(inner @ w["block"] + w["block_bias"], approximate="tanh")
+    w = {
+        name: torch.from_numpy(value[0].copy())
+        for name, value in network.weights.items() if name != "copula"
+    }
+    enter = torch.from_numpy(x) @ w["enter"] + w["enter_bias"]
+    hidden = functional.gelu(enter, approximate="tanh")
+    inner = functional.layer_norm(hidden, (hidden.shape[-1],)) * w["norm"][:, 0]
+    inner = (inner + w["norm_bias"][:, 0]) @ w["block"][0] + w["block_bias"][:, 0]
+    hidden = hidden + functional.gelu(inner, approximate="tanh")
     heads = hidden @ w["head"] + w["head_bias"] + torch.from_numpy(x) @ w["skip"]
-    expected = network.log_marginal + heads.numpy() @ network.basis
-    assert network.logits(x, 0) == pytest.approx(expected, abs=1e-4)
+    columns = network.columns
+    expected = columns.log_marginal + heads.numpy() @ columns.basis
+    for c, tokens in enumerate(columns.token_slices):
+        assert network.logits(x, c)[0] == pytest.approx(expected[:, tokens], abs=1e-4)
+
+
+def test_a_patients_probabilities_do_not_depend_on_the_others() -> None:
+    network = twin().sampler.network
+    assert network is not None
+    x = np.random.default_rng(2).normal(size=(200, network.weights["skip"].shape[1]))
+    x = x.astype(np.float32)
+    together = network.probabilities(x, 1)
+    np.testing.assert_array_equal(together[150:160], network.probabilities(x[150:160], 1))
 
 
 def _two_endpoints(n: int) -> Cohort:
