@@ -1,9 +1,10 @@
 """Endpoints and the end of follow-up, drawn from hazards.
 
 Each cause of each endpoint has its own hazard given baseline and arm, and endpoints are
-independent given these, with two exceptions that the data show: an endpoint whose events
-all follow another's (death after "AIDS or death") is drawn after it, and one that repeats
-why observation ended (discontinuation) is read off the end of observation. Censoring is
+independent given these, with three exceptions that the data show: an endpoint whose events
+all follow another's (death after "AIDS or death") is drawn after it; one that comes sooner or
+later once another has happened (death after recurrence) has further hazards from then on; and
+one that repeats why observation ended (discontinuation) is read off the end. Censoring is
 shared when every patient without an event is censored at the end of observation, else it
 has a hazard of its own. Day and status come out of the smallest latent day, so impossible
 pairs cannot occur.
@@ -31,6 +32,7 @@ from generation.twin_model.hazards import Hazard
 
 Event = tuple[FloatArray, IntArray]
 Latent = dict[str, FloatArray]
+_TURNED = -2  # no event and no censoring before another endpoint's event
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class EndpointModel:
         Endpoint whose event every event of this one follows (death after "AIDS or death").
     at_once
         Share of the parent's events that are events of this one too, by cause.
+    then
+        The endpoint after another's event, that being its parent; None where that says nothing.
     """
 
     name: str
@@ -63,6 +67,7 @@ class EndpointModel:
     step: float
     parent: str | None
     at_once: FloatArray
+    then: EndpointModel | None = None
 
     def draw(
         self,
@@ -128,6 +133,25 @@ class EndpointModel:
             total += np.where(status == k, hazard.log_rate(features, at), 0.0)
         return np.where(seen, total, 0.0)
 
+    def state(self) -> dict[str, Any]:
+        """Return everything needed to rebuild the endpoint."""
+        return {
+            **self.__dict__,
+            "causes": [h.state() for h in self.causes],
+            "censor": self.censor.state() if self.censor else None,
+            "then": self.then.state() if self.then else None,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> EndpointModel:
+        """Rebuild from :meth:`state`."""
+        return cls(**{
+            **state,
+            "causes": tuple(Hazard.from_state(h) for h in state["causes"]),
+            "censor": Hazard.from_state(state["censor"]) if state["censor"] else None,
+            "then": cls.from_state(state["then"]) if state["then"] else None,
+        })
+
 
 @dataclass(frozen=True)
 class OutcomeModel:
@@ -163,6 +187,11 @@ class OutcomeModel:
         for e in self.endpoints:
             parent = events[e.parent] if e.parent else None
             drawn = e.draw(features, stream, patients, after, parent, latent)
+            if e.then is not None and e.then.parent is not None:
+                first = events[e.then.parent]
+                later = e.then.draw(features, stream, patients, after, first)
+                turned = (first[1] > CENSORED) & (first[0] <= drawn[0])
+                drawn = np.where(turned, later[0], drawn[0]), np.where(turned, later[1], drawn[1])
             events[e.name] = kept((known or {}).get(e.name), drawn)
         return events
 
@@ -227,6 +256,13 @@ class OutcomeModel:
         for endpoint in self.endpoints:
             day, status = arrays.events[endpoint.name]
             parent = arrays.events[endpoint.parent] if endpoint.parent else None
+            if endpoint.then is not None and endpoint.then.parent is not None:
+                first = arrays.events[endpoint.then.parent]
+                turned = (first[1] > CENSORED) & (first[0] <= day) & (status != NO_RECORD)
+                later = np.where(turned, status, NO_RECORD)
+                total += endpoint.then.log_prob(features, day, later, first)
+                day = np.where(turned, first[0], day)
+                status = np.where(turned, _TURNED, status)
             total += endpoint.log_prob(features, day, status, parent)
         if self.follow_up is None:
             return total
@@ -241,14 +277,7 @@ class OutcomeModel:
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the model."""
         return {
-            "endpoints": [
-                {
-                    **e.__dict__,
-                    "causes": [h.state() for h in e.causes],
-                    "censor": e.censor.state() if e.censor else None,
-                }
-                for e in self.endpoints
-            ],
+            "endpoints": [e.state() for e in self.endpoints],
             "follow_up": self.follow_up.state() if self.follow_up else None,
             "end": self.end,
             "step": self.step,
@@ -258,14 +287,7 @@ class OutcomeModel:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> OutcomeModel:
         """Rebuild from :meth:`state`."""
-        endpoints = tuple(
-            EndpointModel(**{
-                **inner,
-                "causes": tuple(Hazard.from_state(h) for h in inner["causes"]),
-                "censor": Hazard.from_state(inner["censor"]) if inner["censor"] else None,
-            })
-            for inner in state["endpoints"]
-        )
+        endpoints = tuple(EndpointModel.from_state(inner) for inner in state["endpoints"])
         follow_up = Hazard.from_state(state["follow_up"]) if state["follow_up"] else None
         return cls(
             endpoints, follow_up, state["end"], state["step"], state["mirrors"]

@@ -25,6 +25,7 @@ from generation.twin_model.residual import Residual
 from generation.twin_model.residual_choice import Mode, fit_residuals
 
 _MIRROR_DAYS = 14.0
+_TURNING_Z = 4.0
 _ALL = "all causes"
 
 
@@ -62,7 +63,9 @@ def fit_outcome(
     mirrors = {name: lags for name, lags in found.items() if lags is not None}
     counts = {e.name: int((arrays.events[e.name][1] > CENSORED).sum()) for e in schema.endpoints}
     models: list[EndpointModel] = []
-    for endpoint in sorted(schema.endpoints, key=lambda e: -counts[e.name]):
+    # Others first, since what ends observation may depend on them; of these the more frequent.
+    ends = {e.name: fitter.terminal(e.name) for e in schema.endpoints}
+    for endpoint in sorted(schema.endpoints, key=lambda e: (ends[e.name], -counts[e.name])):
         if endpoint.name not in mirrors and (arrays.events[endpoint.name][1] != NO_RECORD).any():
             models.append(fitter.endpoint(endpoint, models))
     if not seen.any():
@@ -130,39 +133,89 @@ class _Fitter:
         for term in found.kept:
             self.metrics[f"residual: {name}: {term}"] = found.gains[term][0]
 
+    def terminal(self, name: str) -> bool:
+        """Whether observation ends with the endpoint's events."""
+        day, status = self.arrays.events[name]
+        ends = (status > CENSORED) & np.isfinite(self.until)
+        return bool(ends.any() and np.mean(np.abs(day - self.until)[ends] < 0.5) >= 0.9)
+
     def endpoint(self, endpoint: Endpoint, fitted: list[EndpointModel]) -> EndpointModel:
         """Hazards of one endpoint."""
         arrays, name = self.arrays, endpoint.name
         day, status = arrays.events[name]
         rows = status != NO_RECORD
         lost = float(np.mean(~rows)) if (~rows).sum() >= MINIMUM_CELL else 0.0
-        step = learn_step(day[rows])
-        happened = rows & (status > CENSORED)
+        step, terminal = learn_step(day[rows]), self.terminal(name)
         parent = _parent(arrays, name, [model.name for model in fitted])
-        ends = happened & np.isfinite(self.until)
-        terminal = bool(ends.any() and np.mean(np.abs(day - self.until)[ends] < 0.5) >= 0.9)
-        at_once = np.zeros(len(endpoint.causes))
         if parent is not None:
-            first, started = arrays.events[parent]
-            rows = rows & (started > CENSORED)
-            day = np.where(rows, day - first, np.nan)
-            together = rows & happened & (day < 0.5)
-            at_once = np.array([
-                np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)
-            ]) / max(rows.sum(), 1)
-            rows = rows & ~together
+            return self._after(endpoint, parent, name, lost, terminal)
+        then = None
+        source = self._turning(name, [model.name for model in fitted])
+        if source is not None:
+            then = self._after(endpoint, source, f"{name} after {source}", 0.0, terminal)
+            first, started = arrays.events[source]
+            turned = rows & (started > CENSORED) & (first <= day)
+            day, status = np.where(turned, first, day), np.where(turned, CENSORED, status)
         events = {
             f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)
         }
-        shared = parent is not None or censored_at_end(arrays, name)
-        shared |= not (status == CENSORED).any()
+        shared = censored_at_end(arrays, name) or not (status == CENSORED).any()
         shared |= not np.isfinite(arrays.follow_up).any() and len(arrays.events) == 1
-        early = (status == CENSORED) & ~(day >= self.until - 0.5)
+        early = (arrays.events[name][1] == CENSORED) & (status == CENSORED)
+        early &= ~(day >= self.until - 0.5)
         events |= {} if shared else {f"{name}: censored": early}
-        hazards = self.hazards(rows, day, events, not shared, parent is not None)
+        hazards = self.hazards(rows, day, events, not shared)
         causes = tuple(hazards[: len(endpoint.causes)])
-        censor = None if shared else hazards[-1]
-        return EndpointModel(name, causes, censor, terminal, lost, step, parent, at_once)
+        none = np.zeros(len(endpoint.causes))
+        return EndpointModel(
+            name, causes, None if shared else hazards[-1], terminal, lost, step, None, none, then
+        )
+
+    def _after(
+        self, endpoint: Endpoint, source: str, name: str, lost: float, terminal: bool
+    ) -> EndpointModel:
+        """Hazards of an endpoint in days since another's event, and its share at once."""
+        day, status = self.arrays.events[endpoint.name]
+        first, started = self.arrays.events[source]
+        recorded = status != NO_RECORD
+        rows = recorded & (started > CENSORED) & (first <= day + 0.5)
+        since = np.where(rows, day - first, np.nan)
+        together = rows & (status > CENSORED) & (since < 0.5)
+        at_once = np.array([
+            np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)
+        ]) / max(rows.sum(), 1)
+        events = {
+            f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)
+        }
+        hazards = self.hazards(rows & ~together, since, events, False, True)
+        step = learn_step(day[recorded])
+        return EndpointModel(name, tuple(hazards), None, terminal, lost, step, source, at_once)
+
+    def _turning(self, name: str, others: list[str]) -> str | None:
+        """The endpoint after whose event this one's hazard changes most, beyond chance.
+
+        Events after it against those expected of the Nelson-Aalen hazard of all: at least ten, and
+        four standard errors from what is expected (a one-sample log-rank test).
+        """
+        day, status = self.arrays.events[name]
+        rows, happened = status != NO_RECORD, status > CENSORED
+        if not happened.any():
+            return None
+        ordered = np.sort(day[rows])
+        times = np.sort(day[happened])
+        at_risk = len(ordered) - np.searchsorted(ordered, times, side="left")
+        hazard = np.append(0.0, np.cumsum(1.0 / at_risk))
+        best: tuple[float, str | None] = (_TURNING_Z, None)
+        for other in others:
+            first, started = self.arrays.events[other]
+            turned = rows & (started > CENSORED) & (first < day)
+            found = int((turned & happened).sum())
+            start = hazard[np.searchsorted(times, first[turned], side="right")]
+            spent = hazard[np.searchsorted(times, day[turned], side="right")] - start
+            z = abs(found - spent.sum()) / np.sqrt(max(spent.sum(), 1.0))
+            if found >= 2 * MINIMUM_CELL and z > best[0]:
+                best = z, other
+        return best[1]
 
 
 def _parent(arrays: TrialArrays, name: str, others: list[str]) -> str | None:
