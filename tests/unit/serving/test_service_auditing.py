@@ -103,7 +103,8 @@ def test_the_report_shows_the_audits_of_its_model(folder: Path, kept: dict[str, 
     card = Registry({NAME: folder}).model(NAME).card.model_dump(mode="json")
     (folder / "stages" / "models" / "result.json").write_text(
         json.dumps({"controls": card}), "utf-8")
-    (folder / "manifest.json").write_text(json.dumps({"versions": {"trialtwin": "0"}, "stages": {}}), "utf-8")
+    manifest = {"versions": {"trialtwin": "0"}, "stages": {}}
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     config = {"kind": "trial", "name": "x", "title": "x", "seed": 1, "question": "x",
               "context_of_use": "x", "models": {"engine": "cart"}}
     (folder / "config.resolved.yaml").write_text(json.dumps(config), "utf-8")
