@@ -6,6 +6,9 @@ variance needs; `simulation.analysis.combining` turns the syntheses into one est
 
 K-fold members cannot do this: two of them share (K - 2)/(K - 1) of their patients, so that the
 variance of a mean between members is K/(K - 1)^2 of its sampling variance (.31 for K = 5).
+
+A resample holds a patient more than once. An engine that stops its training early on patients left
+out sees copies of some of them, so that its refits stop a little later than its own fit would.
 """
 
 from __future__ import annotations
