@@ -36,8 +36,8 @@ def trial() -> Cohort:
 
 
 @cache
-def small() -> Cohort:
-    return simulated_trial(50, seed=8)
+def controls() -> Cohort:
+    return simulated_trial(70, seed=8).where({"arm": "Placebo"})
 
 
 @cache
@@ -46,9 +46,9 @@ def model(engine: str) -> Model:
 
 
 @cache
-def small_model(engine: str) -> tuple[Model, list[float]]:
+def controls_model(engine: str) -> tuple[Model, list[float]]:
     told: list[float] = []
-    return quick(small(), engine, 4, lambda what, done: told.append(done)), told
+    return quick(controls(), engine, 4, lambda what, done: told.append(done)), told
 
 
 def conditional(engine: str) -> bool:
@@ -66,8 +66,8 @@ def test_a_sample_follows_the_schema_and_says_where_it_is_from(engine: str) -> N
     assert list(sample.subject_ids[:2]) == ["S-000001", "S-000002"]
     assert sample.sources["name"].tolist() == [f"synthetic:{engine}"]
     assert "n_train=150" in sample.sources["action"].iloc[0]
-    visits = {"Baseline", "Week 8", "Week 24"} if engine != "sdv-par" else {"Baseline"}
-    assert visits <= set(sample.observations["visit"])
+    wanted = {"Baseline", "Week 8", "Week 24"} if engine != "sdv-par" else set()
+    assert wanted <= set(sample.observations["visit"]) <= {v.name for v in trial().schema.visits}
     assert sample.events["observed"].isin([True, False]).all()
     assert set(sample.subjects["arm"]) == {"Placebo", "Active"}
 
@@ -85,8 +85,8 @@ def test_the_same_seed_gives_the_same_bytes(engine: str) -> None:
 
 
 def test_a_refit_gives_the_same_bytes(engine: str) -> None:
-    again = quick(small(), engine, seed=4)
-    assert again.sample(10).digest() == small_model(engine)[0].sample(10).digest()
+    again = quick(controls(), engine, seed=4)
+    assert again.sample(10).digest() == controls_model(engine)[0].sample(10).digest()
 
 
 def test_the_first_patients_do_not_depend_on_how_many_are_drawn(engine: str) -> None:
@@ -167,14 +167,14 @@ def test_a_saved_model_holds_no_patient(engine: str, tmp_path) -> None:
 
 
 def test_controls_only_is_recorded_and_bounds_what_can_be_drawn(engine: str) -> None:
-    controls = quick(trial().where({"arm": "Placebo"}), engine, seed=1)
-    assert controls.card.fit == "controls_only"
+    fitted = controls_model(engine)[0]
+    assert fitted.card.fit == "controls_only"
     assert model(engine).card.fit == "all_arms"
-    assert set(controls.sample(20).subjects["arm"]) == {"Placebo"}
+    assert set(fitted.sample(20).subjects["arm"]) == {"Placebo"}
     with pytest.raises(InputError, match="absent from the training cohort"):
-        controls.sample(5, arm="Active")
+        fitted.sample(5, arm="Active")
     with pytest.raises(InputError, match="absent from the training cohort"):
-        controls.sample(5, {"arm": "Active"} if conditional(engine) else None, arm="Active")
+        fitted.sample(5, {"arm": "Active"} if conditional(engine) else None, arm="Active")
 
 
 def test_what_it_cannot_do_is_refused_with_the_engine_that_can(engine: str) -> None:
@@ -217,21 +217,23 @@ def test_unknown_options_and_tiny_cohorts_are_refused(engine: str) -> None:
         fit(simulated_trial(12), engine)
 
 
-@pytest.mark.parametrize("odd", ["no events", "no visits", "constant and missing"])
+@pytest.mark.parametrize("odd", ["no visits", "no events, constant and missing"])
 def test_any_tidy_cohort_is_fitted_without_tuning(engine: str, odd: str) -> None:
-    cohort = simulated_trial(30, seed=5, visits=odd != "no visits", events=odd != "no events")
-    if odd == "constant and missing":
+    cohort = simulated_trial(30, seed=5, visits=odd != "no visits", events=odd == "no visits")
+    if odd != "no visits":
         subjects = cohort.subjects.assign(LAB=float("nan"), AGE=7.0, SEX="F")
         cohort = Cohort.build(
             cohort.schema, subjects, observations=cohort.observations, events=cohort.events
         )
+    elif engine in ("sdv-ctgan", "sdv-tvae", "sdv-copulagan"):
+        pytest.skip("the same table as sdv-gaussian-copula's")
     if engine == "sdv-par" and odd == "no visits":
         with pytest.raises(InputError, match=r"have visits.*use engine 'twin'"):
             quick(cohort, engine)
         return
     sample = quick(cohort, engine).sample(25, seed=1)
     assert impossible_rows(sample) == 0
-    if odd == "constant and missing":
+    if odd != "no visits":
         assert set(sample.subjects["AGE"].dropna()) <= {7.0}
         assert sample.subjects["LAB"].isna().all()
 
@@ -257,6 +259,6 @@ def test_declared_constraints_hold_and_their_rate_is_told(engine: str) -> None:
 
 
 def test_progress_is_told(engine: str) -> None:
-    told = small_model(engine)[1]
+    told = controls_model(engine)[1]
     assert told
     assert all(0 <= done <= 1 for done in told)
