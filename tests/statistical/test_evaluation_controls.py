@@ -50,9 +50,9 @@ def independent(train, holdout):
 
 
 def test_fresh_real_patients_are_not_called_bad(fresh):
-    # Eight metrics with a limit of 2.5 % each: three or more false alarms in 1 of 800 seeds.
+    # Seventeen metrics, 5 % of alarms each at most: five or more in fewer than 1 of 500 seeds.
     worse = [m.name for m in fresh.metrics if m.verdict == "worse"]
-    assert len(worse) < 3
+    assert len(worse) < 5
 
 
 @pytest.mark.parametrize("name", ["exact_matches", "impossible_rows", "membership_distance"])
