@@ -36,7 +36,7 @@ FEWEST = 5
 
 _COLUMNS, _CORRELATED, _COURSES, _MISSING = 6, 16, 4, 14
 _BINS, _LEVELS, _DAYS, _AT_RISK = 14, 8, 60, 10
-_BAND = (0.1, 0.9)
+_WIDE, _MIDDLE = (0.1, 0.9), (0.25, 0.75)
 
 
 def views(synthetic: Sequence[Cohort], real: Cohort, evaluation: Evaluation) -> dict[str, Any]:
@@ -219,15 +219,27 @@ def _incidence(ours: Table, theirs: Table) -> list[dict[str, Any]]:
 
 
 def _trajectories(ours: Table, theirs: Table) -> list[dict[str, Any]]:
-    """Mean and 10-90 % band at each visit of the variables furthest off, by arm."""
+    """Mean and a band at each visit of the variables furthest off, by arm.
+
+    The band holds 80 % of the patients where that leaves five on either side of it at most real
+    visits, else the middle half.
+    """
     found = []
     for series in _furthest(ours, theirs):
-        arms = [
-            {"arm": name, **{side: _course(table, series, rows) for side, table, rows in
-                             (("synthetic", ours, a), ("real", theirs, b))}}
-            for name, a, b in zip(_arm_names(theirs), arms_of(ours), arms_of(theirs), strict=True)
-            if b.sum() >= FEWEST
-        ]  # fmt: skip
+        arms = []
+        for name, a, b in zip(_arm_names(theirs), arms_of(ours), arms_of(theirs), strict=True):
+            if b.sum() < FEWEST:
+                continue
+            seen = (~np.isnan(theirs.numbers[np.ix_(b, np.array(series.columns))])).sum(axis=0)
+            band = _WIDE if np.median(seen) * _WIDE[0] >= FEWEST else _MIDDLE
+            arms.append(
+                {
+                    "arm": name,
+                    "band": f"{100 * band[0]:.0f}-{100 * band[1]:.0f} %",
+                    "synthetic": _course(ours, series, a, band),
+                    "real": _course(theirs, series, b, band),
+                }
+            )
         found.append({"variable": series.name, "days": list(series.days), "arms": arms})
     return found
 
@@ -244,16 +256,16 @@ def _furthest(ours: Table, theirs: Table) -> list[Series]:
     return [series for _, series in sorted(found, key=lambda pair: pair[0])[:_COURSES]]
 
 
-def _course(table: Table, series: Series, rows: Flags) -> dict[str, Any]:
-    """Mean (five patients), 10 and 90 % (fifty, so that five lie beyond), NaN below."""
+def _course(table: Table, series: Series, rows: Flags, band: tuple[float, float]) -> dict[str, Any]:
+    """Mean of five patients or more, and a band with five on either side of it; else NaN."""
     values = table.numbers[np.ix_(np.flatnonzero(rows), np.array(series.columns))]
     mean, low, high = (np.full(values.shape[1], np.nan) for _ in range(3))
     for j in range(values.shape[1]):
         known = values[~np.isnan(values[:, j]), j]
         if len(known) >= FEWEST:
             mean[j] = known.mean()
-        if len(known) * _BAND[0] >= FEWEST:
-            low[j], high[j] = np.quantile(known, _BAND)
+        if len(known) * band[0] >= FEWEST:
+            low[j], high[j] = np.quantile(known, band)
     return {"mean": mean, "low": low, "high": high}
 
 

@@ -76,7 +76,7 @@ def _pairs_of_bars(
     axes.set_xlabel(label)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    figure.legend(loc="outside upper right", ncols=2)
+    figure.legend(loc="outside lower right", ncols=2)
     return svg(figure)
 
 
@@ -86,7 +86,7 @@ def correlation_map(view: View) -> str:
 
 
 def _correlation_map(view: View) -> str:
-    names = [str(n)[:14] for n in view["names"]]
+    names = [str(n)[:19] for n in view["names"]]
     gap = np.array([_known(row) for row in view["difference"]])
     size = 1.9 + 0.3 * len(names)
     figure, axes = canvas(size + 0.5, size)
@@ -148,7 +148,7 @@ def _incidence_chart(view: View, arm: str) -> str:
 
 
 def course_chart(view: View, arm: Mapping[str, Any]) -> str:
-    """Mean and 10-90 % band over visits in one arm."""
+    """Mean and band over visits in one arm."""
     return styled(_course_chart, view, arm)
 
 
@@ -160,7 +160,8 @@ def _course_chart(view: View, arm: Mapping[str, Any]) -> str:
         shade = 0.12 if side == "real" else 0.18
         axes.fill_between(days, found["low"], found["high"], color=colour, alpha=shade, lw=0)
         axes.plot(days, found["mean"], style, color=colour, marker="o", ms=3, lw=1.6, label=side)
-    axes.set(xlabel="days", ylabel="mean, 10-90 %", title=f"{view['variable']}, {arm['arm']}")
+    axes.set(xlabel="days", ylabel=f"mean, {arm['band']}")
+    axes.set_title(f"{view['variable']}, {arm['arm']}")
     axes.legend(loc="best")
     return svg(figure)
 
@@ -211,7 +212,7 @@ def privacy_chart(metrics: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _privacy_chart(metrics: Sequence[Mapping[str, Any]]) -> str:
-    shown = [m for m in metrics if m["better"] == "chance" and m["value"] is not None]
+    shown = [m for m in metrics if "membership" in m["name"] and m["value"] is not None]
     figure, axes = canvas(5.6, 1.3 + 0.5 * len(shown))
     place = np.arange(len(shown))
     value = _known([m["value"] for m in shown])

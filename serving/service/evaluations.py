@@ -6,7 +6,7 @@ What is returned is plain data; with `html` or `json` the same is written as a p
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,44 +107,64 @@ def evaluate_cohort(synthetic: Path, train: Path, holdout: Path, seed: int = 0) 
 
 
 def _check(request: EvaluationRequest) -> None:
-    from generation.evaluation.uses import checked_use
-
+    """Raise every fault that can be told before anything is read."""
     faults = Faults()
-    given = [name for name in _SIDES if getattr(request, name) is not None]
-    if request.cohort is None and len(given) < len(_SIDES):
-        missing = ", ".join(_option(n) for n in _SIDES if n not in given)
-        faults.add(
-            f"evaluate: {missing} missing; give SYNTHETIC, --train and --holdout, or --cohort to "
-            "judge an engine"
-        )
-    if request.cohort is not None and given:
-        faults.add(
-            f"evaluate: --cohort came with {', '.join(map(_option, given))}; give one or the other"
-        )
-    if request.cohort is not None and request.model is not None:
-        faults.add("--model: an engine is fitted anew in every fold; leave it out with --cohort")
+    for fault in [*_faults_of_sides(request), *_faults_of_files(request)]:
+        faults.add(fault)
     if not FEWEST_FOLDS <= request.folds <= MOST_FOLDS:
         faults.add(f"--folds: {request.folds} came; it must be {FEWEST_FOLDS} to {MOST_FOLDS}")
-    if request.use is not None:
-        with faults.catch():
-            checked_use(request.use)
-    if request.cohort is not None:
-        with faults.catch():
-            _known_engine(request.engine)
+    with faults.catch():
+        _known_use(request.use)
+    with faults.catch():
+        _known_engine(request)
+    faults.raise_if_any()
+
+
+def _faults_of_sides(request: EvaluationRequest) -> Iterator[str]:
+    """Too few sides, or both ways of judging at once."""
+    given = [name for name in _SIDES if getattr(request, name) is not None]
+    if request.cohort is None:
+        missing = ", ".join(_option(n) for n in _SIDES if n not in given)
+        if missing:
+            yield (
+                f"evaluate: {missing} missing; give SYNTHETIC, --train and --holdout, or --cohort "
+                "to judge an engine"
+            )
+        return
+    if given:
+        told = ", ".join(map(_option, given))
+        yield f"evaluate: --cohort came with {told}; give one or the other"
+    if request.model is not None:
+        yield "--model: an engine is fitted anew in every fold; leave it out with --cohort"
+
+
+def _faults_of_files(request: EvaluationRequest) -> Iterator[str]:
+    """What is not there, or cannot be written."""
+    for name in (*_SIDES, "cohort"):
+        place = getattr(request, name)
+        if place is not None and not place.exists():
+            yield f"{_option(name)}: {place} is not there; give a cohort's folder or a .csv"
     for option, place in (("--html", request.html), ("--json", request.json)):
         if place is not None and (place.is_dir() or not place.parent.is_dir()):
-            faults.add(f"{option}: {place} cannot be a file; give a file in a folder that exists")
-    faults.raise_if_any()
+            yield f"{option}: {place} cannot be a file; give a file in a folder that exists"
 
 
 def _option(name: str) -> str:
     return "SYNTHETIC" if name == "synthetic" else f"--{name}"
 
 
-def _known_engine(engine: str) -> None:
+def _known_use(use: str | None) -> None:
+    from generation.evaluation.uses import checked_use
+
+    if use is not None:
+        checked_use(use)
+
+
+def _known_engine(request: EvaluationRequest) -> None:
     from generation.registry import engine_class
 
-    engine_class(engine)
+    if request.cohort is not None:
+        engine_class(request.engine)
 
 
 def _sides(

@@ -101,14 +101,15 @@ def _told(done: dict[str, Any]) -> list[str]:
 
 
 def _progress(quiet: bool) -> Callable[[str, float], None] | None:
-    """Plain lines on standard error, one a step."""
+    """Plain lines on standard error, one for every twentieth of the work."""
     if quiet:
         return None
-    told: set[str] = set()
+    told = -1
 
     def tell(what: str, fraction: float) -> None:
-        if what not in told:
-            told.add(what)
+        nonlocal told
+        if int(20 * fraction) > told:
+            told = int(20 * fraction)
             click.echo(f"{fraction:4.0%} {what}", err=True)
 
     return tell
