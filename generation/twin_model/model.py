@@ -65,6 +65,9 @@ class TwinOptions(Options):
     checkpoint: Path | None = Field(
         None, description="folder from which a killed training goes on to the same model"
     )
+    residual: Literal["auto", "off", "on"] = Field(
+        "auto", description="terms that proportional hazards leave out: those that gain, none, all"
+    )
     log: Path | None = Field(None, description="folder for Lightning's CSV log of the training")
 
     def net(self) -> NetSettings:
@@ -117,7 +120,7 @@ class TwinModel(Model):
         start: TwinParts | None,
     ) -> Self:
         chosen = parse_options(TwinOptions, cls.engine, options)
-        parts, metrics = fit_parts(cohort, seed, chosen.net(), progress, start)
+        parts, metrics = fit_parts(cohort, seed, chosen.net(), progress, start, chosen.residual)
         # Folders are no property of the model: the same fit gives the same card anywhere.
         kept = chosen.model_dump(exclude={"checkpoint", "log"})
         card = ModelCard.describe(

@@ -24,6 +24,7 @@ from generation.twin_model.network import Network
 from generation.twin_model.outcome import OutcomeModel, observed_until
 from generation.twin_model.outcome_fitting import fit_outcome
 from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
+from generation.twin_model.residual_choice import Mode
 from generation.twin_model.schedule import read_schedule
 from generation.twin_model.visit_fitting import fit_visits, read_visits, visits_drive
 from generation.twin_model.visits import VisitProcess
@@ -83,6 +84,7 @@ def fit_parts(
     settings: NetSettings,
     progress: Progress | None,
     start: TwinParts | None = None,
+    residual: Mode = "auto",
 ) -> tuple[TwinParts, dict[str, float]]:
     """Fit baseline net, outcome and visits; return them with the net's metrics.
 
@@ -124,6 +126,8 @@ def fit_parts(
         dummies.shape[1],
         seed,
         driven,
+        residual,
+        metrics,
     )
     until, ended = observed_until(arrays), outcome.ended(arrays)
     plain = columns.features(encoded, False)
