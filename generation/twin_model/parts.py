@@ -141,7 +141,8 @@ def fit_parts(
         course = fit_course_of(
             data, visits, outcome, rich, columns, schema, population, seed, progress
         )
-    reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, until, ended))
+    causes = frozenset(cause for e in schema.endpoints for cause in e.causes)
+    reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, until, ended), causes)
     return TwinParts(sampler, outcome, visits, reasons, arrays.visits, course), metrics
 
 

@@ -13,6 +13,7 @@ from generation.cart import pick
 from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 
 LEFT, COMPLETED, TERMINAL = 0, 1, 2
+OTHER = "OTHER"
 _PRIOR_PATIENTS = 5.0
 
 
@@ -23,7 +24,8 @@ class EndReasons:
     Attributes
     ----------
     reasons
-        Reasons given by five patients or more; the last share is "none recorded".
+        Reasons given by five patients or more, and OTHER for the rarer ones; the last share is
+        "none recorded".
     arms
         Arms in the order of the table.
     share
@@ -57,9 +59,17 @@ class EndReasons:
         return dict(self.__dict__)
 
 
-def fit_reasons(arrays: TrialArrays, arms: tuple[str, ...], phase: IntArray) -> EndReasons:
-    """Count reasons by phase and arm; the last arm column is all arms together."""
-    reasons, codes = _codes(arrays.end_reason, phase, arrays.arm)
+def fit_reasons(
+    arrays: TrialArrays,
+    arms: tuple[str, ...],
+    phase: IntArray,
+    kept_whole: frozenset[str] = frozenset(),
+) -> EndReasons:
+    """Count reasons by phase and arm; the last arm column is all arms together.
+
+    `kept_whole` are reasons that are never merged into OTHER.
+    """
+    reasons, codes = _codes(arrays.end_reason, kept_whole)
     tokens = np.eye(len(reasons) + 1)[codes]
     share = np.zeros((3, len(arms) + 1, len(reasons) + 1))
     overall = tokens.mean(axis=0)
@@ -74,16 +84,19 @@ def fit_reasons(arrays: TrialArrays, arms: tuple[str, ...], phase: IntArray) -> 
 
 
 def _codes(
-    given: npt.NDArray[np.object_], phase: IntArray, arm: npt.NDArray[np.object_]
+    given: npt.NDArray[np.object_], kept_whole: frozenset[str]
 ) -> tuple[list[str], IntArray]:
-    """Reasons of five patients or more; a rarer one joins the commonest of phase and arm."""
+    """Number of each patient's reason; the rare ones are one reason, OTHER.
+
+    A reason of `kept_whole` (a declared cause of an endpoint) keeps its name however rare it is: a
+    death must not become a withdrawal.
+    """
     named = [str(r) for r in given if r is not None]
-    kept = sorted({r for r in named if named.count(r) >= MINIMUM_CELL})
-    index = {r: k for k, r in enumerate(kept)}
-    codes = np.array([index.get(r, -1) if r is not None else len(kept) for r in given], np.int64)
-    for p in (LEFT, COMPLETED, TERMINAL):
-        for name in set(arm):
-            inside = (phase == p) & (arm == name)
-            known = codes[inside & (codes >= 0)]
-            codes[inside & (codes < 0)] = np.bincount(known).argmax() if len(known) else len(kept)
-    return kept, codes
+    counts = {r: named.count(r) for r in set(named)}
+    kept = sorted(r for r, n in counts.items() if n >= MINIMUM_CELL or r in kept_whole)
+    rare = set(counts) - set(kept)
+    if rare and OTHER not in kept:
+        kept.append(OTHER)
+    index = {r: k for k, r in enumerate(kept)} | {r: kept.index(OTHER) for r in rare}
+    codes = [index[str(r)] if r is not None else len(kept) for r in given]
+    return kept, np.array(codes, dtype=np.int64)
