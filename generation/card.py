@@ -36,12 +36,15 @@ class ModelCard(BaseModel):
     privacy: dict[str, Any] | None = Field(
         default=None, description="privacy spent on the training patients; None: none promised"
     )
-    version: int = Field(1, ge=1, description="1, and one more with every update that was kept")
+    version: int = Field(
+        default=1, ge=1, description="1, and one more with every update that was kept"
+    )
     updated_from: str | None = Field(
-        None, description="data digest of the version that this one was updated from"
+        default=None, description="data digest of the version that this one was updated from"
     )
     replayed: int = Field(
-        0, ge=0, description="of n_train, patients that an update knew only through the model"
+        default=0, ge=0,
+        description="of n_train, patients that an update knew only through the model",
     )
 
     @classmethod
