@@ -36,7 +36,7 @@ from generation.request import SampleRequest, SamplingReport
 BoolArray = npt.NDArray[np.bool_]
 Draw = Callable[[SampleRequest], tuple[Cohort, SamplingReport]]
 
-MOST_ATTEMPTS = 100
+MOST_ATTEMPTS = 1000
 """Draws of one patient, the first included, before a request is given up."""
 
 LOT = 512
@@ -116,7 +116,7 @@ def constrained(
     Raises
     ------
     InputError
-        When some patients still break a constraint after 100 draws each; the message says which
+        When some patients still break a constraint after 1,000 draws each; the message says which
         and how rarely it is met.
     """
     if not schema.constraints:

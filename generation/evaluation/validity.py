@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from extraction.records import Cohort, CohortSchema, Variable
+from extraction.records.constraints import all_met
 from generation.evaluation.disclosure import wilson
 from generation.evaluation.metric import WITHIN, WORSE, Control, Metric, Verdict
 
@@ -19,6 +20,7 @@ FAULTS = {
     "out_of_range": "a number outside the plausible range",
     "unknown_category": "a category, arm or cause that the schema does not know",
     "unknown_endpoint": "an event of an endpoint that the schema does not know",
+    "constraint": "a declared constraint broken",
 }
 """Kinds of fault and what each means."""
 
@@ -151,4 +153,7 @@ def validity(synthetic: Sequence[Cohort], real: Cohort) -> Metric:
 
 
 def _found(schema: CohortSchema, cohort: Cohort) -> pd.DataFrame:
-    return impossible_rows(schema, cohort.subjects, cohort.observations, cohort.events)
+    frame = impossible_rows(schema, cohort.subjects, cohort.observations, cohort.events)
+    broken = cohort.subject_ids[~all_met(cohort, schema.constraints)]
+    more = pd.DataFrame({"subject_id": broken, "fault": "constraint"})
+    return pd.concat([frame, more], ignore_index=True) if len(more) else frame
