@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from extraction.records import Cohort
 from generation.evaluation.validity import FAULTS, impossible_rows, validity
 from tests.support.evaluation_support import cohort, schema
+from tests.support.generation_support import constrained_trial
 
 PLANTED = {
     "negative_time": ("events", "day", -1.0),
@@ -32,10 +34,20 @@ def test_a_sound_cohort_has_none():
     assert found(cohort(40, 0)).empty
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", PLANTED)
 def test_a_planted_fault_is_found(fault):
     result = found(cohort(40, 0), PLANTED[fault])
     assert result["fault"].tolist() == [fault]
+
+
+def test_a_broken_constraint_is_found():
+    assert set(FAULTS) == {*PLANTED, "constraint"}
+    data = constrained_trial(60, seed=2)
+    broken = data.subjects.assign(SBP=data.subjects["DBP"] - 1)
+    worse = Cohort.build(data.schema.replace(constraints=()), broken, data.observations)
+    rules = tuple(r for r in data.schema.constraints if r.kind == "order")
+    metric = validity([worse], data.with_schema(data.schema.replace(constraints=rules)))
+    assert metric.details["kinds"] == {"constraint": 60}
 
 
 def test_none_found_gives_an_upper_bound():
