@@ -206,7 +206,7 @@ def _make(job: Job, train: Cohort, n: int, folder: Path, cap: float | None) -> N
         command = [sys.executable, "-m", "benchmarks.generation_worker"]
     path = work / "job.json"
     path.write_text(json.dumps(told), "utf-8")
-    reason = _run([*command, str(path)], cap)
+    reason = run_alone([*command, str(path)], cap)
     if not reason and not (work / "out" / "cost.json").exists():
         reason = "ended without a result"
     if reason:
@@ -218,7 +218,7 @@ def _make(job: Job, train: Cohort, n: int, folder: Path, cap: float | None) -> N
         raise NotFitted(reason)
 
 
-def _run(command: list[str], cap: float | None) -> str:
+def run_alone(command: list[str], cap: float | None) -> str:
     """Run on one thread; the words of what went wrong, "" where nothing did."""
     import resource
 

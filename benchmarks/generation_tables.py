@@ -152,7 +152,7 @@ def in_order(cohort: Cohort) -> Cohort:
     rows = rows.merge(days, on=["study_id", KEY, "day"])
     rows = pd.concat([rows, gaps], ignore_index=True)
     rows = rows[rows["number"] < MOST_VISITS]
-    rows = rows.assign(day=rows["number"], visit="#" + rows["number"].map("{:g}".format))
+    rows = rows.assign(day=rows["number"], visit=rows["number"].map("#{:g}".format))
     numbers = np.arange(MOST_VISITS, dtype=float)
     windows = tuple(VisitWindow(name=f"#{k:g}", day=k, low=k, high=k) for k in numbers)
     variable = schema.longitudinal[0].model_copy(

@@ -71,6 +71,6 @@ def work(job: dict[str, Any]) -> None:
     (out / "cost.json").write_text(json.dumps(cost), "utf-8")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and len(sys.argv) > 1:
     warnings.simplefilter("ignore")
     work(json.loads(Path(sys.argv[1]).read_text("utf-8")))
