@@ -86,19 +86,24 @@ def correlation_map(view: View) -> str:
 
 
 def _correlation_map(view: View) -> str:
+    from matplotlib import colormaps
+
     names = [str(n)[:19] for n in view["names"]]
     gap = np.array([_known(row) for row in view["difference"]])
     size = 1.9 + 0.3 * len(names)
     figure, axes = canvas(size + 0.5, size)
-    # Vector cells; an image would be scaled differently by every viewer.
-    mesh = axes.pcolormesh(gap, cmap="RdBu_r", vmin=-0.5, vmax=0.5, edgecolors="white", lw=0.6)
+    # Eleven colours stay vectors; the scale of many would become an image.
+    colours = colormaps["RdBu_r"].resampled(11)
+    mesh = axes.pcolormesh(gap, cmap=colours, vmin=-0.55, vmax=0.55, edgecolors="white", lw=0.6)
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=60, ha="right", fontsize=9)
     axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=9)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.grid(visible=False)
     _titled(figure, "Correlation, synthetic minus real")
-    figure.colorbar(mesh, ax=axes, shrink=0.75, extend="both")
+    figure.colorbar(
+        mesh, ax=axes, shrink=0.75, extend="both", ticks=[-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]
+    )
     return svg(figure)
 
 
