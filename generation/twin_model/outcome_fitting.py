@@ -121,7 +121,7 @@ class _Fitter:
         done = {}
         for (name, event), found in zip(fitted.items(), shifts, strict=True):
             self._tell(name, found)
-            done[name] = match_arms(coxes[name], self.arms, population, x, t, event, found.shift)
+            done[name] = match_arms(found.cox, self.arms, population, x, t, event, found.shift)
         for name in rare:
             share = float(events[name].sum() / max(pooled.sum(), 1))
             whole = done[_ALL]
@@ -130,6 +130,10 @@ class _Fitter:
 
     def _tell(self, name: str, found: Residual) -> None:
         """Write down what the kept terms bought."""
+        if np.isfinite(found.slope[0]):
+            self.metrics[f"calibration slope: {name}"] = found.slope[0]
+        if found.slope_after != found.slope[0] and np.isfinite(found.slope_after):
+            self.metrics[f"calibration slope: {name}: recalibrated"] = found.slope_after
         for term in found.kept:
             self.metrics[f"residual: {name}: {term}"] = found.gains[term][0]
 

@@ -86,8 +86,17 @@ class Residual:
         Held-out log-likelihood each term bought and its standard error, in nats, kept or not.
     kept
         Names of the terms that stayed.
+    slope
+        Cross-fitted calibration slope of the Cox model and its standard error, NaN if unknown.
+    cox
+        The Cox model, recalibrated where the slope is off beyond noise.
+    slope_after
+        The slope of what is used, cross-fitted but for the factor.
     """
 
+    cox: Cox
+    slope: tuple[float, float] = (float("nan"), float("nan"))
+    slope_after: float = float("nan")
     shift: Shift | None = None
     gains: dict[str, tuple[float, float]] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
@@ -133,18 +142,36 @@ class Design:
             yield fold, self.folds != fold
 
 
-def prepare(
+def cross_fit(
     design: Design, features: FloatArray, day: FloatArray, event: npt.NDArray[np.bool_], cox: Cox,
     seed: int,
+) -> list[Cox]:
+    """The cause's Cox model without each fold, and last the whole one."""
+    folds = [
+        fit_cox(features[rows], design.arms, day[rows], event[rows], seed, cox.strength)
+        for fold, rows in design.parts() if fold < FOLDS
+    ]
+    return [*folds, cox]
+
+
+def held_out_risk(design: Design, features: FloatArray, coxes: list[Cox]) -> FloatArray:
+    """Log relative hazard of each patient by the model that has not seen them, (n,)."""
+    risk = np.zeros(len(features))
+    for fold, rows in design.parts():
+        if fold < FOLDS:
+            risk[~rows] = coxes[fold].log_risk(features[~rows])
+    return risk
+
+
+def prepare(
+    design: Design, features: FloatArray, day: FloatArray, event: npt.NDArray[np.bool_],
+    coxes: list[Cox],
 ) -> Cause:
-    """Fit the cause's Cox model without each fold and spread its hazard over the pieces."""
+    """Spread the hazard of each fold's model over the pieces of time."""
     n, bounds = len(day), np.concatenate([[0.0], design.edges, [np.inf]])
     spent, log_risk = np.zeros((FOLDS + 1, n, design.pieces)), np.zeros((FOLDS + 1, n))
     for fold, rows in design.parts():
-        own = cox
-        if fold < FOLDS:
-            own = fit_cox(features[rows], design.arms, day[rows], event[rows], seed, cox.strength)
-        log_risk[fold] = own.log_risk(features)
+        log_risk[fold] = coxes[fold].log_risk(features)
         risk = np.exp(log_risk[fold])
         order = np.argsort(day[rows], kind="stable")
         at_risk = np.cumsum(risk[rows][order][::-1])[::-1]

@@ -11,10 +11,13 @@ import numpy.typing as npt
 from generation.tokenizer import FloatArray
 from generation.twin_model.hazards import Shift
 from generation.twin_model.hazards_cox import Cox
+from generation.twin_model.recalibration import calibration_slope, recalibrated
 from generation.twin_model.residual import (
     Cause,
     Design,
     Residual,
+    cross_fit,
+    held_out_risk,
     prepare,
     product_pairs,
     standard,
@@ -59,7 +62,7 @@ def fit_residuals(
     -------
     One for each cause.
     """
-    found = [Residual() for _ in causes]
+    found = [Residual(cox) for cox in coxes]
     chosen = [k for k, event in enumerate(causes) if event.sum() >= _FEWEST_EVENTS]
     told = [k for k in chosen if not (censored and k == len(causes) - 1)] or chosen
     if mode == "off" or not chosen:
@@ -68,17 +71,33 @@ def fit_residuals(
     design = Design.of(features, arms, day, happened, seed)
     if not len(design.edges):
         return found
-    spread = {k: prepare(design, features, day, causes[k], coxes[k], seed) for k in chosen}
+    spread: dict[int, Cause] = {}
     for k in chosen:
-        spread[k] = _linear_terms(design, spread[k], coxes[k], found[k], mode)
+        folds = _calibrated(design, features, day, causes[k], found[k], seed)
+        cause = prepare(design, features, day, causes[k], folds)
+        spread[k] = _linear_terms(design, cause, found[k], mode)
     if sum(int(causes[k].sum()) for k in told) >= _FEWEST_FOR_NET:
         _net(design, chosen, spread, found, seed, mode)
     return found
 
 
-def _linear_terms(
-    design: Design, cause: Cause, cox: Cox, found: Residual, mode: Mode
-) -> Cause:
+def _calibrated(
+    design: Design, features: FloatArray, day: FloatArray, event: npt.NDArray[np.bool_],
+    found: Residual, seed: int,
+) -> list[Cox]:
+    """The cross-fitted Cox models, all recalibrated where their slope is off beyond noise."""
+    folds = cross_fit(design, features, day, event, found.cox, seed)
+    risk = held_out_risk(design, features, folds)
+    found.slope = calibration_slope(risk, day, event)
+    pairs = [recalibrated(cox, design.arms, *found.slope) for cox in folds]
+    found.cox, found.slope_after = pairs[-1][0], found.slope[0]
+    if pairs[-1][1] != 1.0:
+        risk = held_out_risk(design, features, [cox for cox, _ in pairs])
+        found.slope_after = calibration_slope(risk, day, event)[0]
+    return [cox for cox, _ in pairs]
+
+
+def _linear_terms(design: Design, cause: Cause, found: Residual, mode: Mode) -> Cause:
     """Try the linear terms in turn; what stays is written to `found`."""
     for term in terms_of(design, cause):
         shifted, theta, gain, error = try_term(design, cause, term)
@@ -86,7 +105,7 @@ def _linear_terms(
         if mode == "auto" and gain <= error:
             continue
         cause, found.kept = shifted, (*found.kept, term.name)
-        found.shift = _extended(design, cox, found.shift, term.name, theta)
+        found.shift = _extended(design, found.cox, found.shift, term.name, theta)
     return cause
 
 

@@ -10,7 +10,14 @@ from generation.twin_model.hazards_arms import match_arms
 from generation.twin_model.hazards_cox import arm_effects, fit_cox
 from generation.twin_model.outcome import OutcomeModel
 from generation.twin_model.outcome_fitting import fit_outcome
-from generation.twin_model.residual import Design, fit_term, held_out_gain, prepare
+from generation.twin_model.recalibration import calibration_slope, recalibrated
+from generation.twin_model.residual import (
+    Design,
+    cross_fit,
+    fit_term,
+    held_out_gain,
+    prepare,
+)
 from generation.twin_model.residual_choice import fit_residuals
 
 
@@ -30,7 +37,7 @@ def test_pieces_spend_what_the_cox_model_expects() -> None:
     x, day, event = _trial(400, 1)
     cox = fit_cox(x, 1, day, event, 0)
     design = Design.of(x, 1, day, event, 0)
-    cause = prepare(design, x, day, event, cox, 0)
+    cause = prepare(design, x, day, event, cross_fit(design, x, day, event, cox, 0))
     assert cause.spent[-1].sum(axis=0) == pytest.approx(cause.events.sum(axis=0), rel=1e-9)
     assert cause.events.sum() == event.sum()
     assert held_out_gain(design, cause, cause.shift).sum() == pytest.approx(0.0, abs=2.0)
@@ -167,3 +174,24 @@ def test_a_rare_cause_shares_the_hazard_of_all() -> None:
     model = fit_outcome(schema, arrays, x, x, 0, 0, False).endpoints[0]
     often, seldom = (h.cumulative(x, 400.0).mean() for h in model.causes)
     assert seldom / often == pytest.approx(3 / (status == 1).sum(), rel=0.25)
+
+
+def test_the_calibration_slope_agrees_with_lifelines() -> None:
+    import pandas as pd
+    from lifelines import CoxPHFitter
+
+    x, day, event = _trial(500, 13)
+    slope, error = calibration_slope(0.5 * x[:, 0], day, event)
+    frame = pd.DataFrame({"risk": 0.5 * x[:, 0], "day": day, "event": event})
+    reference = CoxPHFitter().fit(frame, "day", "event")
+    assert slope == pytest.approx(reference.params_["risk"], abs=1e-4)
+    assert error == pytest.approx(reference.standard_errors_["risk"], rel=1e-3)
+
+
+def test_only_a_slope_off_beyond_noise_recalibrates() -> None:
+    x, day, event = _trial(300, 14)
+    cox = fit_cox(x, 1, day, event, 0)
+    assert recalibrated(cox, 1, 1.3, 0.2) == (cox, 1.0)
+    wider, factor = recalibrated(cox, 1, 1.5, 0.2)
+    assert factor == 1.5
+    assert wider.beta == pytest.approx(cox.beta * [1.5, 1.5, 1.0])
