@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "extract": ("", "Find facts in clinical notes."),
     "cohort": ("", "Describe, check or export a cohort."),
     "train": ("models:train", "Fit a generative model to a cohort."),
+    "update": ("update:update", "Bring a model up to date with later patients."),
     "generate": ("models:generate", "Sample synthetic patients from a model."),
     "evaluate": ("", "Judge synthetic patients, or extracted facts."),
     "twin": ("twin:twin", "Forecast one patient's future."),

@@ -84,6 +84,21 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
     return found
 
 
+def progress_lines(quiet: bool) -> Callable[[str, float], None] | None:
+    """Plain lines on standard error, at most one for every twentieth of the work."""
+    if quiet:
+        return None
+    told = -1
+
+    def tell(what: str, fraction: float) -> None:
+        nonlocal told
+        if int(20 * fraction) > told:
+            told = int(20 * fraction)
+            click.echo(f"{fraction:4.0%} {what}", err=True)
+
+    return tell
+
+
 def reporter() -> Any:
     """Return the display of progress for this terminal, and set up the log."""
     from serving.logs import configure

@@ -1,8 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `controls`
-(control arms), `auditing` (inference audits), `evaluations` and `judging` (evaluate), `forecasts`
-(twins), `trials` (simulate), `health` (doctor).
+By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `updates`,
+`controls` (control arms), `auditing` (inference audits), `evaluations` and `judging` (evaluate),
+`forecasts` (twins), `trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .notes import extract_notes
     from .runs import plan_study, run_study
     from .trials import simulate_trial
+    from .updates import update
 
 _HOMES = {
     "ControlArm": "controls",
@@ -43,6 +44,7 @@ _HOMES = {
     "run_study": "runs",
     "simulate_trial": "trials",
     "train": "models",
+    "update": "updates",
     "validate": "data",
 }
 
@@ -67,6 +69,7 @@ __all__ = [
     "run_study",
     "simulate_trial",
     "train",
+    "update",
     "validate",
 ]
 

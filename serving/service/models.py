@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -17,18 +17,25 @@ from .control_table import ORIGIN
 from .folders import check_out
 
 
+class Only(NamedTuple):
+    """Variables and endpoints that a model learns; all of a kind when empty."""
+
+    variables: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
 def train(
     cohort: Path,
     out: Path,
     engine: str = "twin",
     fit: Literal["all_arms", "controls"] = "all_arms",
-    variables: tuple[str, ...] = (),
-    endpoints: tuple[str, ...] = (),
+    only: Only | None = None,
     seed: int = 0,
     options: dict[str, Any] | None = None,
     *,
     overwrite: bool = False,
     also: Iterable[str] = (),
+    progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Fit a model to a cohort's folder and write it to a new folder.
 
@@ -36,14 +43,16 @@ def train(
     ----------
     fit
         "controls" for synthetic controls and scores, "all_arms" for forecasts under each arm.
-    variables, endpoints
-        What is learnt; everything when empty.
+    only
+        What is learnt; everything when None.
     options
         The engine's own options.
     overwrite
         Whether a model that is already at `out` may be replaced.
     also
         Faults that the caller has found, to be told with the others.
+    progress
+        Called with what was done and the fraction done.
 
     Raises
     ------
@@ -63,17 +72,15 @@ def train(
     if not 0 <= seed < 2**31:
         faults.add(f"seed: {seed} came; it must be from 0 to {2**31 - 1}")
     with faults.catch():
-        patients = _learnt_from(cohort, fit, variables, endpoints)
+        patients = _learnt_from(cohort, fit, only or Only())
     faults.raise_if_any()
-    model = fit_model(patients, engine=engine, seed=seed, **(options or {}))
+    model = fit_model(patients, engine=engine, seed=seed, progress=progress, **(options or {}))
     model.save(out)
     card = model.card.model_dump(mode="json", exclude={"schema_"})
     return {"folder": str(out), **card}
 
 
-def _learnt_from(
-    folder: Path, fit: str, variables: tuple[str, ...], endpoints: tuple[str, ...]
-) -> Cohort:
+def _learnt_from(folder: Path, fit: str, only: Only) -> Cohort:
     from serving.analyses.modelling import controls_of, narrowed
 
     patients = Cohort.read(folder)
@@ -83,9 +90,9 @@ def _learnt_from(
             faults.add("train: the cohort names no control arm; fit all arms, or set it")
         else:
             patients = controls_of(patients)
-    if variables or endpoints:
+    if only.variables or only.endpoints:
         with faults.catch():
-            patients = narrowed(patients, variables, endpoints)
+            patients = narrowed(patients, only.variables, only.endpoints)
     faults.raise_if_any()
     return patients
 

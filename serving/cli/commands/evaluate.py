@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from serving.cli.options import FILE, common, seed_of
+from serving.cli.options import FILE, common, progress_lines, seed_of
 from serving.cli.outcome import show
 
 COHORT = """
@@ -80,7 +79,7 @@ def evaluate_cohort(
         json=None if as_json in (None, "-") else Path(str(as_json)),
         **given,
     )
-    done = service.evaluate_patients(request, _progress(quiet=as_json == "-"))
+    done = service.evaluate_patients(request, progress_lines(quiet=as_json == "-"))
     show(done, as_json == "-", _told(done))
 
 
@@ -98,21 +97,6 @@ def _told(done: dict[str, Any]) -> list[str]:
             lines += ["", group]
         lines.append(f"  {metric['sentence']}")
     return [*lines, "", *(f"{kind}: {place}" for kind, place in done["files"].items())]
-
-
-def _progress(quiet: bool) -> Callable[[str, float], None] | None:
-    """Plain lines on standard error, one for every twentieth of the work."""
-    if quiet:
-        return None
-    told = -1
-
-    def tell(what: str, fraction: float) -> None:
-        nonlocal told
-        if int(20 * fraction) > told:
-            told = int(20 * fraction)
-            click.echo(f"{fraction:4.0%} {what}", err=True)
-
-    return tell
 
 
 @click.command(epilog=NOTES)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from serving.cli.options import common, execution
+from serving.cli.options import common, execution, progress_lines
 from serving.cli.outcome import show
 
 EXAMPLES = """
@@ -73,21 +73,7 @@ def evaluate_inference(run: str, as_json: bool, seed: int | None, **asked: Any) 
         seed=seed or 0,
         execution=asked["execution"],
         workers=asked["workers"],
-        progress=_shown(as_json),
+        progress=progress_lines(quiet=as_json),
     )
     show(done, as_json, [*done["sentences"], f"Rule: {done['rules']}", f"Kept: {done['file']}"])
 
-
-def _shown(as_json: bool) -> Any:
-    """Lines of progress, on standard error: a tenth of the work each."""
-    if as_json:
-        return None
-    told: set[int] = set()
-
-    def tell(what: str, fraction: float) -> None:
-        tenth = int(10 * fraction)
-        if tenth not in told:
-            told.add(tenth)
-            click.echo(what, err=True)
-
-    return tell

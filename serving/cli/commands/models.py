@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from serving.cli.options import FILE, as_json, common, overwrite, pairs, seed_of
+from serving.cli.options import FILE, as_json, common, overwrite, pairs, progress_lines, seed_of
 from serving.cli.outcome import show
 
 TRAIN = """
@@ -16,6 +16,8 @@ Examples:
   trialtwin train my-trial --out model
   trialtwin train my-trial --out controls --fit controls --engine cart
   trialtwin train my-trial --out model --variables AGE,SEX,ADASBL,ADAS --endpoints dermatologic
+  trialtwin train my-trial --out model --option checkpoint=work   (goes on after a kill)
+  trialtwin train my-trial --out private --engine mixture --option epsilon=3
 """
 GENERATE = """
 \b
@@ -33,7 +35,9 @@ def _words(text: str) -> tuple[str, ...]:
 @click.argument("cohort", type=FILE)
 @click.option("--out", type=FILE, required=True, help="New folder of the model.")
 @click.option(
-    "--engine", default="twin", show_default=True, help="twin, cart, sdv-gaussian-copula."
+    "--engine", default="twin", show_default=True,
+    help="twin, mixture (instant, exact conditions, private with an epsilon), cart, or SDV's: "
+    "sdv-gaussian-copula, sdv-ctgan, sdv-tvae, sdv-copulagan, sdv-par.",
 )
 @click.option(
     "--fit",
@@ -63,6 +67,7 @@ def train(
     """Fit a generative model to a cohort's folder."""
     from extraction.records.errors import Faults
     from serving import service
+    from serving.service.models import Only
 
     faults = Faults()
     chosen: dict[str, Any] = {}
@@ -74,12 +79,12 @@ def train(
         out,
         engine,
         "controls" if fit == "controls" else "all_arms",
-        _words(variables),
-        _words(endpoints),
+        Only(_words(variables), _words(endpoints)),
         seed or 0,
         chosen,
         overwrite=overwrite,
         also=faults,
+        progress=progress_lines(quiet=as_json),
     )
     show(
         done,
