@@ -22,6 +22,7 @@ from generation.tokenizer import (
 _ATOM_SHARE = 0.03
 _ATOM_CONTRAST = 2.5
 _ON_GRID = 0.95
+_THINS_OUT = 1.3
 _CUT_GAIN_BITS = 0.15 / np.log(2.0)
 _STEPS = (100.0, 50.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001)
 
@@ -41,6 +42,20 @@ def local_mean(ordered: FloatArray, position: float) -> float:
     width = min(MINIMUM_CELL, n)
     first = int(np.clip(round(position * (n - 1)) - width // 2, 0, n - width))
     return float(ordered[first : first + width].mean())
+
+
+def tail_edge(ordered: FloatArray) -> float:
+    """Upper edge of a sorted sample: the mean of its five largest values, or beyond a long tail.
+
+    With T the mean of the five largest and N that of the next five, the largest value of an
+    exponential tail is expected 1.28 scales above T, and T lies 1.29 scales above N: so the edge
+    is 2T - N where the tail thins out, and a synthetic sample has the range of a real one.
+    """
+    top = [float(part.mean()) for part in (ordered[-5:], ordered[-10:-5], ordered[-15:-10])
+           if len(part) == MINIMUM_CELL]
+    if len(top) < 3 or top[0] - top[1] <= _THINS_OUT * (top[1] - top[2]):
+        return local_mean(ordered, 1.0)
+    return 2 * top[0] - top[1]
 
 
 def spread_ties(ordered: FloatArray, step: float) -> FloatArray:
@@ -140,11 +155,15 @@ def _segment(
 ) -> list[tuple[float, float, float | None]]:
     """Bins of a run of sorted values without atoms, each of five patients or more."""
     spread = spread_ties(seen, step)
-    low, high = local_mean(spread, 0.0), local_mean(spread, 1.0)
+    low, high = -tail_edge(-spread[::-1]), tail_edge(spread)
+    if spread[0] >= 0:
+        low = max(low, 0.0)
     wanted = [local_mean(spread, q) for q in np.arange(1, bins) / bins]
     if step > 0:
-        low, high = (np.floor(low / step) - 0.5) * step, (np.ceil(high / step) + 0.5) * step
-        low, high = max(low, seen[0] - step / 2), min(high, seen[-1] + step / 2)
+        under, over = (np.floor(low / step) - 0.5) * step, (np.ceil(high / step) + 0.5) * step
+        # Only an edge beyond a long tail may lie outside what was seen.
+        low = under if low < seen[0] else max(under, seen[0] - step / 2)
+        high = over if high > seen[-1] else min(over, seen[-1] + step / 2)
     accepted: list[float] = []
     apart = {True: MINIMUM_CELL, False: max(MINIMUM_CELL, int(0.5 * len(seen) / bins))}
     for forced, candidates in ((True, list(cuts)), (False, wanted)):
@@ -178,11 +197,18 @@ def fit_categorical(
     values: npt.NDArray[np.object_],
     categories: Sequence[str] | None,
     ordinal: bool = False,
+    profile: FloatArray | None = None,
 ) -> CategoricalCodec:
     """Learn the tokens of a categorical column; categories below five patients are merged.
 
     A rare ordinal category joins its nearest kept neighbour; a rare nominal one joins
-    a kept category called "other" if there is one, and the most frequent one otherwise.
+    a kept category called "other" if there is one, and otherwise the one whose patients are most
+    like its own (without a profile: the most frequent one).
+
+    Parameters
+    ----------
+    profile
+        Standardised other columns of the patients, shape (n, q), 0 where missing.
     """
     series = pd.Series(values, dtype=object)
     counts = series.dropna().astype(str).value_counts()
@@ -192,7 +218,7 @@ def fit_categorical(
     if not kept:
         return CategoricalCodec(name, (), {}, np.ones(1), True, ordinal)
     merged = {
-        c: _host(c, order, kept, counts, ordinal)
+        c: _host(c, order, kept, _likeness(series, c, kept, counts, profile), ordinal)
         for c in order
         if 0 < counts.get(c, 0) < MINIMUM_CELL
     }
@@ -204,14 +230,33 @@ def fit_categorical(
     return CategoricalCodec(name, tuple(kept), merged, mass / mass.sum(), missing, ordinal)
 
 
+def _likeness(
+    series: pd.Series[str],
+    rare: str,
+    kept: list[str],
+    counts: pd.Series[int],
+    profile: FloatArray | None,
+) -> dict[str, float]:
+    """Log of each kept category's share times the normal density of the rare one's patients."""
+    share = {c: float(np.log(counts[c])) for c in kept}
+    if profile is None or not profile.shape[1]:
+        return share
+    labels = series.astype(str).to_numpy()
+    mine = profile[labels == rare]
+    return {
+        c: share[c] - 0.5 * float(((mine - profile[labels == c].mean(axis=0)) ** 2).sum())
+        for c in kept
+    }
+
+
 def _host(
-    rare: str, order: list[str], kept: list[str], counts: pd.Series[int], ordinal: bool
+    rare: str, order: list[str], kept: list[str], likeness: dict[str, float], ordinal: bool
 ) -> str:
     """Category that takes in a rare one."""
     if ordinal:
         return min(kept, key=lambda c: abs(order.index(c) - order.index(rare)))
     other = [c for c in kept if c.strip().lower() == "other"]
-    return other[0] if other else max(kept, key=lambda c: int(counts[c]))
+    return other[0] if other else max(kept, key=lambda c: likeness[c])
 
 
 def category_cuts(values: FloatArray, labels: Sequence[IntArray]) -> list[float]:

@@ -109,8 +109,12 @@ class BaselineColumns:
         computed = {rule.target for rule in rules}
         n = len(arrays)
         bins = max(default_bins(n), min(_MOST_BINS, n // 25))
+        profile = _profile(raw)
         codecs: dict[str, Codec] = {
-            name: fit_variable(v, raw[name], bins) for name, v in variables.items() if not v.numeric
+            name: fit_categorical(
+                name, np.asarray(raw[name], object), v.categories, v.kind == "ordinal", profile
+            )
+            for name, v in variables.items() if not v.numeric
         }
         labels = [c.encode(np.asarray(raw[n], object)) for n, c in codecs.items()
                   if isinstance(c, CategoricalCodec) and n not in computed]
@@ -290,6 +294,19 @@ class BaselineColumns:
             int(state["degree"]),
             int(state["curves"]),
         )
+
+
+def _profile(raw: dict[str, Values]) -> FloatArray:
+    """Numeric columns in robust standard deviations from their medians, 0 where missing."""
+    blocks = [np.zeros((len(next(iter(raw.values()), np.zeros(0))), 0))]
+    for values in raw.values():
+        numbers = np.asarray(values, dtype=np.float64) if values.dtype != object else None
+        if numbers is None or not np.isfinite(numbers).any():
+            continue
+        low, middle, high = np.nanquantile(numbers, [0.25, 0.5, 0.75])
+        scale = (high - low) / 1.349 or 1.0
+        blocks.append(np.nan_to_num(np.clip((numbers - middle) / scale, -4, 4))[:, None])
+    return np.concatenate(blocks, axis=1)
 
 
 def _present(values: Values) -> npt.NDArray[np.bool_]:

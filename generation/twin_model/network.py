@@ -48,13 +48,16 @@ class Network:
     def hidden(self, tiles: Floats32) -> Floats32:
         """What all columns' heads read, shape (members, tiles, 64, hidden)."""
         w = self.weights
-        hidden = gelu(tiles @ w["enter"][:, None] + w["enter_bias"][:, None])
-        for k in range(self.weights["block"].shape[1]):
-            centred = hidden - hidden.mean(axis=-1, keepdims=True)
-            spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(1e-5))
-            inner = centred / spread * w["norm"][:, None, :, k] + w["norm_bias"][:, None, :, k]
-            inner = inner @ w["block"][:, None, k] + w["block_bias"][:, None, :, k]
-            hidden = hidden + gelu(inner)
+        hidden = tiles @ w["enter"][:, None]
+        hidden = gelu(np.add(hidden, w["enter_bias"][:, None], out=hidden))
+        mean = np.full((hidden.shape[-1], 1), 1 / hidden.shape[-1], dtype=np.float32)
+        for k in range(w["block"].shape[1]):
+            inner = hidden - hidden @ mean
+            inner /= np.sqrt((inner * inner) @ mean + np.float32(1e-5))
+            inner *= w["norm"][:, None, :, k]
+            inner += w["norm_bias"][:, None, :, k]
+            inner = inner @ w["block"][:, None, k]
+            hidden += gelu(np.add(inner, w["block_bias"][:, None, :, k], out=inner))
         return np.asarray(hidden, dtype=np.float32)
 
     def logits(self, inputs: Floats32, column: int) -> Floats32:
@@ -90,6 +93,13 @@ class Network:
 
 def gelu(x: Floats32) -> Floats32:
     """Gaussian error linear unit in its tanh form."""
-    cubic = x * (np.float32(1) + np.float32(0.044715) * x * x)
-    inner = np.tanh(np.float32(0.7978845608) * cubic)
-    return np.asarray(np.float32(0.5) * x * (np.float32(1) + inner), dtype=np.float32)
+    inner = x * x
+    inner *= np.float32(0.044715)
+    inner += np.float32(1)
+    inner *= x
+    inner *= np.float32(0.7978845608)
+    np.tanh(inner, out=inner)
+    inner += np.float32(1)
+    inner *= x
+    inner *= np.float32(0.5)
+    return inner

@@ -9,6 +9,7 @@ from generation.tokenizer_fitting import (
     fit_numeric,
     learn_step,
     spread_ties,
+    tail_edge,
 )
 
 
@@ -21,9 +22,29 @@ def test_neither_extreme_of_a_number_is_stored() -> None:
     codec = fit_numeric("x", values, 16)
     stored = np.concatenate([codec.knots.ravel(), codec.edges, codec.mass])
     assert not np.isin(stored, values).any()
-    assert codec.knots.min() > values.min()
-    assert codec.knots.max() < values.max()
     assert np.bincount(codec.encode(values)).min() >= MINIMUM_CELL
+
+
+def test_the_edge_of_a_long_tail_is_where_the_largest_value_is_expected() -> None:
+    drawn = np.sort(np.random.default_rng(8).exponential(size=(400, 500)), axis=1)
+    edges = np.array([tail_edge(row) for row in drawn])
+    five = drawn[:, -5:].mean()
+    # The expected largest of n exponentials is 1 + 1/2 + ... + 1/n.
+    expected = np.sum(1 / np.arange(1, 501))
+    error = edges.std() / np.sqrt(len(edges))
+    # The edge moves in long tails only, so a part of the distance remains: less than a quarter.
+    assert abs(edges.mean() - expected) < 0.25 * (expected - five) + 3.9 * error
+    short = np.sort(np.random.default_rng(9).uniform(size=500))
+    assert tail_edge(short) < 1.02
+
+
+def test_a_rare_category_joins_the_one_it_is_most_like() -> None:
+    values = np.repeat(np.array(["A", "B", "RARE"], dtype=object), [60, 40, 3])
+    profile = np.where(values == "A", -1.0, 1.0)[:, None]
+    assert fit_categorical("x", values, None).merged == {"RARE": "A"}
+    assert fit_categorical("x", values, None, profile=profile).merged == {"RARE": "B"}
+    named = np.where(values == "A", "Other", values).astype(object)
+    assert fit_categorical("x", named, None, profile=profile).merged == {"RARE": "Other"}
 
 
 def test_decoding_stays_in_the_bin_that_was_encoded() -> None:
