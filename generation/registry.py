@@ -24,6 +24,11 @@ ENGINES: dict[str, str] = {
 }
 """Built-in engines: name to ``module:Class``. The first is the default."""
 
+UNLISTED: dict[str, str] = {
+    "twin-private": "generation.privacy.private_twin:PrivateTwinModel",
+}
+"""Engines that cannot be fitted without being told more (a privacy budget, declared ranges)."""
+
 ENTRY_POINTS = "trialtwin.engines"
 """Entry-point group under which other packages add engines."""
 
@@ -41,7 +46,7 @@ def engine_class(name: str) -> type[Model]:
     InputError
         If there is no such engine.
     """
-    known = _registered()
+    known = {**_registered(), **UNLISTED}
     if name not in known:
         raise InputError(f"engine: {name!r} is unknown; choose one of {', '.join(known)}")
     module, _, attribute = known[name].partition(":")

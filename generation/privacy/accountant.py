@@ -16,6 +16,9 @@ import numpy as np
 ORDERS: tuple[float, ...] = (*(1 + x / 10.0 for x in range(1, 100)), *map(float, range(12, 64)))
 """Renyi orders of opacus's accountant."""
 
+SEARCH_ORDERS: tuple[float, ...] = (2.5, 3.5, 4.5, *map(float, range(2, 64)))
+"""Orders that opacus computes quickly; fewer orders only overstate what is spent."""
+
 _TOLERANCE = 1e-3
 _MOST_NOISE = 1e6
 
@@ -48,15 +51,18 @@ class Mechanism:
 
 
 def gaussian_curve(
-    noise_multiplier: float, sample_rate: float = 1.0, steps: int = 1
+    noise_multiplier: float,
+    sample_rate: float = 1.0,
+    steps: int = 1,
+    orders: Sequence[float] = ORDERS,
 ) -> tuple[float, ...]:
     """Renyi curve of the (sampled) Gaussian mechanism, computed by opacus."""
     if sample_rate == 1.0:  # the closed form that opacus itself uses; it needs no import
-        return tuple(steps * order / (2 * noise_multiplier**2) for order in ORDERS)
+        return tuple(steps * order / (2 * noise_multiplier**2) for order in orders)
     from opacus.accountants.analysis.rdp import compute_rdp
 
     found = compute_rdp(
-        q=sample_rate, noise_multiplier=noise_multiplier, steps=steps, orders=list(ORDERS)
+        q=sample_rate, noise_multiplier=noise_multiplier, steps=steps, orders=list(orders)
     )
     return tuple(float(x) for x in np.asarray(found))
 
@@ -70,12 +76,14 @@ def exponential_curve(epsilon: float, steps: int = 1) -> tuple[float, ...]:
     return tuple(steps * min(order * epsilon**2 / 8.0, epsilon) for order in ORDERS)
 
 
-def epsilon_of(curve: Sequence[float], delta: float) -> float:
+def epsilon_of(
+    curve: Sequence[float], delta: float, at: Sequence[float] = ORDERS
+) -> float:
     """Epsilon of a Renyi curve at a delta, by opacus's conversion; 0 of an empty curve."""
     values = np.asarray(curve, dtype=np.float64)
     if not values.any():
         return 0.0
-    orders = np.asarray(ORDERS)
+    orders = np.asarray(at)
     terms = values - (np.log(delta) + np.log(orders)) / (orders - 1) + np.log(
         (orders - 1) / orders
     )
@@ -91,7 +99,10 @@ def total_curve(mechanisms: Sequence[Mechanism]) -> tuple[float, ...]:
 
 
 def smallest_noise(
-    epsilon: float, delta: float, build: Callable[[float], Sequence[float]]
+    epsilon: float,
+    delta: float,
+    build: Callable[[float], Sequence[float]],
+    at: Sequence[float] = ORDERS,
 ) -> float:
     """Smallest scale of noise whose curve stays within epsilon at delta.
 
@@ -101,6 +112,8 @@ def smallest_noise(
         What may be spent.
     build
         The whole curve for a scale of noise; it must fall as the scale rises.
+    at
+        Orders of the curve.
 
     Raises
     ------
@@ -108,13 +121,13 @@ def smallest_noise(
         If no noise is enough.
     """
     low, high = 0.0, 1.0
-    while epsilon_of(build(high), delta) > epsilon:
+    while epsilon_of(build(high), delta, at) > epsilon:
         low, high = high, 2 * high
         if high > _MOST_NOISE:
             raise ValueError("the privacy budget is too small for any noise")
     while high - low > _TOLERANCE * high:
         middle = (low + high) / 2
-        if epsilon_of(build(middle), delta) > epsilon:
+        if epsilon_of(build(middle), delta, at) > epsilon:
             low = middle
         else:
             high = middle

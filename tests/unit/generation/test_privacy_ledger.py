@@ -7,6 +7,7 @@ import pytest
 from extraction.records import InputError, RefusedError
 from generation.privacy.accountant import (
     ORDERS,
+    SEARCH_ORDERS,
     Mechanism,
     epsilon_of,
     exponential_curve,
@@ -42,7 +43,9 @@ def test_epsilon_equals_the_accountant_of_opacus(history: list[tuple[float, floa
 def test_noise_for_a_target_equals_that_of_opacus() -> None:
     """Their search stops within .01 of epsilon, ours within .1 % of the noise."""
     theirs = sampled_gaussian_noise(3.0, DELTA, 0.1, 200)
-    ours = smallest_noise(3.0, DELTA, lambda noise: gaussian_curve(noise, 0.1, 200))
+    ours = smallest_noise(
+        3.0, DELTA, lambda noise: gaussian_curve(noise, 0.1, 200, SEARCH_ORDERS), SEARCH_ORDERS
+    )
     assert ours == pytest.approx(theirs, rel=0.01)
     assert epsilon_of(gaussian_curve(ours, 0.1, 200), DELTA) <= 3.0
 
