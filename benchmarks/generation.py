@@ -2,7 +2,8 @@
 
 Development is on three quarters of each data set, by five splits (train on four fifths, judge on
 the fifth). ``--lockbox`` trains on the three quarters and judges on the locked quarter, once a
-release; the opening is logged. Fits and judgements are kept under ``var/benchmarks`` and found
+release; the opening is logged (peers: ``benchmarks.peers.run --locked`` beforehand, which opens
+nothing). Fits and judgements are kept under ``var/benchmarks`` and found
 again by the hash of data, code, options, split and seed. Peers are run beforehand, by
 ``python -m benchmarks.peers.run``; here they are looked up.
 
@@ -27,6 +28,7 @@ from benchmarks.generation_effects import EFFECTS, log_hazard_ratios
 from benchmarks.generation_effects import judged as judged_effects
 from benchmarks.generation_fits import (
     FOLDS,
+    LOCKED,
     PEERS,
     ROOT,
     STORE,
@@ -46,8 +48,6 @@ from generation.evaluation.metric import plain
 OWN = ("twin", "mixture", "cart")
 LARGE = 3000
 """Patients from which a data set has two splits."""
-LOCKED = -1
-"""Number of the split that holds the locked quarter out."""
 SCALING = STORE / "scaling.json"
 
 
@@ -56,17 +56,22 @@ class DataSet:
 
     def __init__(self, name: str, seed: int, splits: int, lockbox: str | None) -> None:
         self.name, self.seed = name, seed
-        cohort = DATASETS[name]()
-        if lockbox is None:
-            self.cohort = development(cohort)
-            fold = self.cohort.folds(FOLDS, seed)
-            numbers = range(min(splits, 2) if len(self.cohort) >= LARGE else splits)
-            self.splits = {k: _split(fold == k) for k in numbers}
-        else:
-            train, _ = open_lockbox(cohort, lockbox, "generation benchmark")
-            self.cohort = cohort
-            self.splits = {LOCKED: _split(cohort.positions(train.subjects), len(cohort))}
+        whole = DATASETS[name]()
+        self.cohort = development(whole) if lockbox is None else whole
+        self.splits = self._locked(lockbox) if lockbox else self._folds(splits)
         self._benches: dict[tuple[int, ...], Bench] = {}
+
+    def _folds(self, splits: int) -> dict[int, Split]:
+        """The first of five splits; two of a large data set."""
+        fold = self.cohort.folds(FOLDS, self.seed)
+        most = min(splits, 2) if len(self.cohort) >= LARGE else splits
+        return {k: Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(most)}
+
+    def _locked(self, commit: str) -> dict[int, Split]:
+        """Train on the three quarters, judge on the locked one; the opening is logged."""
+        train, locked = open_lockbox(self.cohort, commit, "generation benchmark")
+        rows = [self.cohort.positions(part.subjects) for part in (train, locked)]
+        return {LOCKED: Split(*(np.sort(part) for part in rows))}
 
     def train(self, number: int) -> Cohort:
         """Training patients of a split."""
@@ -82,15 +87,6 @@ class DataSet:
         return self._benches[key]
 
 
-def _split(held: np.ndarray[Any, Any], n: int | None = None) -> Split:
-    """A split from a mask of who is held out, or from positions of who is trained on."""
-    if n is not None:
-        mask = np.ones(n, dtype=bool)
-        mask[held] = False
-        held = mask
-    return Split(np.flatnonzero(~held), np.flatnonzero(held))
-
-
 def run_engine(data: DataSet, engine: str, refit: bool, options: dict[str, Any]) -> dict[str, Any]:
     """Fit (or look up) every split of one engine, and judge what there is.
 
@@ -104,8 +100,9 @@ def run_engine(data: DataSet, engine: str, refit: bool, options: dict[str, Any])
     for number in data.splits:
         job = Job(data.name, engine, number, data.seed, options)
         try:
-            again = refit and (engine not in PEERS or number == LOCKED)
-            fits[number] = fitted(job, data.train(number), len(data.cohort), refit=again)
+            fits[number] = fitted(
+                job, data.train(number), len(data.cohort), refit=refit and engine not in PEERS
+            )
         except NotFitted as error:
             reason = str(error)
     if not fits:

@@ -27,6 +27,8 @@ from generation.randomness import integer_seed
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "var" / "benchmarks"
 FOLDS = 5
+LOCKED = -1
+"""Number of the split that trains on the three quarters and holds the locked one out."""
 SYNTHESES = 50
 """Synthetic training sets drawn from one fit for the hazard ratios."""
 RATE_ROWS = 5000
