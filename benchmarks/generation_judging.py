@@ -17,6 +17,7 @@ import pandas as pd
 
 from benchmarks.generation_tables import KEY, UNTIL, in_order
 from extraction.records import Cohort
+from extraction.records.constraints import all_met
 from generation.evaluation.controls import copy, independent
 from generation.evaluation.disclosure import privacy
 from generation.evaluation.fidelity import marginals, pairs, strong_pairs
@@ -36,6 +37,7 @@ _COPIES = 6
 _REAL_ROWS = 20_000
 """Rows over all draws of real against real: many draws of small sets, three of large ones."""
 _MOST_TARGETS = 6
+_SKEWED = 1.5
 Distance = Callable[[Table, Table], float]
 
 
@@ -228,16 +230,20 @@ class Bench:
         }
 
     def _impossible(self, samples: Sequence[Cohort]) -> dict[str, Any]:
-        frames = [
-            impossible_rows(self.cohort.schema, s.subjects, s.observations, s.events)
-            for s in samples
-        ]
+        frames = [_faults(self.cohort, sample) for sample in samples]
         kinds = pd.concat(frames)["fault"].value_counts()
         return {
             "patients": sum(int(f[KEY].nunique()) for f in frames),
             "of": sum(map(len, samples)),
             "kinds": {str(k): int(v) for k, v in kinds.items()},
         }
+
+
+def _faults(real: Cohort, sample: Cohort) -> pd.DataFrame:
+    """Impossible entries and broken constraints of the schema, by patient."""
+    found = impossible_rows(real.schema, sample.subjects, sample.observations, sample.events)
+    broken = sample.subjects.loc[~all_met(sample, real.schema.constraints), [KEY]]
+    return pd.concat([found, broken.assign(fault="broken_constraint")], ignore_index=True)
 
 
 def _best_targets(reference: Reference) -> list[Target]:
@@ -254,25 +260,42 @@ def lag_ones(real: Cohort, samples: Sequence[Cohort]) -> dict[str, dict[str, flo
     """Correlation of a value with the patient's value before, per numeric variable.
 
     Over all visits of all patients, planned or not; variables with 200 real pairs or more.
-    Correlations of samples are averaged over splits.
+    Variables that are positive and skewed in real patients count by their logarithm, so that
+    a few extreme values do not make the correlation. Those of samples are averaged over splits.
     """
-    theirs = _lag_one(real)
-    ours = [_lag_one(s) for s in samples]
+    logged = _skewed(real)
+    theirs = _lag_one(real, logged)
+    ours = [_lag_one(s, logged) for s in samples]
     return {
         name: {
             "real": r,
             "synthetic": float(np.mean([o.get(name, (0.0, 0))[0] for o in ours])),
             "pairs": n,
+            "log": name in logged,
         }
         for name, (r, n) in theirs.items()
         if n >= FEWEST_PAIRS
     }
 
 
-def _lag_one(cohort: Cohort) -> Mapping[str, tuple[float, int]]:
+def _skewed(real: Cohort) -> set[str]:
+    found = set()
+    for name, values in real.observations.groupby("variable")["value"]:
+        known = values.dropna().to_numpy(float)
+        if len(known) and known.min() > 0 and np.ptp(known) > 0:
+            z = (known - known.mean()) / known.std()
+            if (z**3).mean() > _SKEWED:
+                found.add(str(name))
+    return found
+
+
+def _lag_one(cohort: Cohort, logged: set[str]) -> Mapping[str, tuple[float, int]]:
     rows = cohort.observations
     numeric = [v.name for v in cohort.schema.longitudinal if v.numeric]
     rows = rows[rows["variable"].isin(numeric) & rows["value"].notna()]
+    value = rows["value"].to_numpy(float)
+    by_log = rows["variable"].isin(logged).to_numpy()
+    rows = rows.assign(value=np.where(by_log, np.log(np.maximum(value, 1e-3)), value))
     rows = rows.sort_values([KEY, "variable", "day"], kind="stable")
     before = rows.groupby([KEY, "variable"])["value"].shift()
     both = rows.assign(before=before).dropna(subset=["before"])
