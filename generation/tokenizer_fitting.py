@@ -161,9 +161,10 @@ def _segment(
     wanted = [local_mean(spread, q) for q in np.arange(1, bins) / bins]
     if step > 0:
         under, over = (np.floor(low / step) - 0.5) * step, (np.ceil(high / step) + 0.5) * step
-        # Only an edge beyond a long tail may lie outside what was seen.
-        low = under if low < seen[0] else max(under, seen[0] - step / 2)
-        high = over if high > seen[-1] else min(over, seen[-1] + step / 2)
+        # Only the edge of a long tail may lie outside the cells of the values.
+        first, last = seen[0] - step / 2, seen[-1] + step / 2
+        low = under if low < first else max(under, first)
+        high = over if high > last else min(over, last)
     accepted: list[float] = []
     apart = {True: MINIMUM_CELL, False: max(MINIMUM_CELL, int(0.5 * len(seen) / bins))}
     for forced, candidates in ((True, list(cuts)), (False, wanted)):

@@ -38,6 +38,14 @@ def test_the_edge_of_a_long_tail_is_where_the_largest_value_is_expected() -> Non
     assert tail_edge(short) < 1.02
 
 
+def test_no_value_below_a_hard_limit_is_decoded() -> None:
+    age = np.clip(np.round(np.random.default_rng(3).exponential(12, size=3000)) + 50, 50, 100)
+    codec = fit_numeric("age", age, 16)
+    rng = np.random.default_rng(4)
+    drawn = codec.decode(rng.integers(0, codec.bins, 5000), rng.random(5000))
+    assert drawn.min() == 50
+
+
 def test_a_rare_category_joins_the_one_it_is_most_like() -> None:
     values = np.repeat(np.array(["A", "B", "RARE"], dtype=object), [60, 40, 3])
     profile = np.where(values == "A", -1.0, 1.0)[:, None]
