@@ -63,7 +63,7 @@ class NotesSection(Section):
 class ModelsSection(Section):
     """The two fits: controls only, and all arms."""
 
-    engine: str = Field("twin", description="twin, cart, sdv-gaussian-copula or a plug-in's name")
+    engine: str = Field("twin", description="twin, mixture, cart, an sdv engine or a plug-in")
     baseline: tuple[Name, ...] = Field(min_length=1, description="baseline variables to learn")
     longitudinal: tuple[Name, ...] = Field((), description="variables over time to learn")
     endpoints: tuple[Name, ...] = Field((), description="time-to-event endpoints to learn")
