@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from extraction.records.conditions import Interval
 from generation.assembly import TrialArrays
 from generation.randomness import Stream
 from generation.twin_model.hazards import calibrate, kaplan_meier
@@ -10,6 +11,7 @@ from generation.twin_model.hazards_arms import match_arms
 from generation.twin_model.hazards_cox import arm_effects, fit_cox
 from generation.twin_model.outcome import OutcomeModel
 from generation.twin_model.outcome_fitting import fit_outcome
+from generation.twin_model.outcome_weights import outcome_weight
 from generation.twin_model.recalibration import calibration_slope, recalibrated
 from generation.twin_model.residual import (
     Design,
@@ -195,3 +197,17 @@ def test_only_a_slope_off_beyond_noise_recalibrates() -> None:
     wider, factor = recalibrated(cox, 1, 1.5, 0.2)
     assert factor == 1.5
     assert wider.beta == pytest.approx(cox.beta * [1.5, 1.5, 1.0])
+
+
+def test_the_weight_of_an_outcome_is_the_share_of_draws_that_show_it(
+    illness_death: tuple[OutcomeModel, TrialArrays],
+) -> None:
+    model, _ = illness_death
+    n = 8000
+    x = np.tile([[0.3]], (n, 1))
+    events = model.draw_events(x, Stream(2, "w"), np.arange(n))
+    for name, low, high in (("recurrence", 100, 300), ("death", 0, 400), ("death", 200, np.inf)):
+        day, status = events[name]
+        shown = np.mean((status > 0) & (day > low) & (day <= high))
+        weight = outcome_weight(model, x[:1], {name: Interval(low, high)})[0]
+        assert weight == pytest.approx(shown, abs=3.9 * 0.5 / np.sqrt(n))
