@@ -125,6 +125,8 @@ def fit_conformal(
     At most 160 patients are forecast, each from one of his visits to the next three.
     """
     names = tuple(v.name for v in schema.longitudinal if v.numeric and v.name in arrays.values)
+    if not names:
+        return None
     n = len(arrays)
     rng = generator(seed, "conformal")
     fold, judged = rng.permutation(n) % _FOLDS, rng.permutation(n) < _MOST_PATIENTS
@@ -187,10 +189,7 @@ def _judged(
         rows = np.flatnonzero((chosen == i) & known.any(axis=1) & ahead.any(axis=1))
         if len(rows):
             parts.append(_from_day(process, arrays, setting, names, rows, ahead[rows], day))
-    if not parts:
-        nothing = np.zeros(0, dtype=np.int64)
-        return Calibration(nothing, nothing, np.zeros(0), np.zeros((0, len(LEVELS))))
-    return Calibration.join(parts)
+    return Calibration.join(parts) if parts else _nothing()
 
 
 def _origins(schedule: Schedule, arrays: TrialArrays) -> list[float]:
@@ -236,26 +235,31 @@ def _from_day(
             found = guesses[mine, k] if planned else between(
                 drawn.visit_day[mine], guesses[mine], np.repeat(when, _DRAWS)
             )
-            score, enough = _scores(found.reshape(-1, _DRAWS), known[seen, k])
+            score, enough = scores(found.reshape(-1, _DRAWS), known[seen, k])
             count = int(enough.sum())
             parts.append(Calibration(
                 own[seen][enough], np.full(count, v), (when - day)[enough], score[enough]
             ))
-    return Calibration.join(parts)
+    return Calibration.join(parts) if parts else _nothing()
 
 
-def _scores(drawn: FloatArray, truth: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def _nothing() -> Calibration:
+    none = np.zeros(0, dtype=np.int64)
+    return Calibration(none, none, np.zeros(0), np.zeros((0, len(LEVELS))))
+
+
+def scores(drawn: FloatArray, truth: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Distances of truths from medians in half widths, and where a quarter of draws tell."""
     enough = np.isfinite(drawn).sum(axis=1) >= max(_DRAWS // 4, 2)
     filled = np.where(enough[:, None], drawn, 0.0)
     middle = np.nanmedian(filled, axis=1)
-    scores = []
+    found = []
     for level in LEVELS:
         low, high = np.nanquantile(filled, [(1 - level) / 2, (1 + level) / 2], axis=1)
         under = (middle - truth) / np.maximum(middle - low, 1e-9)
         over = (truth - middle) / np.maximum(high - middle, 1e-9)
-        scores.append(np.maximum(under, over))
-    return np.stack(scores, axis=1), enough
+        found.append(np.maximum(under, over))
+    return np.stack(found, axis=1), enough
 
 
 def between(days: FloatArray, values: FloatArray, when: FloatArray) -> FloatArray:

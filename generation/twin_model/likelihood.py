@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from generation.engine import arm_fault
 from generation.randomness import generator
 from generation.tokenizer import FloatArray, IntArray
 from generation.twin_model.columns import ARM
+from generation.twin_model.visit_scoring import score_visits
 
 if TYPE_CHECKING:
     from generation.twin_model.model import TwinModel
@@ -60,7 +61,32 @@ class OrderedLogProb:
         return float(self.spread.mean())
 
 
-def log_prob(model: TwinModel, cohort: Cohort, order: Sequence[str] | None) -> FloatArray:
+class LogProbParts(NamedTuple):
+    """Log-probability of patients in nats, by what it tells of.
+
+    Attributes
+    ----------
+    baseline
+        Baseline columns and arm, shape (n,).
+    outcome
+        Events, and leaving where a hazard drives it, given the visits before them, shape (n,).
+    visits
+        Visits after baseline: who came when, what was measured, the values, shape (n,).
+    """
+
+    baseline: FloatArray
+    outcome: FloatArray
+    visits: FloatArray
+
+    @property
+    def total(self) -> FloatArray:
+        """Log-probability of all."""
+        return self.baseline + self.outcome + self.visits
+
+
+def log_prob_parts(
+    model: TwinModel, cohort: Cohort, order: Sequence[str] | None
+) -> LogProbParts:
     """Log-probability of each patient under one order; see `TwinModel.log_prob`."""
     names = model.sampler.columns.names
     if order is not None and sorted(order) != sorted(names):
@@ -68,7 +94,8 @@ def log_prob(model: TwinModel, cohort: Cohort, order: Sequence[str] | None) -> F
             f"order: must hold each drawn baseline column once: {', '.join(names)}"
         )
     places = None if order is None else np.array([names.index(name) for name in order])
-    return np.asarray(_under(model, cohort, [places])[0])
+    found = _under(model, cohort, [places])
+    return found._replace(baseline=found.baseline[0])
 
 
 def log_prob_orders(model: TwinModel, cohort: Cohort, orders: int, seed: int) -> OrderedLogProb:
@@ -77,11 +104,12 @@ def log_prob_orders(model: TwinModel, cohort: Cohort, orders: int, seed: int) ->
         raise InputError(f"orders: {orders}; at least 1 is needed, and 2 for a standard error")
     rng = generator(seed, "twin likelihood orders")
     count = len(model.sampler.columns)
-    return OrderedLogProb.of(_under(model, cohort, [rng.permutation(count) for _ in range(orders)]))
+    found = _under(model, cohort, [rng.permutation(count) for _ in range(orders)])
+    return OrderedLogProb.of(found.total)
 
 
-def _under(model: TwinModel, cohort: Cohort, orders: Sequence[IntArray | None]) -> FloatArray:
-    """Log-probabilities under several orders, shape (orders, n)."""
+def _under(model: TwinModel, cohort: Cohort, orders: Sequence[IntArray | None]) -> LogProbParts:
+    """Log-probabilities under several orders; the baseline's of shape (orders, n)."""
     from generation.twin_model.parts import arm_features
 
     arrays = align(to_arrays(cohort), model.schema, model.visit_names)
@@ -98,5 +126,7 @@ def _under(model: TwinModel, cohort: Cohort, orders: Sequence[IntArray | None]) 
     rich = np.concatenate(
         [columns.features(encoded, True), arm_features(arrays.arm, model.card.arms)], axis=1
     )
-    rest = rest + model.outcome.log_prob(rich, arrays)
-    return np.stack([model.sampler.log_prob(encoded, order) + rest for order in orders])
+    visits = score_visits(model.parts, model.card.arms, arrays)
+    outcome = model.outcome.log_prob(rich, arrays) + visits.events
+    baseline = np.stack([model.sampler.log_prob(encoded, order) + rest for order in orders])
+    return LogProbParts(baseline, outcome, visits.visits)

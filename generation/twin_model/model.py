@@ -26,7 +26,7 @@ from pydantic import Field
 from extraction.records import Cohort, InputError, Timeline, conditions
 from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
-from generation.assembly import TrialArrays, settle, to_cohort
+from generation.assembly import TrialArrays, to_cohort
 from generation.cart_columns import Bound, allowed_arms, arm_share, region_of
 from generation.engine import (
     Capability,
@@ -39,16 +39,22 @@ from generation.engine import (
     parse_options,
     report_progress,
 )
-from generation.randomness import Stream, decision_id
+from generation.randomness import Stream
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, Encoded
+from generation.twin_model.conformal import Conformal
 from generation.twin_model.filling import empty_arrays, write_day_zero
+from generation.twin_model.following import follow, setting_of
 from generation.twin_model.futures import continue_timeline, expected_outcome, futures
-from generation.twin_model.likelihood import OrderedLogProb, log_prob, log_prob_orders
+from generation.twin_model.likelihood import (
+    LogProbParts,
+    OrderedLogProb,
+    log_prob_orders,
+    log_prob_parts,
+)
 from generation.twin_model.net_settings import NetSettings
-from generation.twin_model.outcome import Event, Latent, kept
-from generation.twin_model.parts import TwinParts, arm_features, arm_labels, fit_parts, phase_of
-from generation.twin_model.visits import Setting
+from generation.twin_model.outcome import Event
+from generation.twin_model.parts import TwinParts, arm_labels, fit_parts
 
 _LOT = 256
 
@@ -194,7 +200,7 @@ class TwinModel(Model):
         drawn = self.sampler.draw(request.patients, request.stream, bounds)
         labels = arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
         arrays = self.empty(drawn.encoded, labels)
-        setting = self._setting(arrays, drawn.encoded, request)
+        setting = setting_of(self, arrays, drawn.encoded, request)
         write_day_zero(arrays, columns, drawn.encoded, self.visits, setting)
         self.simulate(arrays, drawn.encoded, request, None, {})
         report = SamplingReport(
@@ -302,73 +308,33 @@ class TwinModel(Model):
 
         `known` are events of the history (status 0 where none has happened).
         """
-        columns, stream, patients = self.sampler.columns, request.stream, request.patients
-        setting = self._setting(arrays, encoded, request)
-        rich = np.concatenate([columns.features(encoded, True), setting.arm], axis=1)
-        since = after or 0.0
-        course, run = self.parts.course, None
-        if course is not None and self.visits is not None:
-            run = course.begin(
-                self.outcome, rich, setting.arm, stream, patients, since, request.dropout
-            )
-        latent = run.latent() if run else None
-        events, leaving = self._hazards(rich, request, since, known, latent)
-        if self.visits is not None:
-            arrays.follow_up = self.outcome.close(leaving, events)
-            end = self.visits.run(arrays, setting, after, request.dropout, run)
-            if run is not None:
-                events, leaving = self._hazards(rich, request, since, known, run.latent())
-            leaving = end if self.visits.drives else leaving
-        closed = self.outcome.close(leaving, events)
-        ended = closed < leaving
-        arrays.events, arrays.follow_up = events, closed
-        phase = phase_of(self.outcome, self.visits, closed, ended)
-        place = stream.uniform(patient=patients, decision=decision_id("reason"))
-        arrays.end_reason = self.parts.reasons.draw(
-            arrays.arm, phase, place, request.dropout
-        )
-        lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
-        for name, drawn in self.outcome.reflect(
-            self.schema, closed, arrays.end_reason, lag, since
-        ).items():
-            events[name] = kept(known.get(name), drawn)
-        settle(arrays, request.until_day, self.outcome.at_end)
-
-    def _setting(self, arrays: TrialArrays, encoded: Encoded, request: Request) -> Setting:
-        """Whose visits are simulated, as the visit process sees them."""
-        return Setting(
-            self.sampler.columns.features(encoded, False),
-            arm_features(arrays.arm, self.card.arms), request.stream, request.patients,
-        )
-
-    def _hazards(
-        self, features: FloatArray, request: Request, after: float, known: dict[str, Event],
-        latent: Latent | None,
-    ) -> tuple[dict[str, Event], FloatArray]:
-        """Events, and the end of observation by the hazard of leaving (NaN where it has none)."""
-        stream, patients = request.stream, request.patients
-        events = self.outcome.draw_events(features, stream, patients, after, known, latent)
-        driven = self.visits is not None and self.visits.drives
-        if driven or not np.isfinite(self.outcome.end):
-            return events, np.full(len(patients), np.nan)
-        leaving = self.outcome.draw_follow_up(
-            features, stream, patients, after, request.dropout, latent
-        )
-        return events, leaving
+        follow(self, arrays, encoded, request, after, known)
 
     def log_prob(self, cohort: Cohort, order: Sequence[str] | None = None) -> FloatArray:
         """Log-probability of baseline tokens, arm and events of each patient, in nats.
 
         Exact for the stated order of the baseline columns, members averaged in probability at
         every step; numbers count at their bin, computed columns and unknown values not at all;
-        visits after baseline and leaving by visits are left out.
+        visits count with the probability of who came when, of what was measured and of the values
+        (on a continuum their density). See `log_prob_parts`.
 
         Parameters
         ----------
         order
             Every drawn baseline column once (`baseline_columns`); None is the schema's order.
         """
-        return log_prob(self, cohort, order)
+        return log_prob_parts(self, cohort, order).total
+
+    def log_prob_parts(
+        self, cohort: Cohort, order: Sequence[str] | None = None
+    ) -> LogProbParts:
+        """`log_prob` as its parts: baseline, outcome and visits, (n,) each."""
+        return log_prob_parts(self, cohort, order)
+
+    @property
+    def conformal(self) -> Conformal | None:
+        """Widening factors that make intervals of visit values hold; None without visits."""
+        return self.parts.conformal
 
     def log_prob_orders(self, cohort: Cohort, orders: int = 8, seed: int = 0) -> OrderedLogProb:
         """Log-probability averaged over random orders of the baseline columns.

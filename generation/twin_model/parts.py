@@ -15,6 +15,7 @@ from generation.engine import Progress, present_arms, report_progress
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, BaselineColumns, Encoded
+from generation.twin_model.conformal import Conformal, fit_conformal
 from generation.twin_model.copula import Copula
 from generation.twin_model.course import Course
 from generation.twin_model.decoding import BaselineSampler
@@ -45,6 +46,7 @@ class TwinParts:
     reasons: EndReasons
     visit_names: tuple[str | None, ...]
     course: Course | None = None
+    conformal: Conformal | None = None
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the parts, the schema apart."""
@@ -55,6 +57,7 @@ class TwinParts:
             "outcome": self.outcome.state(),
             "visits": self.visits.state() if self.visits else None,
             "course": self.course.state() if self.course else None,
+            "conformal": self.conformal.state() if self.conformal else None,
             "reasons": self.reasons.state(),
             "visit_names": list(self.visit_names),
         }
@@ -75,6 +78,7 @@ class TwinParts:
             EndReasons(**state["reasons"]),
             tuple(state["visit_names"]),
             Course.from_state(state["course"]) if state["course"] else None,
+            Conformal.from_state(state["conformal"]) if state["conformal"] else None,
         )
 
 
@@ -132,7 +136,7 @@ def fit_parts(
     until, ended = observed_until(arrays), outcome.ended(arrays)
     plain = columns.features(encoded, False)
     data = read_visits(schema, arrays, schedule, plain, dummies, until, ended)
-    visits = course = None
+    visits = course = conformal = None
     if data is not None:
         visits = fit_visits(data, progress)
     if data is not None and visits is not None:
@@ -141,9 +145,14 @@ def fit_parts(
         course = fit_course_of(
             data, visits, outcome, rich, columns, schema, population, seed, progress
         )
+        report_progress(progress, "visits: intervals", 0.0)
+        conformal = fit_conformal(
+            schema, arrays, schedule, plain, dummies, until, ended, seed
+        )
     causes = frozenset(cause for e in schema.endpoints for cause in e.causes)
     reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, until, ended), causes)
-    return TwinParts(sampler, outcome, visits, reasons, arrays.visits, course), metrics
+    parts = TwinParts(sampler, outcome, visits, reasons, arrays.visits, course, conformal)
+    return parts, metrics
 
 
 def arm_features(labels: npt.NDArray[np.object_], arms: tuple[str, ...]) -> FloatArray:

@@ -14,7 +14,7 @@ from generation.twin_model.hazards import by_tiles
 _ENOUGH_ROWS = 4000
 _FOLDS = 3
 _TRIAL_STEPS = 8
-_LIGHT = 0.1
+_LIGHT = 0.02
 _GRID = np.logspace(-2, 4, 13)
 
 
@@ -38,7 +38,9 @@ class Ridge:
         return {"weights": self.weights, "intercept": self.intercept}
 
 
-def fit_ridge(x: FloatArray, y: FloatArray, free: np.ndarray) -> Ridge:
+def fit_ridge(
+    x: FloatArray, y: FloatArray, free: np.ndarray, weights: FloatArray | None = None
+) -> Ridge:
     """Least squares with a ridge on the columns that are not `free`.
 
     Parameters
@@ -47,18 +49,24 @@ def fit_ridge(x: FloatArray, y: FloatArray, free: np.ndarray) -> Ridge:
         Features (n, p) and target (n,).
     free
         True for columns that carry no penalty, shape (p,).
+    weights
+        Of the rows' squared errors, shape (n,); None weighs all alike.
 
     The penalty minimises the leave-one-out error, which ridge regression has in closed
     form (Allen, 1974, Technometrics 16).
     """
-    centre, scale = x.mean(axis=0), x.std(axis=0)
+    share = np.full(len(y), 1 / len(y)) if weights is None else weights / weights.sum()
+    centre = share @ x
+    scale = np.sqrt(np.maximum(share @ (x - centre) ** 2, 0.0))
     scale = np.where(scale > 1e-9, scale, np.inf)
-    z = (x - centre) / scale
-    mean = float(y.mean())
+    root = np.sqrt(share * len(y))
+    z = (x - centre) / scale * root[:, None]
+    mean = float(share @ y)
+    y = (y - mean) * root
     basis = _orthonormal(z[:, free])
     rest = z[:, ~free] - basis @ (basis.T @ z[:, ~free])
-    target = y - mean - basis @ (basis.T @ (y - mean))
-    fixed = 1 / len(y) + (basis**2).sum(axis=1)
+    target = y - basis @ (basis.T @ y)
+    fixed = share + (basis**2).sum(axis=1)
     left, singular, right = _decompose(rest)
     along = left.T @ target
     best, best_error = np.zeros(len(singular)), np.inf
@@ -68,12 +76,12 @@ def fit_ridge(x: FloatArray, y: FloatArray, free: np.ndarray) -> Ridge:
         error = float(np.mean(((target - left @ (shrink * along)) / (1 - leverage)) ** 2))
         if error < best_error - 1e-12:
             best, best_error = along * singular / (singular**2 + strength), error
-    weights = np.zeros(x.shape[1])
-    weights[~free] = right.T @ best
-    remainder = y - mean - z[:, ~free] @ weights[~free]
-    weights[free] = np.linalg.lstsq(z[:, free], remainder, rcond=1e-8)[0]
-    weights = weights / scale
-    return Ridge(weights, np.asarray(mean - centre @ weights))
+    slopes = np.zeros(x.shape[1])
+    slopes[~free] = right.T @ best
+    remainder = y - z[:, ~free] @ slopes[~free]
+    slopes[free] = np.linalg.lstsq(z[:, free], remainder, rcond=1e-8)[0]
+    slopes = slopes / scale
+    return Ridge(slopes, np.asarray(mean - centre @ slopes))
 
 
 def _orthonormal(x: FloatArray) -> FloatArray:
@@ -181,7 +189,7 @@ def choose_logistic(
         Number of each row's patient: a patient's rows stay in one fold. Above 4,000 rows, every
         k-th patient is enough to choose.
     light
-        How many of the first columns carry a tenth of the penalty.
+        How many of the first columns carry a fiftieth of the penalty.
     """
     if classes < 2:
         return fit_logistic(x, codes, classes)

@@ -11,7 +11,7 @@ from generation.tokenizer import MINIMUM_CELL, FloatArray
 from generation.tokenizer_fitting import smooth_quantiles
 
 _POWERS = (1.0, 0.5, 0.0, -0.5, -1.0)
-_MOST_QUANTILES = 257
+_MOST_QUANTILES = 513
 _TAIL_SHARE = 0.05
 
 
@@ -73,15 +73,16 @@ def fit_scale(values: FloatArray, last: FloatArray, step: float) -> PowerScale:
         Measurements and those before them (NaN: none), shape (rows,). Powers other than 1 are
         tried where no value is negative.
     step
-        Grid of the measurements; half of it is the shift where zeros occur.
+        Grid of the measurements; it is the shift where zeros occur.
     """
     both = np.isfinite(values) & np.isfinite(last)
     y, x = (values[both], last[both]) if both.sum() >= 4 * MINIMUM_CELL else (values, values * 0)
     shift, best, best_power = 0.0, -np.inf, 1.0
     low = float(np.nanmin(values))
-    powers = _POWERS if low >= 0 else (1.0,)
-    if low <= 0 and len(powers) > 1:
-        shift = max(step / 2, 0.02 * float(np.nanstd(values)), 1e-9)
+    powers: tuple[float, ...] = _POWERS if low > 0 else (1.0,)
+    if low == 0:
+        # A heap at zero would make any steep power look likely.
+        powers, shift = (1.0, 0.5), max(step, 0.02 * float(np.nanstd(values)), 1e-9)
     for power in powers:
         scores, before = _power(y + shift, power), _power(x + shift, power)
         design = np.column_stack([np.ones(len(y)), before])
@@ -147,24 +148,13 @@ class ResidualLaw:
 
 
 def fit_residuals(residuals: FloatArray) -> ResidualLaw:
-    """Law of residuals that keeps their mean and variance."""
+    """Law of residuals; no more than a mean of five neighbours is kept of any."""
     n = len(residuals)
-    count = int(np.clip(n // (2 * MINIMUM_CELL), MINIMUM_CELL, _MOST_QUANTILES))
+    count = int(np.clip(n // MINIMUM_CELL, MINIMUM_CELL, _MOST_QUANTILES))
     knots = smooth_quantiles(residuals, count)
     share = min(0.5 / n + 1.0 / n, 0.02)
     ordered = np.sort(residuals)
     far = max(int(_TAIL_SHARE * n), 1)
     lower = float(ordered[far] - ordered[:far].mean()) if far < n else 0.0
     upper = float(ordered[-far:].mean() - ordered[-far - 1]) if far < n else 0.0
-    return _matched(ResidualLaw(knots, max(lower, 0.0), max(upper, 0.0), share), residuals)
-
-
-def _matched(law: ResidualLaw, residuals: FloatArray) -> ResidualLaw:
-    """The law moved and stretched to the residuals' mean and standard deviation."""
-    grid = law.quantile((np.arange(4096) + 0.5) / 4096)
-    spread = float(grid.std())
-    if spread < 1e-12:
-        return law
-    factor = float(residuals.std()) / spread
-    knots = residuals.mean() + (law.knots - grid.mean()) * factor
-    return ResidualLaw(knots, law.lower * factor, law.upper * factor, law.share)
+    return ResidualLaw(knots, max(lower, 0.0), max(upper, 0.0), share)

@@ -20,10 +20,11 @@ from generation.twin_model.attendance import (
     fit_turnout,
     gap_design,
 )
+from generation.twin_model.lens import Lens, fit_lens
 from generation.twin_model.memory import History, Occasion
 from generation.twin_model.ridge import Ridge, choose_logistic
 from generation.twin_model.schedule import Schedule, last_values, leaving_design, occasion
-from generation.twin_model.visit_values import Lens, ValueModel, fit_lens, fit_value_model
+from generation.twin_model.visit_values import ValueModel, fit_value_model
 from generation.twin_model.visits import KNOTS, VisitProcess
 
 _LEAVING_PENALTIES = (3.0, 15.0, 75.0, 375.0)

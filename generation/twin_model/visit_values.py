@@ -8,124 +8,19 @@ from typing import Any
 import numpy as np
 
 from extraction.records import Variable
-from generation.assembly import Values
 from generation.cart import pick
 from generation.randomness import Stream, decision_id
-from generation.tokenizer import (
-    MINIMUM_CELL,
-    CategoricalCodec,
-    FloatArray,
-    IntArray,
-    codec_from_state,
-    to_grid,
-)
-from generation.tokenizer_fitting import fit_categorical, learn_step, local_mean
+from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
+from generation.twin_model.lens import Lens
 from generation.twin_model.memory import History, Memory, Occasion
 from generation.twin_model.ridge import Ridge, choose_logistic, fit_ridge, softmax
-from generation.twin_model.transforms import (
-    PowerScale,
-    ResidualLaw,
-    fit_residuals,
-    fit_scale,
-)
+from generation.twin_model.transforms import ResidualLaw, fit_residuals
 
-_SLACK = 0.25
 _OWN = 6
+_FEWEST_SAME = 20
+_WILD = 3.0
 _FAR = 1.5
 _JUMP = 1.0
-
-
-@dataclass(frozen=True)
-class Lens:
-    """How a variable's values become the numbers that regressions remember, and back.
-
-    Numbers: scores on a power scale, bounded and on a grid. Categories: tokens.
-    """
-
-    variable: Variable
-    codec: CategoricalCodec | None
-    scale: PowerScale | None
-    low: float
-    high: float
-    step: float
-
-    def scores(self, values: Values) -> FloatArray:
-        """Numbers of values, NaN where missing, of the same shape."""
-        if self.scale is not None:
-            return self.scale.forward(np.asarray(values, dtype=np.float64))
-        assert self.codec is not None
-        codes = self.codec.encode(np.asarray(values, dtype=object).ravel()).reshape(values.shape)
-        lost = (codes < 0) | (codes >= self.codec.bins)
-        return np.where(lost, np.nan, codes.astype(np.float64))
-
-    def settle(self, scores: FloatArray) -> FloatArray:
-        """Values of numeric scores, inside the bounds and on the grid."""
-        assert self.scale is not None
-        raw = np.clip(self.scale.backward(scores), self.low, self.high)
-        return np.clip(to_grid(raw, self.step), self.low, self.high)
-
-    def labels(self, scores: FloatArray) -> Values:
-        """Categories of tokens as the cohort stores them."""
-        assert self.codec is not None
-        return self.codec.decode(np.where(np.isfinite(scores), scores, -1).astype(np.int64))
-
-    def state(self) -> dict[str, Any]:
-        """Return everything but the variable."""
-        return {
-            **{key: getattr(self, key) for key in ("low", "high", "step")},
-            "codec": self.codec.state() if self.codec else None,
-            "scale": dict(self.scale.__dict__) if self.scale else None,
-        }
-
-    @classmethod
-    def from_state(cls, variable: Variable, state: dict[str, Any]) -> Lens:
-        """Rebuild from :meth:`state`."""
-        codec = codec_from_state(state["codec"]) if state["codec"] else None
-        return cls(
-            variable,
-            codec if isinstance(codec, CategoricalCodec) else None,
-            PowerScale(**state["scale"]) if state["scale"] else None,
-            state["low"], state["high"], state["step"],
-        )
-
-
-def fit_lens(variable: Variable, values: Values) -> Lens | None:
-    """Learn a variable's scale or tokens from all visits (n, v); None if hardly measured."""
-    if not variable.numeric:
-        flat = np.asarray(values, dtype=object).ravel()
-        codec = fit_categorical(
-            variable.name, flat, variable.categories, variable.kind == "ordinal"
-        )
-        return Lens(variable, codec, None, 0.0, float(max(codec.bins - 1, 0)), 1.0)
-    numbers = np.asarray(values, dtype=np.float64)
-    seen = np.isfinite(numbers)
-    if seen.sum() < 2 * MINIMUM_CELL:
-        return None
-    place = np.where(seen, np.arange(numbers.shape[1]), -1)
-    last = np.maximum.accumulate(place, axis=1)
-    before = np.concatenate([np.full((len(last), 1), -1), last[:, :-1]], axis=1)
-    earlier = np.take_along_axis(numbers, np.maximum(before, 0), axis=1)
-    earlier = np.where(before >= 0, earlier, np.nan)
-    ordered = np.sort(numbers[seen])
-    step = learn_step(ordered)
-    scale = fit_scale(numbers[seen], earlier[seen], step)
-    low, high = local_mean(ordered, 0.0), local_mean(ordered, 1.0)
-    ends = scale.backward(scale.forward(np.array([low, high])) + np.array([-_SLACK, _SLACK]))
-    low, high = _within(float(ends[0]), float(ends[1]), ordered, variable, step)
-    return Lens(variable, None, scale, low, high, step)
-
-
-def _within(
-    low: float, high: float, ordered: FloatArray, variable: Variable, step: float
-) -> tuple[float, float]:
-    """Widened range, kept non-negative for non-negative data and plausible, on the grid."""
-    if local_mean(ordered, 0.0) >= 0 and ordered[0] >= 0:
-        low = max(low, 0.0)
-    low = low if variable.low is None else max(low, variable.low)
-    high = high if variable.high is None else min(high, variable.high)
-    if step > 0:
-        low, high = np.ceil(low / step - 1e-9) * step, np.floor(high / step + 1e-9) * step
-    return float(low) + 0.0, float(max(high, low)) + 0.0
 
 
 @dataclass(frozen=True)
@@ -146,6 +41,9 @@ class ValueModel:
         Log of the residual's scale.
     swing
         Typical change, for patients whose values have not moved yet.
+    same
+        Class logits of repeating the last value to the digit; None where that is no more common
+        than its neighbours are. `move`, `spread` and `residuals` then tell of the other visits.
     """
 
     lens: Lens
@@ -154,6 +52,8 @@ class ValueModel:
     spread: Ridge | None
     residuals: ResidualLaw | None
     swing: float
+    same: Ridge | None = None
+    by_grid: float = 0.0
 
     @property
     def name(self) -> str:
@@ -177,8 +77,24 @@ class ValueModel:
         centre, scale = self.expected(occasion, history, others)
         residual = self.residuals.quantile(place)
         assert self.lens.scale is not None
-        values = self.lens.settle(centre + residual * scale)
-        return self.lens.scale.forward(values), residual
+        values = self.lens.scale.forward(self.lens.settle(centre + residual * scale))
+        if self.same is None:
+            return values, residual
+        key = decision_id(f"{self.name}:same")
+        place = stream.uniform(patient=patients, decision=key, index=visit)
+        stays = place < self.staying(occasion, history)
+        last = history.memory[self.name].last
+        return np.where(stays, last, values), np.where(stays, 0.0, residual)
+
+    def staying(self, occasion: Occasion, history: History) -> FloatArray:
+        """Probability of repeating the last value, 0 before the first, shape (n,)."""
+        memory = history.memory[self.name]
+        if self.same is None:
+            return np.zeros(len(memory.count))
+        filled = _filled(memory, self.start, self.swing, occasion)
+        chance = softmax(self.same.predict(_spread_design(occasion, filled, memory)))[:, 1]
+        clear = np.maximum((chance - self.by_grid) / (1 - self.by_grid), 0.0)
+        return np.where(memory.count > 0, clear, 0.0)
 
     def chances(self, occasion: Occasion, history: History, others: FloatArray) -> FloatArray:
         """Probability of each token, shape (n, tokens)."""
@@ -228,7 +144,12 @@ class ValueModel:
         else:
             log = self.residuals.log_density(residual) - np.log(scale)
             log = log + self.lens.scale.log_slope(value)
-        return np.where(seen, log, 0.0), np.where(seen, residual, 0.0)
+        stays = self.staying(occasion, history)
+        last = self.lens.scale.backward(history.memory[self.name].last)
+        again = seen & (stays > 0) & (np.abs(value - last) < 1e-9)
+        log = log + np.log(1 - np.minimum(stays, 1 - 1e-9))
+        log = np.where(again, np.logaddexp(log, np.log(np.maximum(stays, 1e-9))), log)
+        return np.where(seen, log, 0.0), np.where(seen & ~again, residual, 0.0)
 
     def state(self) -> dict[str, Any]:
         """Return everything but the variable."""
@@ -240,6 +161,8 @@ class ValueModel:
             "spread": self.spread.state() if self.spread else None,
             "residuals": self.residuals.state() if self.residuals else None,
             "swing": self.swing,
+            "same": self.same.state() if self.same else None,
+            "by_grid": self.by_grid,
         }
 
     @classmethod
@@ -252,6 +175,8 @@ class ValueModel:
             Ridge(**state["spread"]) if state["spread"] else None,
             ResidualLaw(**state["residuals"]) if state["residuals"] else None,
             state["swing"],
+            Ridge(**state["same"]) if state["same"] else None,
+            state["by_grid"],
         )
 
 
@@ -365,12 +290,19 @@ def fit_value_model(
     moves = np.abs(y - memory.last)
     swing = float(np.nanmean(moves)) if np.isfinite(moves).any() else 0.5
     filled = _filled(memory, start, swing, here)
-    x = _design(here, filled, memory, aside)
-    move = fit_ridge(x, y - filled.last, np.arange(x.shape[1]) < _OWN + here.free.shape[1])
-    residual = y - filled.last - move.predict(x)
-    spread, scaled = _fit_spread(residual, _spread_design(here, filled, memory))
-    every[seen] = scaled
-    return ValueModel(lens, start, move, spread, fit_residuals(scaled), swing), every
+    x, z = _design(here, filled, memory, aside), _spread_design(here, filled, memory)
+    same, by_grid, stays = _fit_same(lens, memory, y, z, groups[seen])
+    x, z, change = x[~stays], z[~stays], (y - filled.last)[~stays]
+    unpenalised = np.arange(x.shape[1]) < _OWN + here.free.shape[1]
+    move = fit_ridge(x, change, unpenalised)
+    spread, scaled = _fit_spread(change - move.predict(x), z)
+    if spread is not None:
+        # Once more, each row weighted by its precision; single wild values count less.
+        move = fit_ridge(x, change, unpenalised, _precision(spread.predict(z), scaled))
+        spread, scaled = _fit_spread(change - move.predict(x), z)
+    every[np.flatnonzero(seen)[~stays]] = scaled
+    law = fit_residuals(scaled)
+    return ValueModel(lens, start, move, spread, law, swing, same, by_grid), every
 
 
 def _fit_spread(residual: FloatArray, x: FloatArray) -> tuple[Ridge | None, FloatArray]:
@@ -381,7 +313,29 @@ def _fit_spread(residual: FloatArray, x: FloatArray) -> tuple[Ridge | None, Floa
     target = np.log(np.abs(residual) + 0.05 * typical)
     spread = fit_ridge(x, target, np.zeros(x.shape[1], dtype=bool))
     scaled = residual / np.exp(spread.predict(x))
-    size = np.sqrt(np.mean(scaled**2))
-    # Residual and scale are drawn independently: their product must keep the variance.
-    excess = np.sqrt(np.mean(np.exp(2 * spread.predict(x)))) / typical
-    return Ridge(spread.weights, spread.intercept - np.log(excess)), scaled / size
+    size = float(np.sqrt(np.mean(scaled**2)))
+    return Ridge(spread.weights, spread.intercept + np.log(size)), scaled / size
+
+
+def _precision(spread: FloatArray, scaled: FloatArray) -> FloatArray:
+    """Weights of rows: inverse variance, less beyond three standard deviations (Huber, 1964)."""
+    inverse = np.clip(np.exp(-2 * (spread - np.median(spread))), 0.1, 10.0)
+    return np.asarray(inverse * np.minimum(1.0, _WILD / np.maximum(np.abs(scaled), 1e-9)))
+
+
+def _fit_same(
+    lens: Lens, memory: Memory, y: FloatArray, x: FloatArray, groups: IntArray
+) -> tuple[Ridge | None, float, np.ndarray]:
+    """Chance of the very same value as last time, and who has it; None if not beyond chance."""
+    assert lens.scale is not None
+    value = lens.scale.backward(y)
+    apart = np.abs(value - lens.scale.backward(memory.last))
+    # Bounds repeat themselves.
+    inside = (value > lens.low + lens.step) & (value < lens.high - lens.step)
+    same = inside & (apart < 1e-9)
+    near = inside & (apart >= 1e-9) & (apart < 1.5 * lens.step)
+    if same.sum() < _FEWEST_SAME or same.sum() < 0.75 * near.sum():
+        return None, 0.0, np.zeros(len(y), dtype=bool)
+    known = memory.count > 0
+    model = choose_logistic(x[known], same[known].astype(np.int64), 2, groups[known], (10.0, 100.0))
+    return model, float(near.sum() / 2 / max(int(known.sum() - same.sum()), 1)), same

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+if TYPE_CHECKING:
+    from generation.twin_model.conformal import Conformal
+
 FloatArray = npt.NDArray[np.float64]
+CENTRAL = (0.5, 0.8, 0.95)
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
 
@@ -31,6 +35,8 @@ class Forecast:
         happen by the last forecast day.
     reached
         Endpoints that the history already holds; their probability is 1 on every day.
+    conformal
+        Widening factors learnt from patients left out (`Conformal`), where the model has them.
     """
 
     question: str
@@ -40,6 +46,7 @@ class Forecast:
     draws: Mapping[str, FloatArray]
     events: Mapping[str, FloatArray]
     reached: frozenset[str] = frozenset()
+    conformal: Conformal | None = None
 
     def __repr__(self) -> str:
         days = ", ".join(f"{day:g}" for day in self.days)
@@ -66,6 +73,35 @@ class Forecast:
             part[names] = table
             parts.append(part.assign(draws=held))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def intervals(self) -> pd.DataFrame:
+        """Central 50, 80 and 95 % intervals: the model's and the conformal one side by side.
+
+        Columns ``low``, ``high`` (quantiles of the draws), ``conformal_low``, ``conformal_high``
+        (half widths times ``factor``) and ``patients``, the number of patients left out who stand
+        behind the factor: 0 where fewer than 20 do, and the two intervals are the same. Conformal
+        intervals hold on average over patients like the training patients and still followed.
+        """
+        rows = []
+        for name, values in self.draws.items():
+            for j, day in enumerate(self.days):
+                drawn = values[np.isfinite(values[:, j]), j]
+                levels = CENTRAL if len(drawn) > 1 else ()
+                rows += [self._interval(name, float(day), drawn, level) for level in levels]
+        return pd.DataFrame(rows)
+
+    def _interval(self, name: str, day: float, drawn: FloatArray, level: float) -> dict[str, Any]:
+        low, middle, high = np.quantile(drawn, [(1 - level) / 2, 0.5, (1 + level) / 2]).tolist()
+        row = {"variable": name, "day": day, "level": level, "low": low, "high": high}
+        factor, patients, ends = 1.0, 0, (low, high)
+        if self.conformal is not None:
+            horizon = day - self.from_day
+            factor, patients = self.conformal.factor(name, horizon, level)
+            ends = self.conformal.interval(name, horizon, level, (low, middle, high))
+        return row | {
+            "conformal_low": ends[0], "conformal_high": ends[1], "factor": factor,
+            "patients": patients,
+        }
 
     @property
     def n_draws(self) -> int:
@@ -101,5 +137,6 @@ class Forecast:
             "from_day": self.from_day,
             "draws": self.n_draws,
             "quantiles": self.quantiles().to_dict("records"),
+            "intervals": self.intervals().to_dict("records"),
             "event_probabilities": self.event_probabilities().to_dict("records"),
         }

@@ -127,6 +127,7 @@ class Twin:
             draws=drawn,
             events=when,
             reached=frozenset(n for n in ends if history.cohort.endpoint(n)["observed"].any()),
+            conformal=getattr(self.model, "conformal", None),
         )
 
     @property
