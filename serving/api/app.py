@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from serving.api import controls, errors, jobs, operations, pages
+from serving.api import controls, errors, evaluations, jobs, operations, pages
 from serving.api.config import ServiceConfig
 from serving.api.desk import Desk
 from serving.api.hosts import KnownHosts
@@ -58,6 +58,7 @@ def build_app(
         app.include_router(pages.router)
     if rest:
         app.include_router(controls.router)
+        app.include_router(evaluations.router)
         app.include_router(jobs.router)
     if ui:
         app = _with_page(app, desk, ui_path)
