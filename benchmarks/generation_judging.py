@@ -201,7 +201,7 @@ class Bench:
                 "value": ours.value,
                 "real": real.value,
                 "loss": [loss - 1.96 * se, loss + 1.96 * se],
-                "worse": bool(loss - 1.96 * se > 0),
+                "worse": not loss - 1.96 * se <= 0,  # a model that cannot be trained is worse
             }
         return out
 
