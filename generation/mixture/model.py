@@ -67,7 +67,7 @@ class MixtureOptions(Options):
     classes: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
         "auto", description="latent classes; auto takes the best held-out likelihood"
     )
-    bins: int = Field(32, ge=4, le=100, description="most quantile bins of a numeric column")
+    bins: int = Field(24, ge=4, le=100, description="most quantile bins of a numeric column")
     epsilon: float | None = Field(
         None, gt=0, le=100, description="privacy budget of a private fit; None is not private"
     )
@@ -104,7 +104,7 @@ class MixtureModel(Model):
         if chosen.epsilon is not None:
             return cls._fit_private(cohort, seed, chosen, progress)
         arrays = to_arrays(cohort)
-        bins = int(np.clip(len(cohort) // 12, 4, chosen.bins))
+        bins = int(np.clip(len(cohort) // 25, 4, chosen.bins))
         columns = FlatColumns.fit(cohort.schema, arrays, bins)
         rows = read_rows(columns, columns.read(arrays), len(cohort))
         report_progress(progress, "columns read", 0.1)
