@@ -68,6 +68,13 @@ class Performance:
     power: Figure
     expected_type_one_error: float
 
+    @property
+    def explained_type_one_error(self) -> float:
+        """Type I error that the bias and the SE ratio found here explain, by the normal law."""
+        reach = float(stats.norm.ppf(1 - ALPHA / 2)) * self.se_ratio.value
+        shift = self.bias.value / self.sd if self.sd > 0 else float("nan")
+        return float(stats.norm.sf(reach - shift) + stats.norm.cdf(-reach - shift))
+
     @classmethod
     def of(cls, rows: pd.DataFrame, truth: float) -> Self:
         """Sum up the rows of one analysis (`simulation.audit.replicates`)."""

@@ -126,7 +126,8 @@ class InferenceAudit:
             f"{plain.expected_type_one_error:.3f}. Coverage {plain.coverage}.",
             f"{self.judged.replace('_', ' ').capitalize()}: type I error {judged.type_one_error}, "
             f"coverage {judged.coverage}, SE ratio {judged.se_ratio}, bias {judged.bias} "
-            f"({abs(judged.bias.value) / judged.sd:.2f} SD of the estimate), power "
+            f"({abs(judged.bias.value) / judged.sd:.2f} SD of the estimate), which together "
+            f"explain a type I error of {judged.explained_type_one_error:.3f}; power "
             f"{judged.power}; with as many real controls {self.performance['real'].power}.",
             f"Verdict: {self.verdict}."
             + "".join(f" {reason}" for reason in self.reasons)

@@ -92,6 +92,14 @@ def test_a_verdict_says_what_it_would_have_seen(audit: InferenceAudit) -> None:
     assert many.detectable < 0.06
 
 
+def test_bias_and_too_small_errors_explain_a_type_one_error() -> None:
+    assert performance().explained_type_one_error == pytest.approx(0.05, abs=1e-6)
+    assert performance(bias=Figure(0.5, 0.05)).explained_type_one_error == pytest.approx(
+        0.0791, abs=1e-4)
+    small = performance(se_ratio=Figure(1 / np.sqrt(2), 0.03)).explained_type_one_error
+    assert small == pytest.approx(0.1658, abs=1e-4)
+
+
 def test_reading_back_judges_the_figures_again(audit: InferenceAudit, tmp_path: Path) -> None:
     file = judged(audit).write(tmp_path)
     found = read_audits(tmp_path, audit.key)
