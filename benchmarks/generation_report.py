@@ -105,8 +105,9 @@ def _cell(value: Any, width: int, shape: str) -> str:
     return f"{format(value, shape):>{width}}"
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else math.nan
+def _mean(values: Sequence[float | None]) -> float:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else math.nan
 
 
 def visits_table(results: Results, data: Sequence[str]) -> str:
@@ -200,8 +201,9 @@ def _worse(every: Mapping[str, Any]) -> list[Goal]:
 def _effects(every: Mapping[str, Any]) -> Goal:
     judged = {d: j["effects"] for d, j in every.items() if j.get("effects")}
     missed = [
-        f"{d} (error {e.get('error', math.nan):+.2f} SE, SE ratio {e.get('se_ratio', math.nan):.2f}"
-        f", attenuation <= {_cell(e.get('attenuation_upper'), 1, '.2f')})"
+        f"{d} (error {_cell(e.get('error'), 1, '+.2f')} SE, "
+        f"SE ratio {_cell(e.get('se_ratio'), 1, '.2f')}, "
+        f"attenuation <= {_cell(e.get('attenuation_upper'), 1, '.2f')})"
         for d, e in judged.items()
         if not e["met"]
     ]
