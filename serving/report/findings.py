@@ -42,7 +42,7 @@ def _closeness(run: Run) -> Tile:
     worse = sum(m["verdict"] == "worse" for m in metrics)
     return {
         "figure": f"{within} of {len(metrics)}",
-        "text": "measures of closeness (fidelity, utility, validity) within what real patients "
+        "text": "measures of closeness (all but privacy) within what real patients "
         f"score against real patients; {worse} worse, the rest cannot be shown",
     }
 
