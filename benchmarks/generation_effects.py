@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from extraction.records import Cohort
-from generation.randomness import generator
 from simulation.analysis.cox import cox_batch
 
 Floats = npt.NDArray[np.float64]
@@ -108,19 +107,6 @@ def _column(cohort: Cohort, name: str) -> npt.NDArray[Any]:
     first = rows.sort_values("day", kind="stable").drop_duplicates("subject_id")
     found = cohort.subjects["subject_id"].map(first.set_index("subject_id")["value"])
     return found.to_numpy(dtype=object)
-
-
-def bootstrap(cohort: Cohort, effect: Effect, replicates: int, seed: int) -> Floats:
-    """Log hazard ratios of resampled patients: what a copy of the data would give."""
-    rng = generator(seed, "benchmark-copy", 0)
-    rows = cohort.endpoint(effect.endpoint)
-    columns = np.column_stack([*_coded(cohort, effect), *_adjusters(cohort, effect)])
-    time = rows["day"].to_numpy(dtype=np.float64)
-    event = rows["observed"].eq(True).to_numpy().astype(np.float64)
-    known = np.flatnonzero(np.isfinite(time) & np.isfinite(columns).all(axis=1))
-    drawn = known[rng.integers(len(known), size=(replicates, len(known)))]
-    fit = cox_batch(time[drawn], event[drawn], columns[drawn])
-    return np.asarray(fit.coefficients[:, 0])
 
 
 def judged(splits: Sequence[dict[str, Any]]) -> dict[str, Any]:
