@@ -53,7 +53,7 @@ ABLE: dict[str, tuple[str, ...]] = {
     "timeline": ("twin",),
     "log_prob": ("twin", "mixture"),
     "dropout": ("twin",),
-    "update": ("twin",),
+    "update": ("twin", "mixture"),
 }
 """Which engines offer a capability that not all of them have (a contract test checks it)."""
 

@@ -134,11 +134,18 @@ def expectation_maximisation(
     classes: int,
     seed: int,
     iterations: int = _ITERATIONS,
+    start: ClassTree | None = None,
 ) -> ClassTree:
-    """Fit the tilts, the class shares and (where not randomised) the arm shares."""
+    """Fit the tilts, the class shares and (where not randomised) the arm shares.
+
+    `start` is a mixture of as many classes whose view of the patients is begun from.
+    """
     tree = blank(columns, rows, edges, classes)
     rng = generator(seed, "mixture start", classes)
     belief: FloatArray = rng.dirichlet(np.full(classes, 0.5), len(rows))
+    if start is not None:
+        joint = start.log_joint(rows.codes, rows.arm)
+        belief = np.exp(joint - log_sum(joint)[:, None])
     bases = [
         tilt_basis(columns.codecs[name], leaf.shared[-1])
         for name, leaf in zip(tree.names, tree.leaves, strict=True)

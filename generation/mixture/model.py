@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from extraction.records import Cohort, InputError, conditions
+from extraction.records import Cohort, CohortSchema, InputError, RefusedError, conditions
 from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
 from generation.assembly import to_arrays, to_cohort
@@ -87,7 +87,7 @@ class MixtureModel(Model):
 
     engine: ClassVar[str] = "mixture"
     supports: ClassVar[frozenset[Capability]] = frozenset(
-        {"static", "events", "visits", "conditions", "log_prob"}
+        {"static", "events", "visits", "conditions", "log_prob", "update"}
     )
 
     def __init__(self, card: ModelCard, columns: FlatColumns, tree: ClassTree) -> None:
@@ -103,6 +103,7 @@ class MixtureModel(Model):
         chosen = parse_options(MixtureOptions, cls.engine, options)
         if chosen.epsilon is not None:
             return cls._fit_private(cohort, seed, chosen, progress)
+        check_visits(cohort.schema)
         arrays = to_arrays(cohort)
         bins = int(np.clip(len(cohort) // 25, 4, chosen.bins))
         columns = FlatColumns.fit(cohort.schema, arrays, bins)
@@ -171,6 +172,32 @@ class MixtureModel(Model):
             arrays, self.schema, self.engine, report.sentence(), patients=request.patients
         )
         return made, report
+
+    def refitted(self, cohort: Cohort, seed: int, progress: Progress | None = None) -> Self:
+        """Fit to a cohort on this model's bins, beginning from its classes.
+
+        Raises
+        ------
+        RefusedError
+            For a private model: its bins and classes were paid for once, new patients are not.
+        """
+        if self.card.privacy is not None:
+            raise RefusedError(
+                "update: a private mixture is fitted anew, with a budget of its own (the ledger "
+                "adds both up)"
+            )
+        rows = read_rows(self.columns, self.columns.read(to_arrays(cohort)), len(cohort))
+        edges = find_edges(self.columns, rows)
+        report_progress(progress, "tree found", 0.3)
+        tree = expectation_maximisation(
+            self.columns, rows, edges, self.tree.classes, seed, start=self.tree
+        )
+        card = ModelCard.describe(
+            cohort, self.engine, self.engine_version, seed, dict(self.card.options), ("numpy",),
+            {"classes": float(tree.classes)},
+        )
+        report_progress(progress, "classes fitted", 1.0)
+        return type(self)(card, self.columns, by_design(tree, self.columns))
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of a sample must know about this model."""
@@ -331,6 +358,21 @@ class MixtureModel(Model):
         parsed = ModelCard.model_validate(card)
         columns = FlatColumns.from_state(parsed.schema_, state["columns"])
         return cls(parsed, columns, ClassTree.from_state(state["tree"]))
+
+
+def check_visits(schema: CohortSchema) -> None:
+    """Refuse values over time without planned visits: they would silently be left out.
+
+    Raises
+    ------
+    InputError
+        If there are longitudinal variables and no visit windows.
+    """
+    if schema.longitudinal and not schema.visits:
+        raise InputError(
+            "schema: longitudinal variables without planned visits; engine 'mixture' knows visits "
+            "at planned days alone; use engine 'twin', declare visits, or leave them out"
+        )
 
 
 def by_design(tree: ClassTree, columns: FlatColumns) -> ClassTree:
