@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.generation_effects import EFFECTS
 from benchmarks.generation_tables import cohort_of, plain_tables, read_tables, write_tables
 from benchmarks.peers.install import HERE, interpreter
 from extraction.records import Cohort, CohortSchema
@@ -70,6 +71,8 @@ class Job:
     def folder(self, train: Cohort) -> Path:
         """Where the fit lies."""
         told = {**asdict(self), "train": self._read(train), "code": code_digest(self.engine)}
+        if not self.peer:
+            told["effect"] = repr(EFFECTS.get(self.data))
         key = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=8)
         return STORE / "fits" / self.data / f"{self.engine}-{self.split}-{key.hexdigest()}"
 
