@@ -11,8 +11,9 @@ from generation.privacy.ledger import PrivacyLedger
 WITHHELD = "withheld: a digest would confirm a guess of the private data"
 
 TERMS = (
-    "unit: one patient added or removed, with all rows; public: the schema, the planned length "
-    "of follow-up, the arms with patients, and the number of patients"
+    "unit: one patient added or removed, with all rows; public: the schema (one guessed from the "
+    "patients is not), the planned length of follow-up, the arms with patients, and the number "
+    "of patients"
 )
 
 

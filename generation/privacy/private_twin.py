@@ -128,8 +128,8 @@ class PrivateTwinModel(CartModel):
         warning = low_utility(chosen.epsilon, n)
         if warning and not chosen.accept_low_utility:
             raise RefusedError(
-                f"epsilon: {warning}; engine 'mixture' with epsilon keeps more at this size, or "
-                "say accept_low_utility=True"
+                f"epsilon: {warning}; give a larger epsilon or more patients, or say "
+                "accept_low_utility=True"
             )
         prepared, noise, ledger = _budget(cohort, chosen, delta)
         rng = noise_generator(chosen.noise_seed)

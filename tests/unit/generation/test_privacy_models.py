@@ -24,16 +24,19 @@ ASKED: dict[str, dict[str, Any]] = {
 
 
 @cache
-def trial(n: int = 300) -> Cohort:
+def trial(n: int = 300, visits: bool = False) -> Cohort:
     """The simulated trial with plausible ranges declared."""
-    plain = simulated_trial(n, seed=6, visits=False)
+    plain = simulated_trial(n, seed=6, visits=visits)
     variables = tuple(
         v.model_copy(update=dict(zip(("low", "high"), RANGES[v.name], strict=True)))
         if v.name in RANGES else v
         for v in plain.schema.variables
     )
     schema = plain.schema.model_copy(update={"variables": variables})
-    return Cohort.build(schema, plain.subjects, events=plain.events)
+    return Cohort.build(
+        schema, plain.subjects, observations=plain.observations if visits else None,
+        events=plain.events,
+    )
 
 
 @cache
@@ -141,3 +144,26 @@ def test_a_bin_of_one_grid_cell_is_an_atom_and_end_bins_thin_out() -> None:
     assert codec.atom.tolist() == [False, True, False, False] or codec.atom.sum() <= 1
     assert (np.diff(codec.knots, axis=1) >= 0).all()
     assert codec.knots[-1, 6] < (codec.edges[-2] + codec.edges[-1]) / 2
+
+
+def test_planned_visits_are_private_columns_too() -> None:
+    """The lag-one correlation of the score is .8; half of it is asked at this noise."""
+    real = trial(600, visits=True)
+    private = fit(real, "mixture", epsilon=20.0, follow_up_days=182.0, noise_seed=2)
+    made = private.sample(3000, seed=1)
+    assert made.validate() == []
+    now, before = (
+        made.at_visit("SCORE", visit).to_numpy(dtype=float) for visit in ("Week 8", "Baseline")
+    )
+    both = np.isfinite(now) & np.isfinite(before)
+    assert np.corrcoef(now[both], before[both])[0, 1] > 0.4
+    with pytest.raises(RefusedError, match="fitted anew"):
+        private.refitted(real, seed=1)
+
+
+def test_what_a_private_model_may_not_read_is_taken_from_the_schema() -> None:
+    """Categories that no patient has are known; bins reach over the declared range."""
+    private = fit(trial(), "mixture", epsilon=5.0, follow_up_days=182.0, noise_seed=4)
+    codecs = private.columns.codecs
+    assert codecs["RACE"].categories == ("A", "B", "C")
+    assert codecs["AGE"].edges[[0, -1]] == pytest.approx([0.0, 120.0], abs=0.1)
