@@ -23,6 +23,7 @@ def match_arms(
     day: FloatArray,
     event: np.ndarray,
     shift: Shift | None,
+    randomised: bool = False,
 ) -> Hazard:
     """Calibrated hazard whose population shows the training patients' marginal arm effects.
 
@@ -30,7 +31,9 @@ def match_arms(
     ratio of a Cox model with the arm alone, which is what a trial reports. The arms'
     coefficients are moved until that model, fitted to what is expected of the population, gives
     the same log hazard ratios as the training patients. Not done where an arm has fewer than
-    five events. Parameters as in `hazards.calibrate`; the last `arms` features are arms.
+    five events. Parameters as in `hazards.calibrate`; the last `arms` features are arms. In a
+    randomised trial everyone of the population is looked at under every arm, so that the arms'
+    chance imbalance in it plays no part.
     """
     hazard = calibrate(cox, population, features, day, event, shift)
     own = features[:, features.shape[1] - arms :]
@@ -39,13 +42,24 @@ def match_arms(
         return hazard
     last = hazard.knots[-1]
     wanted = arm_effects(own, np.minimum(day, last), event & (day <= last))
+    shared = _under_every_arm(population, arms) if randomised else population
     for _ in range(_ROUNDS):
-        shown = _expected_effects(hazard, arms, population, day, event)
+        shown = _expected_effects(hazard, arms, shared, day, event)
         beta = cox.beta.copy()
         beta[len(beta) - arms :] += np.clip(wanted - shown, -0.5, 0.5)
         cox = replace(cox, beta=beta)
         hazard = calibrate(cox, population, features, day, event, shift)
     return hazard
+
+
+def _under_every_arm(population: FloatArray, arms: int) -> FloatArray:
+    """Everyone once in each arm; arms then have equal shares."""
+    copies = []
+    for arm in range(arms + 1):
+        copy = population.copy()
+        copy[:, population.shape[1] - arms :] = np.arange(1, arms + 1) == arm
+        copies.append(copy)
+    return np.concatenate(copies)
 
 
 def _expected_effects(

@@ -58,7 +58,9 @@ def fit_outcome(
     until = observed_until(arrays)
     seen = np.isfinite(until)
     found_out = {} if metrics is None else metrics
-    fitter = _Fitter(arrays, features, population, arms, seed, until, residual, found_out)
+    fitter = _Fitter(
+        arrays, features, population, arms, seed, until, residual, schema.randomised, found_out
+    )
     found = {e.name: _mirrored(schema, arrays, e.name, until) for e in schema.endpoints}
     mirrors = {name: lags for name, lags in found.items() if lags is not None}
     counts = {e.name: int((arrays.events[e.name][1] > CENSORED).sum()) for e in schema.endpoints}
@@ -90,6 +92,7 @@ class _Fitter:
     seed: int
     until: FloatArray
     residual: Mode
+    randomised: bool
     metrics: dict[str, float] = field(default_factory=dict)
 
     def hazards(
@@ -121,7 +124,9 @@ class _Fitter:
         done = {}
         for (name, event), found in zip(fitted.items(), shifts, strict=True):
             self._tell(name, found)
-            done[name] = match_arms(found.cox, self.arms, population, x, t, event, found.shift)
+            done[name] = match_arms(
+                found.cox, self.arms, population, x, t, event, found.shift, self.randomised
+            )
         for name in rare:
             share = float(events[name].sum() / max(pooled.sum(), 1))
             whole = done[_ALL]
