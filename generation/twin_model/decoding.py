@@ -190,20 +190,24 @@ class BaselineSampler:
         regions: dict[int, tuple[Region, Bound]],
         start: Encoded,
     ) -> tuple[Encoded, float, float]:
-        """Draw the conditioned columns by importance resampling."""
+        """Draw the conditioned columns by importance resampling, lot by lot."""
         n = len(patients)
         width = CANDIDATES if len(regions) > 1 else 1
-        rows = np.repeat(np.arange(n), width)
-        part = Rows(patients[rows], np.tile(np.arange(width), n), stream)
-        encoded, log_weight = self._chain(part, list(regions), regions, start.take(rows))
-        weights = np.exp(log_weight).reshape(n, width)
+        encoded, weights = start.copy(), np.zeros((n, width))
+        for first in range(0, n, _LOT // CANDIDATES):
+            lot = np.arange(first, min(first + _LOT // CANDIDATES, n))
+            rows = np.repeat(lot, width)
+            part = Rows(patients[rows], np.tile(np.arange(width), len(lot)), stream)
+            drawn, log_weight = self._chain(part, list(regions), regions, start.take(rows))
+            weights[lot] = np.exp(log_weight).reshape(-1, width)
+            choice = stream.uniform(patient=patients[lot], decision=decision_id("candidate"))
+            kept = drawn.take(np.arange(len(lot)) * width + pick(weights[lot] + 1e-300, choice))
+            encoded.codes[lot], encoded.numbers[lot] = kept.codes, kept.numbers
         if not weights.max() > 1e-9:
             raise InputError("given: no patient of this model meets the condition; widen it")
-        choice = stream.uniform(patient=patients, decision=decision_id("candidate"))
-        kept = np.arange(n) * width + pick(weights + 1e-300, choice)
         total = weights.sum(axis=1)
         share = np.mean(total**2 / np.maximum((weights**2).sum(axis=1), 1e-300)) / width
-        return encoded.take(kept), float(weights.mean()), float(share)
+        return encoded, float(weights.mean()), float(share)
 
     def _chain(
         self,
@@ -220,7 +224,7 @@ class BaselineSampler:
             open_ = np.flatnonzero(start.codes[:, c] < 0)
             if not len(open_):
                 continue
-            chance = self.probabilities(inputs[open_], c)
+            chance = self._next(inputs[open_], c)
             region, bound = regions.get(c, (None, None))
             if region is not None:
                 chance = chance * region.share
@@ -234,6 +238,12 @@ class BaselineSampler:
             block = self.columns.inputs(encoded.take(open_), c)
             inputs[open_, self.columns.input_slices[c]] = block
         return encoded, log_weight
+
+    def _next(self, inputs: np.ndarray, column: int) -> FloatArray:
+        """Token probabilities of the next column; where nothing is known one row serves all."""
+        if len(inputs) > 1 and not inputs.any():
+            return np.repeat(self.probabilities(inputs[:1], column), len(inputs), axis=0)
+        return self.probabilities(inputs, column)
 
     def _number(
         self,

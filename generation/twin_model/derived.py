@@ -8,7 +8,7 @@ What the schema declares is computed by `generation.constrained`; here is what n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -28,6 +28,7 @@ _SCREENED = 300
 _SCREENED_AGREE = 0.95
 _MOST_WRONG = 0.15
 _COARSE = 0.1
+_FAR = 0.5
 _SIMPLE: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
     "sum": lambda x, y: x + y,
     "difference": lambda x, y: x - y,
@@ -124,12 +125,16 @@ def find_rules(raw: dict[str, Values]) -> tuple[Rule, ...]:
         few = slice(None, None, max(1, len(raw[target]) // _SCREENED))
         some = {name: values[few] for name, values in free.items()}
         hopeful = _rules_of(target, raw[target][few], some, _SCREENED_AGREE)
-        rule = next((
-            rule for h in hopeful for rule in _tried(target, raw[target], free, h, _AGREE)
-        ), None)
+        rule = next((r for h in hopeful for r in _proved(h, raw[target], free)), None)
         if rule is not None:
             found.append(rule)
     return tuple(found)
+
+
+def _proved(hint: Rule, values: Values, free: dict[str, FloatArray]) -> Iterator[Rule]:
+    """The rule learnt from all patients, if it holds among them."""
+    labels = _labels(values, MINIMUM_CELL) if _in_classes(values) else None
+    return _tried(hint, values, labels, free, _AGREE)
 
 
 def _varied(values: Values) -> bool:
@@ -142,26 +147,34 @@ def _rules_of(
 ) -> Iterator[Rule]:
     """Rules that hold, simplest first."""
     pairs: list[str] = list(_SIMPLE)
-    if values.dtype == object or len(np.unique(values[np.isfinite(values)])) <= _MOST_LEVELS:
+    labels = None
+    if _in_classes(values):
+        labels = _labels(values, MINIMUM_CELL if agree == _AGREE else 1)
         # Two inputs can seem to decide a yes or no by chance: only classes in a row are tried.
-        few = len(set(_labels(values, 1)[1])) < 3
-        pairs = [] if few else [c for c in _SIMPLE if c != "ratio to the square"]
+        pairs = [] if len(labels[1]) < 3 else [c for c in _SIMPLE if c != "ratio to the square"]
     for names, combine in _candidates(free, pairs):
-        hint = Rule(target, names, combine)
-        yield from _tried(target, values, free, hint, agree)
+        yield from _tried(Rule(target, names, combine), values, labels, free, agree)
+
+
+def _in_classes(values: Values) -> bool:
+    if values.dtype == object:
+        return True
+    numbers = np.asarray(values, dtype=np.float64)
+    return len(np.unique(numbers[np.isfinite(numbers)])) <= _MOST_LEVELS
 
 
 def _tried(
-    target: str, values: Values, free: dict[str, FloatArray], hint: Rule, agree: float
+    hint: Rule,
+    values: Values,
+    labels: tuple[npt.NDArray[np.int64], list[Any]] | None,
+    free: dict[str, FloatArray],
+    agree: float,
 ) -> Iterator[Rule]:
     """The rule of these inputs, if it holds."""
-    if values.dtype != object and len(np.unique(values[np.isfinite(values)])) > _MOST_LEVELS:
-        numbers = np.asarray(values, dtype=np.float64)
-        yield from _formula(target, hint.inputs, hint.combine, numbers, free, agree)
-        return
-    labels, levels = _labels(values, MINIMUM_CELL if agree == _AGREE else 1)
-    if 2 <= len(levels) <= _MOST_LEVELS:
-        yield from _classes(target, hint.inputs, hint.combine, labels, levels, free, agree)
+    if labels is None:
+        yield from _formula(hint, np.asarray(values, dtype=np.float64), free, agree)
+    elif 2 <= len(labels[1]) <= _MOST_LEVELS:
+        yield from _classes(hint, *labels, free, agree)
 
 
 def _candidates(
@@ -176,14 +189,10 @@ def _candidates(
 
 
 def _formula(
-    target: str,
-    names: tuple[str, ...],
-    combine: str,
-    values: FloatArray,
-    free: dict[str, FloatArray],
-    agree: float,
+    hint: Rule, values: FloatArray, free: dict[str, FloatArray], agree: float
 ) -> Iterator[Rule]:
     """The number as scale x score + shift, if it is that."""
+    target, names, combine = hint.target, hint.inputs, hint.combine
     columns = [free[name] for name in names]
     score = combined(combine, *columns)
     both = np.isfinite(score) & np.isfinite(values)
@@ -192,6 +201,9 @@ def _formula(
     t, s = values[both], score[both]
     scale, shift = _line(combine, t, s)
     if not np.isfinite(scale) or scale == 0:
+        return
+    # Rounding is not worth working out where the distance is a good part of the spread.
+    if np.mean(np.abs(t - shift - scale * s) > _FAR * np.std(t)) > 1 - agree:
         return
     step = learn_step(t)
     slack = np.full(len(t), step / 2)
@@ -240,16 +252,14 @@ def _labels(values: Values, least: int) -> tuple[npt.NDArray[np.int64], list[Any
 
 
 def _classes(
-    target: str,
-    names: tuple[str, ...],
-    combine: str,
+    hint: Rule,
     labels: npt.NDArray[np.int64],
     levels: list[Any],
     free: dict[str, FloatArray],
     agree: float,
 ) -> Iterator[Rule]:
     """The classes as intervals of the score, if they are that."""
-    score = combined(combine, *(free[name] for name in names))
+    score = combined(hint.combine, *(free[name] for name in hint.inputs))
     both = np.isfinite(score) & (labels >= 0)
     if both.sum() < _LEAST or np.mean(np.isfinite(score) == (labels >= 0)) < agree:
         return
@@ -267,7 +277,7 @@ def _classes(
     by_class = [right[k == level].mean() for level in range(len(levels))]
     if right.mean() >= agree and min(by_class) >= _CLASS_AGREES - (_AGREE - agree):
         ordered = tuple(levels[level] for level in order)
-        yield Rule(target, names, combine, cuts=tuple(cuts), levels=ordered)
+        yield replace(hint, cuts=tuple(cuts), levels=ordered)
 
 
 def _wrong(score: FloatArray, labels: npt.NDArray[np.int64]) -> float:
