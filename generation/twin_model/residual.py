@@ -6,7 +6,7 @@ predictor whose weight changes), arm x covariates, and a small net of covariates
 shared by all causes (`residual_net`). The hazard is piecewise constant against the Cox model's
 own time scale (the Poisson form of the likelihood: Holford, 1980, Biometrics 36; nets:
 Kvamme and Borgan, 2021, Lifetime Data Analysis 27). A term stays if the likelihood of five
-held-out folds, each told by a model of the other four, gains more than its standard error.
+held-out folds, each told by a model of the other four, gains more than 1.645 standard errors.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The residual of the hazards finds planted effects and invents none.
 
 Planted: an arm effect that begins on day 50, one that crosses, one by a covariate. Nulls:
-proportional hazards. A term stays where its held-out gain exceeds its standard error, which for
-one unpenalised coefficient means |z| > 2.7 (.7 % of nulls); four correlated terms: below 5 % of
-data sets. Of 20 nulls at most 5 may keep one (binomial with .05: false-alarm rate 3e-4).
+proportional hazards. A term stays where its held-out gain exceeds 1.645 standard errors. With four
+terms tried, at most one null data set in ten should keep any: of 20 nulls at most 7 (binomial with
+.1: false-alarm rate 4e-4).
 """
 
 import numpy as np
@@ -67,4 +67,4 @@ def test_a_crossing_effect_is_drawn() -> None:
 
 def test_under_proportional_hazards_next_to_nothing_is_kept() -> None:
     kept = sum(bool(_kept(_trial(400, 100 + s, -0.6, -0.6), s)) for s in range(20))
-    assert kept <= 5
+    assert kept <= 7
