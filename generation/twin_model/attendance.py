@@ -265,8 +265,8 @@ def panel_design(
     since = np.log1p(np.maximum(np.where(np.isfinite(day), occasion.day - day, 0.0), 0.0))
     visits = np.minimum(history.seen, 5.0)
     return np.column_stack([
-        np.clip(base, -6.0, 6.0), last, share, share * visits, np.isfinite(day), since,
-        occasion.gap, new, occasion.free, held[:, :j],
+        np.clip(base, -6.0, 6.0), held[:, :j], last, share, share * visits, np.isfinite(day), since,
+        occasion.gap, new, occasion.free,
     ])
 
 
@@ -304,7 +304,8 @@ def fit_panel(
             models.append(None)
             continue
         x = panel_design(j, occasion, history, held.astype(np.float64), base[visit, j])
-        models.append(choose_logistic(x, held[:, j].astype(np.int64), 2, groups, (1.0, 10.0)))
+        y = held[:, j].astype(np.int64)
+        models.append(choose_logistic(x, y, 2, groups, (1.0, 10.0), light=1 + j))
     return Panel(leader, np.asarray(base), tuple(models))
 
 

@@ -238,12 +238,13 @@ def _fit_leaving(
         outcomes.append(gone[rows])
         groups.append(np.flatnonzero(rows))
         went = gone & ~ended & np.isfinite(until)
-        positions.append(np.clip((until[went] - opened) / max(low - opened, 1e-9), 0.0, 1.0))
+        first = np.maximum(data.before[k].day, opened)[went]
+        positions.append(np.clip((until[went] - first) / np.maximum(low - first, 1e-9), 0.0, 1.0))
         staying, opened = staying & data.reached[:, k], max(opened, low)
     left = np.concatenate(outcomes)
     where = np.concatenate(positions)
     stays = staying & ~ended & np.isfinite(until)
-    tail = until[stays] - opened
+    tail = until[stays] - np.maximum(data.before[-1].day, opened)[stays]
     leaving = None
     if left.sum() >= MINIMUM_CELL:
         leaving = choose_logistic(

@@ -66,9 +66,9 @@ class VisitProcess:
     leaving
         Class logits of leaving before a planned visit; None if nobody leaves by visits.
     position
-        Quantiles of where between two visits patients leave (0 to 1).
+        Quantiles of where between a visit and the next one's window patients leave (0 to 1).
     tail
-        Quantiles of days of observation after the last visit's window opens.
+        Quantiles of days of observation after the last visit, or after its window opens.
     turnout
         Who of those still followed attends each planned visit.
     deviation
@@ -308,7 +308,7 @@ class VisitProcess:
         """End of observation: when patients left, or some days after the last window opened."""
         if not self.drives:
             return np.full(len(setting.patients), np.inf)
-        last = max(opened, float(self.schedule.lows[-1]))
+        last = np.maximum(state.history.day, max(opened, float(self.schedule.lows[-1])))
         tail = np.interp(setting.uniform("tail"), np.linspace(0, 1, len(self.tail)), self.tail)
         stays = np.maximum(_grid(last + np.maximum(tail, 0.0), self.step), state.history.day)
         return np.where(state.present, stays, state.left)
