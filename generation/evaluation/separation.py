@@ -117,19 +117,24 @@ def detect_held_out(parts: Sequence[tuple[Table, Table, Table, Table]], seed: in
     Returns
     -------
     Detection
-        Influences in the order of the judged rows, fold after fold.
+        Influences in the order of the judged rows, fold after fold. A fold without rows of a
+        kind (equal rows share a fold) counts for nothing; .5 where there is no other.
     """
     found = [_judged(*part, integer_seed(seed, "detection", k)) for k, part in enumerate(parts)]
+    areas = [f.area for f in found if not np.isnan(f.area)]
+    share = max(len(areas), 1)
     return Detection(
-        float(np.mean([f.area for f in found])),
-        np.concatenate([f.positive for f in found]) / len(found),
-        np.concatenate([f.negative for f in found]) / len(found),
+        float(np.mean(areas)) if areas else 0.5,
+        np.concatenate([f.positive for f in found]) / share,
+        np.concatenate([f.negative for f in found]) / share,
     )
 
 
 def _judged(
     ours: Table, theirs: Table, test_ours: Table, test_theirs: Table, seed: int
 ) -> Separation:
+    if not all(map(len, (ours, theirs, test_ours, test_theirs))):
+        return Separation(float("nan"), np.zeros(len(test_ours)), np.zeros(len(test_theirs)))
     x = np.concatenate([ours.features, theirs.features])
     y = np.repeat([1, 0], [len(ours), len(theirs)])
     test = np.concatenate([test_ours.features, test_theirs.features])
