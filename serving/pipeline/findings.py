@@ -61,7 +61,7 @@ def _evaluation(found: Result) -> list[str]:
     ours = found["engines"].get(found["engine"], {}).get("metrics", [])
     return [
         f"Synthetic controls told from real ones (AUC; .5 is not at all): {', '.join(aucs)}.",
-        f"{found['engine'].capitalize()}, closeness (fidelity, utility, validity): "
+        f"{found['engine'].capitalize()}, closeness (all but privacy): "
         f"{counted(ours, privacy=False)}; the rest cannot be shown with "
         f"{found['n_controls']} controls.",
         f"{found['engine'].capitalize()}, privacy: {counted(ours, privacy=True)}. "
