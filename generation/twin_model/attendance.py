@@ -187,6 +187,10 @@ class Panel:
     base: FloatArray
     models: tuple[Ridge | None, ...]
 
+    def usual(self, visit: int) -> FloatArray:
+        """Share of attended visits that measured each variable, shape (V,)."""
+        return np.asarray(expit(self.base[max(visit, 0)]))
+
     def draw(
         self, occasion: Occasion, history: History, stream: Stream, patients: IntArray, visit: int
     ) -> np.ndarray:

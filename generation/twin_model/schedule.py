@@ -102,11 +102,16 @@ def last_values(centres: dict[str, float], name: str, history: History) -> Float
 
 def leaving_design(
     schedule: Schedule, centres: dict[str, float], static: FloatArray, arm: FloatArray,
-    visit: int, history: History,
+    visit: int, history: History, usual: FloatArray,
 ) -> FloatArray:
-    """Features of leaving before a visit: which visit, arm, baseline, last values, absences."""
+    """Features of leaving before a visit: which visit, arm, baseline, last values, absences.
+
+    `usual` are the shares in which the visit before measured each variable, shape (V,): what is
+    measured beyond the plan tells of leaving (an early final visit).
+    """
     when = np.zeros((len(static), len(schedule.names)))
     when[:, visit] = 1.0
     last = last_values(centres, "", history)
     missed = np.where(np.isfinite(history.attended), 1 - history.attended, 0.0)
-    return np.column_stack([when, arm, missed, last, static])
+    unusual = np.where(np.isfinite(history.measured), history.measured - usual, 0.0)
+    return np.column_stack([when, arm, missed, unusual, last, static])

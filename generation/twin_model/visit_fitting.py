@@ -177,7 +177,9 @@ def _assembled(data: VisitData, values: list[ValueModel], panel: Panel) -> Visit
     centres = {name: centre for name, centre in data.centres.items() if name in names}
     leaving = position = tail = None
     if drives:
-        leaving, position, tail = _fit_leaving(data, centres)
+        leaving, position, tail = _fit_leaving(
+            data, centres, panel, tuple(model.name for model in values)
+        )
     return VisitProcess(
         schedule=schedule,
         values=tuple(values),
@@ -223,7 +225,7 @@ def _reached(schedule: Schedule, attended: np.ndarray, until: FloatArray) -> np.
 
 
 def _fit_leaving(
-    data: VisitData, centres: dict[str, float]
+    data: VisitData, centres: dict[str, float], panel: Panel, names: tuple[str, ...]
 ) -> tuple[Ridge | None, FloatArray | None, FloatArray | None]:
     """Hazard of leaving before each visit, where inside the interval, and the tail."""
     designs, outcomes, positions, groups = [], [], [], []
@@ -233,7 +235,10 @@ def _fit_leaving(
         low = float(data.schedule.lows[k])
         gone = staying & ~data.reached[:, k]
         rows = staying & ~(gone & ended)
-        x = leaving_design(data.schedule, centres, data.static, data.arm, k, data.before[k])
+        before = _only(data.before[k], names, tuple(data.scores))
+        x = leaving_design(
+            data.schedule, centres, data.static, data.arm, k, before, panel.usual(k - 1)
+        )
         designs.append(x[rows])
         outcomes.append(gone[rows])
         groups.append(np.flatnonzero(rows))

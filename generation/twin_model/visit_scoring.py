@@ -114,7 +114,10 @@ class _Replay:
         process = self.process
         if process.leaving is None or not process.drives:
             return np.zeros(len(due))
-        x = leaving_design(process.schedule, process.centres, self.static, self.arm, k, history)
+        x = leaving_design(
+            process.schedule, process.centres, self.static, self.arm, k, history,
+            process.panel.usual(k - 1),
+        )
         chance = softmax(process.leaving.predict(x))[:, 1]
         log = np.log(np.maximum(np.where(due, 1 - chance, chance), _LEAST))
         return np.where(staying & (due | ~self.ended), log, 0.0)

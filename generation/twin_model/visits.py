@@ -182,7 +182,8 @@ class VisitProcess:
         if self.leaving is None or low <= opened:
             return
         x = leaving_design(
-            self.schedule, self.centres, setting.static, setting.arm, k, state.history
+            self.schedule, self.centres, setting.static, setting.arm, k, state.history,
+            self.panel.usual(k - 1),
         )
         chance = softmax(self.leaving.predict(x))[:, 1]
         earlier = [float(self.schedule.lows[j]) for j in self.schedule.later if j < k]
