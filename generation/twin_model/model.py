@@ -6,10 +6,13 @@ own past.
 What is known is clamped, the rest is drawn. Draws are keyed by seed, patient and
 decision, so arms and designs share them (common random numbers).
 
-Limits, stated: endpoints are independent of each other, and of visit values, given
-baseline and arm; the arm acts proportionally on each hazard; `log_prob` leaves visits out; a
-column that is a function of others (body-mass index) is drawn, not computed, so it does not agree
-with them exactly.
+Between visits the hazards of events and of leaving depend on the last values (`course`), where
+that helps patients left out.
+
+Limits, stated: endpoints are independent of each other given baseline, arm and visits, save for
+those that contain, follow or mirror another; a visit's values depend on the past through last,
+first, mean and recent values alone (no recurrent state); what is not measured is taken to be so at
+random given the visits before; conformal intervals hold on average, not for each patient.
 """
 
 from __future__ import annotations
