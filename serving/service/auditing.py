@@ -107,19 +107,18 @@ def run_folder(run: str) -> Path:
 
 
 def require_audit(name: str, folder: Path, card: ModelCard) -> list[InferenceAudit]:
-    """Return the passing audits of a model, or refuse.
+    """Return the audits that speak for a model where one of them passes, or refuse.
 
     Raises
     ------
     RefusedError
         When no audit of this engine with these options on these data has passed.
     """
-    from simulation.audit import key_of, read_audits
+    from simulation.audit import key_of, read_audits, speaking
 
-    audits = read_audits(folder / AUDITS, key_of(card))
-    passing = [audit for audit in audits if audit.passed]
-    if passing:
-        return passing
+    audits = speaking(read_audits(folder / AUDITS, key_of(card)))
+    if any(audit.passed for audit in audits):
+        return audits
     others = "".join(
         f" That of {covered(audit)}: {audit.verdict}. {' '.join(audit.reasons)}".rstrip()
         for audit in audits
@@ -143,8 +142,12 @@ def audit_notice(audits: list[InferenceAudit]) -> str:
         f"{covered(a)} ({a.judged.replace('_', ' ')}): type I error "
         f"{a.performance[a.judged].type_one_error}"
         for a in audits
+        if a.passed
+    )
+    failed = "".join(
+        f" Not for {covered(a)}, whose audit: {a.verdict}." for a in audits if not a.passed
     )
     return (
-        f" Audited over replicated syntheses: {told}. Other analyses were not audited. Use the "
-        "corrected variance, as simulation.analysis.synthetic_arm computes it."
+        f" Audited over replicated syntheses: {told}.{failed} Other analyses were not audited. Use "
+        "the corrected variance, as simulation.analysis.synthetic_arm computes it."
     )

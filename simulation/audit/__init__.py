@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulation.audit.audit import inference_audit, inference_audits, oracle_audit
     from simulation.audit.plan import PlannedAnalysis
-    from simulation.audit.result import InferenceAudit, key_of, read_audits
+    from simulation.audit.result import InferenceAudit, key_of, read_audits, speaking
 
 __all__ = ["InferenceAudit", "PlannedAnalysis", "inference_audit", "inference_audits", "key_of",
-           "oracle_audit", "read_audits"]
+           "oracle_audit", "read_audits", "speaking"]
 
 _HOMES = {
     "InferenceAudit": "simulation.audit.result",
@@ -23,6 +23,7 @@ _HOMES = {
     "key_of": "simulation.audit.result",
     "oracle_audit": "simulation.audit.audit",
     "read_audits": "simulation.audit.result",
+    "speaking": "simulation.audit.result",
 }
 
 

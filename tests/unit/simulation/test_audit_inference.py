@@ -13,7 +13,14 @@ import pytest
 from extraction.records import Cohort, InputError
 from generation import fit
 from simulation.analysis.cox import cox
-from simulation.audit import InferenceAudit, PlannedAnalysis, inference_audit, key_of, read_audits
+from simulation.audit import (
+    InferenceAudit,
+    PlannedAnalysis,
+    inference_audit,
+    key_of,
+    read_audits,
+    speaking,
+)
 from simulation.audit.audit import control_arm, inference_audits
 from simulation.audit.figures import Figure, Performance
 from simulation.audit.plan import Outcomes, plant, truth, usual_effect
@@ -74,6 +81,9 @@ def test_few_replicates_show_nothing(audit: InferenceAudit) -> None:
         ({"se_ratio": Figure(0.78, 0.03)}, "failed", "SE ratio"),
         ({"se_ratio": Figure(1.3, 0.03)}, "failed", "SE ratio"),
         ({"failed": 20}, "failed", "gave no estimate"),
+        ({"bias": Figure(-0.35, 0.05)}, "failed", "The bias is 0.35 SD"),
+        ({"bias": Figure(0.2, 0.05)}, "passed", ""),
+        ({"sd": 0.0}, "failed", "The bias is nan SD"),
         ({"replicates": 150}, "not shown", ""),
         ({"se_ratio": Figure(float("nan"), float("nan"))}, "failed", "SE ratio"),
     ],
@@ -111,6 +121,23 @@ def test_reading_back_judges_the_figures_again(audit: InferenceAudit, tmp_path: 
     assert not read_audits(tmp_path, audit.key)[0].passed
     file.write_text("{", "utf-8")
     assert read_audits(tmp_path, audit.key) == []
+
+
+def test_an_audit_run_until_it_passes_does_not_pass(audit: InferenceAudit, tmp_path: Path) -> None:
+    def run(seed: int, replicates: int, **changes: object) -> None:
+        about = {**audit.about, "seed": seed, "replicates": replicates}
+        replace(judged(audit, **changes), about=about).write(tmp_path)
+
+    def passes() -> bool:
+        [found] = speaking(read_audits(tmp_path, audit.key))
+        return found.passed
+
+    run(1, 400, type_one_error=Figure(0.2, 0.02))
+    for seed in (2, 3, 4):
+        run(seed, 400)
+        assert not passes()
+    run(5, 1000)
+    assert passes()
 
 
 def test_the_key_is_that_of_a_model_of_the_same_engine_options_and_data(
