@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extraction.records import Cohort, InputError
+from generation.evaluation.calibration import calibration
 from generation.evaluation.evaluation import measure
+from generation.evaluation.forecasts import Forecasts, forecasts_of
 from generation.evaluation.metric import REPORT_VERSION, Evaluation, Metric, plain, unknown
 from generation.evaluation.reference import Fold, Reference
 from generation.evaluation.running import one_thread, part
@@ -38,11 +40,15 @@ class CrossFit:
     log_probs
         For every fold the log-likelihood of every patient of the cohort, None where the engine
         has none.
+    forecasts
+        Forecasts of every patient by the fold's model that did not see that patient; None where
+        the engine makes none.
     """
 
     engine: str
     synthetic: tuple[Cohort, ...]
     log_probs: tuple[Floats, ...] | None
+    forecasts: Forecasts | None = None
 
 
 @dataclass(frozen=True)
@@ -183,9 +189,9 @@ def cross_fit(
     """Fit an engine to all but one fold, for every fold, and sample from each fit."""
     from generation import fit
 
-    fold_of = cohort.folds(folds, seed)
-    n = int(_enough(cohort, given, folds).sum())
-    synthetic, log_probs = [], []
+    fold_of, kept = cohort.folds(folds, seed), _enough(cohort, given, folds)
+    n = int(kept.sum())
+    synthetic, log_probs, forecasts = [], [], []
     for i in range(folds):
         train = cohort.take(fold_of != i)
         told = part(progress, i / folds, (i + 1) / folds)
@@ -196,7 +202,10 @@ def cross_fit(
         synthetic.append(model.sample(n, given=given, seed=drawn, gate=False))
         if "log_prob" in model.supports:
             log_probs.append(np.asarray(model.log_prob(cohort), dtype=np.float64))
-    return CrossFit(engine, tuple(synthetic), tuple(log_probs) or None)
+        found = forecasts_of(model, train, cohort.take((fold_of == i) & kept), drawn)
+        forecasts += [] if found is None else [found]
+    pooled = Forecasts.pooled(forecasts) if len(forecasts) == folds else None
+    return CrossFit(engine, tuple(synthetic), tuple(log_probs) or None, pooled)
 
 
 @one_thread()
@@ -241,6 +250,8 @@ def _judge(
 ) -> Evaluation:
     log_probs = None if fitted.log_probs is None else [p[keep] for p in fitted.log_probs]
     metrics = measure(reference, ours, log_probs, fitted.synthetic, [real], progress)
+    if fitted.forecasts is not None:
+        metrics += tuple(calibration(fitted.forecasts))
     sizes = {
         "synthetic": sum(len(t) for t in ours),
         "train": min(len(f.train) for f in reference.folds),

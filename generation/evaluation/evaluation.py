@@ -9,9 +9,11 @@ import numpy as np
 
 from extraction.records import Cohort, InputError
 from generation.engine import report_progress
+from generation.evaluation.calibration import calibration
 from generation.evaluation.closeness import fidelity
 from generation.evaluation.combinations import combinations
 from generation.evaluation.disclosure import privacy
+from generation.evaluation.forecasts import forecasts_of
 from generation.evaluation.gaps import visit_gaps
 from generation.evaluation.longitudinal_metrics import longitudinal
 from generation.evaluation.metric import Evaluation, Metric
@@ -58,7 +60,8 @@ def evaluate(
         Seed of all resamples.
     model
         The fitted model; if it can say how likely a patient is (`log_prob`), membership
-        inference uses that as well.
+        inference uses that as well, and if it can continue a history (`timeline`), its forecasts
+        of the held-out patients are judged for calibration.
     progress
         Called with what was done and the fraction done.
 
@@ -85,6 +88,8 @@ def evaluate(
     if model is not None and "log_prob" in model.supports:
         log_probs = [np.concatenate([model.log_prob(train), model.log_prob(holdout)])]
     metrics = measure(reference, [ours], log_probs, [synthetic], [train, holdout], progress)
+    if (forecasts := forecasts_of(model, train, holdout, seed)) is not None:
+        metrics += tuple(calibration(forecasts))
     return Evaluation(
         engine="" if model is None else model.card.engine,
         seed=seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,13 @@ from generation.evaluation.tables import Floats
 from generation.randomness import Stream
 
 if TYPE_CHECKING:
+    from generation.engine import Model
     from generation.twin_model.model import TwinModel
 
 GRID = 60
 """Days at which survival is forecast, evenly up to the last day with a tenth at risk."""
 _LANDMARKS = 3
+_DRAWS = 100
 
 Integers = npt.NDArray[np.int64]
 
@@ -97,6 +99,22 @@ class Forecasts:
                 moved = {**vars(one), "patient": one.patient + (k << 32)}
                 values.setdefault(name, []).append(ValueForecasts(**moved))
         return Forecasts(folds, {name: _joined(several) for name, several in values.items()})
+
+
+def forecasts_of(
+    model: Model | None, train: Cohort, holdout: Cohort, seed: int, draws: int = _DRAWS
+) -> Forecasts | None:
+    """Forecasts by a model that can make them; None where there is none, or of arms unknown to it.
+
+    Patients of other arms than the model's, or who lack its columns, cannot be forecast.
+    """
+    if model is None or "timeline" not in model.supports:
+        return None
+    arms = set(holdout.subjects["arm"].dropna())
+    missing = {v.name for v in model.schema.variables} - {v.name for v in holdout.schema.variables}
+    if missing or (model.card.arms and not arms <= set(model.card.arms)):
+        return None
+    return forecast(cast("TwinModel", model), train, holdout, draws, seed)
 
 
 def forecast(
