@@ -1,12 +1,15 @@
-"""Synthetic patients who meet the constraints of their schema, whichever engine draws them.
+"""Synthetic patients who meet their schema's constraints and a condition on anything.
 
 Computed columns and what follows a terminal endpoint are met by construction. A patient who
 breaks anything else is drawn again, whole, until everything holds: rejection, so what is kept
 follows the engine's own law given that the constraints hold. A redraw belongs to the patient's
 number and the attempt, so it does not depend on how many others are drawn.
 
-A condition on a computed column is not given to the engine, which would clamp a value that is
-computed over: patients are drawn under the other conditions until the computed value meets it.
+Of a condition the engine is told the bounds on baseline variables (`generation.given`). The rest
+is met in the same way: values at visits, endpoints, or, not, and computed columns, whose values
+an engine would clamp and the computing write over. A patient whom it leaves unknown does not meet
+it: somebody censored early is neither with nor without a late event.
+
 The history of a `Timeline` stays as it is: what it already breaks is not asked of its futures.
 """
 
@@ -14,14 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from extraction.records import Cohort, CohortSchema, InputError, Timeline, conditions
-from extraction.records.conditions import All, Condition, Interval, Target, Test
+from extraction.records.conditions import All, Condition, Interval
 from extraction.records.constraints import (
     ComputedRule,
     Constraint,
@@ -30,19 +31,22 @@ from extraction.records.constraints import (
     rows_of,
 )
 from generation.applicability import require_expected
+from generation.given import Takes, divide
 from generation.randomness import integer_seed
+from generation.redraws import BoolArray, Judged, Redraws, every
 from generation.request import SampleRequest, SamplingReport
 
-BoolArray = npt.NDArray[np.bool_]
 Draw = Callable[[SampleRequest], tuple[Cohort, SamplingReport]]
 
 MOST_ATTEMPTS = 1000
-"""Draws of one patient, the first included, before a request is given up."""
+"""Draws of one patient, the first included, before declared constraints are given up."""
 
 LOT = 512
 """Patients of a model by whom shares are counted, where an engine does not say otherwise."""
 
-_HOPELESS = 3000  # redraws without a single success after which more would be a waste
+_LOTS = 8
+_ENOUGH = 100  # patients of the lots who meet a condition: its share is then known to a tenth
+_PATIENCE = 30  # expected successes of one patient after which none is hopeless (e**-30)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Constrained:
     rules
         Constraints that a draw must meet.
     given
-        Condition on computed columns, which the engine was not told; None without one.
+        What of the condition the patients drawn are judged by; None without one.
     history
         The patient whose future is drawn; None for a population.
     """
@@ -83,11 +87,19 @@ class Constrained:
         found = {rule.title: rule.met(cohort) for rule in self.rules}
         for rule in self.computed:
             found[f"plausible range of {rule.target_column}"] = _plausible(cohort, rule)
-        if self.given is not None:
-            found[f"the condition {conditions.describe(self.given)}"] = (
-                cohort.mask(self.given) == 1
-            )
         return found
+
+    def meets(self, cohort: Cohort) -> dict[str, BoolArray]:
+        """`checks` and the condition; each of shape (n,)."""
+        found = self.checks(cohort)
+        if self.given is not None:
+            found[self.asked] = cohort.mask(self.given) == 1
+        return found
+
+    @property
+    def asked(self) -> str:
+        """What a message calls the condition."""
+        return f"the condition {conditions.describe(self.given or All(()))}"
 
 
 def constrained(
@@ -96,8 +108,11 @@ def constrained(
     schema: CohortSchema,
     usual: float | None = None,
     lot: int = LOT,
+    *,
+    keyed: bool = True,
+    takes: Takes | None = None,
 ) -> tuple[Cohort, SamplingReport]:
-    """Draw a request's patients so that they meet the schema's constraints.
+    """Draw a request's patients so that they meet the schema's constraints and its condition.
 
     Parameters
     ----------
@@ -111,36 +126,67 @@ def constrained(
         The model's `first_draw_rate`, told in the provenance (the request's own rate would
         make the provenance depend on n).
     lot
-        Patients by whom the share of a condition on computed columns is counted.
+        Patients by whom the share of a condition is counted; more of them where it is rare.
+    keyed
+        Whether the engine's draws belong to the patients' numbers.
+    takes
+        As in `generation.given.divide`.
 
     Raises
     ------
     InputError
-        When some patients still break a constraint after 1,000 draws each; the message says which
-        and how rarely it is met.
+        When some patients still break a constraint after 1,000 draws each, or the condition after
+        30 times as many as it should take; the message says which and how rarely it is met.
+    RefusedError
+        When fewer than 20 training patients are expected to meet the condition.
     """
-    if not schema.constraints:
+    request, task = _understood(request, schema, takes)
+    if not schema.constraints and task.given is None:
         return draw(request)
-    request, task = _understood(request, schema)
     share = 1.0
     if task.given is not None:
         request, share = _gated(draw, request, task, lot)
     cohort, report = draw(request)
     cohort = task.complete(cohort)
-    checks = task.checks(cohort)
-    met = np.all(list(checks.values()), axis=0)
-    rate = float(met.mean())
-    if not met.all():
-        most = 1 if usual == 0 else MOST_ATTEMPTS  # no use where no patient of the lot did
-        cohort = _redrawn(draw, request, task, cohort, checks, most)
-    told = "" if usual is None else f" ({usual:.1%} of the model's patients do at the first draw)"
+    rate = float(every(task.checks(cohort), len(cohort)).mean())
+    checks = task.meets(cohort)
+    draws = len(cohort)
+    if not every(checks, len(cohort)).all():
+        most = int(MOST_ATTEMPTS + _PATIENCE / share)
+        most = 1 if usual == 0 else most  # no use where no patient of the lot did
+        again = Redraws(_judged(draw, task), request, keyed, most, int(_PATIENCE / share))
+        cohort, draws = again.run(cohort, checks)
     report = replace(
         report,
         constraint_rate=rate,
         region_probability=report.region_probability * share,
-        method=f"{report.method}; drawn until declared constraints hold{told}",
+        draws_per_patient=draws / request.n,
+        method=_method(report.method, task, share, usual),
     )
     return _told(cohort, report), report
+
+
+def _judged(draw: Draw, task: Constrained) -> Judged:
+    """Draw whole patients and judge them."""
+
+    def judged(request: SampleRequest) -> tuple[Cohort, dict[str, BoolArray]]:
+        made = task.complete(draw(request)[0])
+        return made, task.meets(made)
+
+    return judged
+
+
+def _method(first: str, task: Constrained, share: float, usual: float | None) -> str:
+    """How the request was met, in words that do not depend on n."""
+    words = [first]
+    if task.schema.constraints:
+        often = "" if usual is None else f" ({usual:.1%} of the model's patients do at first)"
+        words.append(f"drawn until declared constraints hold{often}")
+    if task.given is not None:
+        words.append(
+            f"exact rejection: drawn until {task.asked} holds (about 1 draw in {1 / share:.3g})"
+        )
+    return "; ".join(words)
 
 
 def first_draw_rate(draw: Draw, schema: CohortSchema, lot: int = LOT) -> float:
@@ -152,89 +198,50 @@ def first_draw_rate(draw: Draw, schema: CohortSchema, lot: int = LOT) -> float:
 
 
 def _understood(
-    request: SampleRequest, schema: CohortSchema
+    request: SampleRequest, schema: CohortSchema, takes: Takes | None = None
 ) -> tuple[SampleRequest, Constrained]:
-    """Take conditions on computed columns, and constraints that a history breaks, out."""
+    """Take what the engine does not meet itself, and constraints a history breaks, out."""
     rules = schema.constraints
     if isinstance(request.given, Timeline):
         history = request.given.cohort
         rules = tuple(rule for rule in rules if rule.met(history).all())
         return request, Constrained(schema, rules, None, history)
-    targets = {rule.target_column for rule in computed_in_turn(rules)}
     if request.given is None:
         return request, Constrained(schema, rules, None, None)
-    bounds = conditions.bounds(conditions.parse(request.given, schema), schema)
-    own: list[Condition] = [Test(Target(n), b) for n, b in bounds.items() if n in targets]
-    if not own:
+    targets = {rule.target_column for rule in computed_in_turn(rules)}
+    parts = divide(request.given, schema, targets, takes, request.until_day)
+    if parts.rest is None:
         return request, Constrained(schema, rules, None, None)
-    left: list[Condition] = [Test(Target(n), b) for n, b in bounds.items() if n not in targets]
-    rest: Any = All(tuple(left)) if left else None
-    return replace(request, given=rest), Constrained(schema, rules, All(tuple(own)), None)
+    return replace(request, given=parts.own), Constrained(schema, rules, parts.rest, None)
 
 
 def _gated(
     draw: Draw, request: SampleRequest, task: Constrained, size: int
 ) -> tuple[SampleRequest, float]:
-    """Refuse a condition on computed columns that too few training patients are expected to meet.
+    """Refuse a condition that too few training patients are expected to meet.
 
-    The share of patients who meet it is counted over a fixed lot, so the verdict depends on the
-    request alone, not on n or seed.
+    The share of patients who meet it, among those who meet the constraints, is counted over fixed
+    lots, so the verdict depends on the request alone, not on n or seed.
     """
-    lot = replace(request, patients=np.arange(size), seed=0, gate=False, until_day=None)
-    cohort, report = draw(lot)
-    share = float(np.mean(task.complete(cohort).mask(task.given) == 1))
-    if share == 0:
+    met = possible = 0
+    for k in range(_LOTS):
+        numbers = np.arange(k * size, (k + 1) * size)
+        seed = integer_seed(0, "lot", k) if k else 0  # engines that are not keyed go by the seed
+        made, report = draw(replace(request, patients=numbers, seed=seed, gate=False))
+        made = task.complete(made)
+        sound = every(task.checks(made), len(made))
+        met += int(np.sum(sound & (made.mask(task.given) == 1)))
+        possible += int(sound.sum())
+        if met >= _ENOUGH:
+            break
+    if met == 0:
         raise InputError(
-            f"given: none of {size} patients of this model meets the condition "
-            f"{conditions.describe(task.given or All(()))}; widen it"
+            f"given: none of {_LOTS * size} patients of this model meets {task.asked}; widen it"
         )
+    share = met / possible
     if request.gate:
         require_expected(task.given, report.n_train, report.region_probability * share)
     return replace(request, gate=False), share
-
-
-def _redrawn(
-    draw: Draw,
-    request: SampleRequest,
-    task: Constrained,
-    cohort: Cohort,
-    checks: dict[str, BoolArray],
-    most: int,
-) -> Cohort:
-    """Replace the patients who break something by later draws of the same numbers."""
-    met = np.all(list(checks.values()), axis=0)
-    kept, waiting = [cohort.take(met)], request.patients[~met]
-    counts = {title: [int(ok.sum()), len(ok)] for title, ok in checks.items()}
-    redraws = accepted = 0
-    for attempt in range(1, most):
-        again = replace(
-            request, patients=waiting, gate=False,
-            seed=integer_seed(request.seed, "constraints", attempt),
-        )
-        made = task.complete(draw(again)[0])
-        checks = task.checks(made)
-        for title, ok in checks.items():
-            counts[title][0] += int(ok.sum())
-            counts[title][1] += len(ok)
-        met = np.all(list(checks.values()), axis=0)
-        redraws, accepted = redraws + len(met), accepted + int(met.sum())
-        kept.append(made.take(met))
-        waiting = waiting[~met]
-        if not len(waiting):
-            return Cohort.concat([part for part in kept if len(part)])
-        if not accepted and redraws >= _HOPELESS:
-            break
-    raise InputError(_given_up(counts, len(waiting), request.n, most))
-
-
-def _given_up(counts: dict[str, list[int]], waiting: int, n: int, most: int) -> str:
-    """Say which constraint is met most rarely."""
-    share, title = min((ok / total, title) for title, (ok, total) in counts.items())
-    return (
-        f"constraints: {waiting} of {n} patients still break one after up to {most} draws each; "
-        f"{title} is met by {share:.1%} of draws; widen the condition, or mend the constraint "
-        "or the data it was declared for"
-    )
 
 
 def _computed(cohort: Cohort, rule: ComputedRule, history: Cohort | None) -> Cohort:

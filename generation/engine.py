@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from extraction.records import Cohort, CohortSchema, InputError, Timeline
+from extraction.records.conditions import Target
 from extraction.records.constraints import violations
 from generation.card import ModelCard, present_arms
 
@@ -115,9 +116,11 @@ class Model(ABC):
         n
             Number of patients, or of futures of one patient.
         given
-            None (a population); a condition or its dictionary form over baseline
-            variables and the arm (a cohort); or a `Timeline` (futures of that patient,
-            history rows included).
+            None (a population); a condition or its dictionary form (a cohort); or a
+            `Timeline` (futures of that patient, history rows included). Bounds on baseline
+            variables and the arm are met by the engine itself. Anything else (values at
+            visits, endpoints, or, not) is met by drawing again the patients who do not surely
+            meet it: exact, at a cost that the report tells.
         arm
             Arm to simulate; None draws arms by the design (a Timeline: its own arm).
         until_day
@@ -166,16 +169,24 @@ class Model(ABC):
         patients = np.arange(first, first + n)
         request = SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
         rate = self.card.metrics.get("constraint_rate")
-        return constrained(self._sample, request, self.schema, rate, self.lot)
+        return constrained(
+            self._sample, request, self.schema, rate, self.lot,
+            keyed=self.keyed, takes=self.takes,
+        )
+
+    def takes(self, target: Target) -> bool:
+        """Whether the engine restricts this target itself, besides baseline and arm."""
+        return False
 
     def record_constraints(self, cohort: Cohort) -> None:
         """Write into the card how far the training cohort and the first draws meet constraints.
 
         Training patients who break one stay in the fit. The card counts them by constraint
         (one to four are told as four) and the share of the model's patients who meet every
-        constraint at the first draw (``constraint_rate``, over a fixed lot of `lot`).
+        constraint at the first draw (``constraint_rate``, over a fixed lot of `lot`). A private
+        model's card tells the share alone: counts of patients were not paid for.
         """
-        table = violations(cohort)
+        table = violations(cohort) if self.card.privacy is None else violations(cohort).iloc[:0]
         counts = {
             f"training patients violating {title}": float(count if count == 0 else max(count, 4))
             for title, count in zip(table["constraint"], table["violating"], strict=True)

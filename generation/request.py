@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class SamplingReport:
     constraint_rate
         Share of first draws that met every declared constraint, 0 to 1; the others were drawn
         again.
+    draws_per_patient
+        Patients drawn for each one returned: what rejection cost (1 where there was none).
     """
 
     n: int
@@ -39,6 +42,7 @@ class SamplingReport:
     method: str = "unconditional"
     notes: tuple[str, ...] = field(default=())
     constraint_rate: float = 1.0
+    draws_per_patient: float = 1.0
 
     @property
     def expected_training_patients(self) -> float:
@@ -84,6 +88,12 @@ def subject_names(
 ) -> npt.NDArray[np.object_]:
     """Names of synthetic patients by their numbers from 0: ``S-000001`` is number 0."""
     return np.array([f"{prefix}-{k + 1:06d}" for k in patients.tolist()], dtype=object)
+
+
+def subject_numbers(names: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """Numbers from 0 of patients by the names that `subject_names` gave them."""
+    numbers = pd.Series(names, dtype=object).str.slice(2).to_numpy()
+    return numbers.astype(np.int64) - 1
 
 
 def arm_fault(arm: str, known: tuple[str, ...]) -> str:

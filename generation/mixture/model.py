@@ -146,7 +146,7 @@ class MixtureModel(Model):
 
     def _sample(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
         """Draw from the exact conditional; see `Model.sample`."""
-        bounds, arms = parse_given(request.given, request.arm, self.card, self.columns)
+        bounds, arms = self._bounds(request.given, request.arm)
         evidence = self._evidence(bounds)
         found = inference.propagate(self.tree, evidence, self._arms(arms))
         if found.probability <= 0.0:
@@ -172,6 +172,11 @@ class MixtureModel(Model):
             arrays, self.schema, self.engine, report.sentence(), patients=request.patients
         )
         return made, report
+
+    def takes(self, target: conditions.Target) -> bool:
+        """Values at planned visits are columns: their bounds are met without rejection."""
+        plain = conditions.Target(target.name, target.visit)
+        return target == plain and str(target) in self.columns.visit_of
 
     def refitted(self, cohort: Cohort, seed: int, progress: Progress | None = None) -> Self:
         """Fit to a cohort on this model's bins, beginning from its classes.

@@ -59,6 +59,8 @@ def execution(command: Command) -> Command:
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
     """NAME=VALUE words as a dictionary; VALUE is YAML, so that 3, true and [65, 80] work.
 
+    A comparison such as ">=30" is taken as it stands.
+
     Raises
     ------
     InputError
@@ -74,6 +76,9 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
         name, sign, value = text.partition("=")
         if not sign or not name:
             faults.append(f"{option}: {text!r} came; write NAME=VALUE")
+            continue
+        if value.lstrip().startswith((">", "<", "!=")):  # ">" opens a block of text in YAML
+            found[name.strip()] = value.strip()
             continue
         try:
             found[name.strip()] = yaml.safe_load(value)

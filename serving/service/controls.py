@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from extraction.records import Cohort, conditions
+from extraction.records import Cohort
 from generation.applicability import SMALLEST_CELL, Applicability, require
 from generation.engine import Model
+from generation.given import check_given
 
 from .auditing import audit_notice, require_audit
 
@@ -35,7 +36,10 @@ class ControlsRequest(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="the same seed gives the same patients")
     given: dict[str, Any] | None = Field(
         None,
-        description='conditions on baseline variables, e.g. {"AGE": [70, null], "SEX": "F"}',
+        description=(
+            'conditions on baseline variables, e.g. {"AGE": [70, null], "SEX": "F"}, on values at '
+            'visits, "ADAS@Week 24": ">=30", and on endpoints, "death_time": "<=180"'
+        ),
     )
     arm: str | None = Field(None, max_length=200, description="arm; the control arm when empty")
     use: Use = Field(
@@ -130,8 +134,7 @@ def gate(request: ControlsRequest, registry: Registry) -> Applicability:
     """
     model = registry.model(request.model)
     _audits(request, registry)
-    if request.given is not None:
-        conditions.bounds(conditions.parse(request.given, model.schema), model.schema)
+    check_given(request.given, model.schema)
     return require(registry.training(request.model), request.given, control_arm(request, model))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from extraction.records import Cohort, CohortSchema, InputError, conditions
+from extraction.records import Cohort, InputError
 from extraction.records.errors import Faults
 from extraction.records.exports import to_csv
 from serving.settings import settings
@@ -112,7 +112,7 @@ def generate(
     model
         A model's folder, a run's folder or a registered name.
     given
-        Condition on baseline variables.
+        Condition on baseline variables, the arm, values at visits or endpoints.
 
     Raises
     ------
@@ -120,10 +120,11 @@ def generate(
         When fewer than 20 training patients stand behind the condition.
     """
     from generation import load_model
+    from generation.given import check_given
     from serving.analyses.modelling import notice
 
     loaded = load_model(find_model(model))
-    _check_given(given, loaded.schema)
+    check_given(given, loaded.schema)
     made, report = loaded.sample_with_report(n, given=given, arm=arm, seed=seed)
     behind = report.expected_training_patients
     check_out(out)
@@ -136,6 +137,8 @@ def generate(
         "n_train": report.n_train,
         "expected_training_patients": behind,
         "effective_sample_size": report.effective_sample_size,
+        "method": report.method,
+        "draws_per_patient": report.draws_per_patient,
         "digest": made.digest(),
         "notice": notice(n, report.n_train),
     }
@@ -145,11 +148,6 @@ def _mark_rows(table: Path, n_train: int) -> None:
     """Say on every row of the flat table what it is, as the answers over HTTP do."""
     flat = pd.read_csv(table, dtype=str, keep_default_na=False)
     flat.assign(**{ORIGIN: n_train}).to_csv(table, index=False)
-
-
-def _check_given(given: dict[str, Any] | None, schema: CohortSchema) -> None:
-    if given:
-        conditions.bounds(conditions.parse(given, schema), schema)
 
 
 def find_model(reference: str) -> Path:

@@ -198,7 +198,9 @@ def test_what_it_cannot_do_is_refused_with_the_engine_that_can(engine: str) -> N
     ("ask", "told"),
     [
         ({"n": 0}, "n: must be"),
-        ({"n": 5, "given": {"SCORE@Week 8": ">=50"}}, "Cohort.where"),
+        ({"n": 5, "given": {"exists": {"kind": "adverse_event"}}}, "models draw no episodes"),
+        ({"n": 5, "given": {"SCORE@Week 24": ">=50"}, "until_day": 60}, "after until_day=60"),
+        ({"n": 5, "given": {"SCORE@Week 8": ">=900"}}, "no"),
         ({"n": 5, "given": {"AGE": [300, 400]}}, "no patient of this model"),
         ({"n": 5, "given": {"arm": "Placebo"}, "arm": "Active"}, "contradicts"),
     ],

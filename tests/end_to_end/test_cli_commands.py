@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -163,6 +164,13 @@ def test_from_a_table_to_synthetic_patients(tmp_path: Path) -> None:
         for seed in (1, 2)
     ]
     assert made[0]["digest"] != made[1]["digest"]
+    late = call(
+        "generate", model, "-n", 20, "--out", arm / "late", "--given", "SCORE@Week 24=>=22"
+    )
+    table = pd.read_csv(arm / "late" / "csv" / "table.csv")
+    assert (table["SCORE@Week 24"] >= 22).all()
+    assert late["draws_per_patient"] > 1
+    assert "SCORE@Week 24 >= 22" in late["method"]
     assert "n_train = 80" in (arm / "1" / "csv" / "README.txt").read_text("utf-8")
 
 

@@ -85,7 +85,7 @@ def test_bounds_are_a_conjunction_over_baseline():
     assert found["arm"] == frozenset({"Placebo"})
 
 
-def test_bounds_refuse_what_a_model_cannot_take_and_point_to_where():
+def test_bounds_refuse_what_is_none_and_point_to_where():
     parsed = conditions.parse({"any": [{"SEX": "F"}, {"AGE": 70}], "ALT@Week 4": 3}, SCHEMA)
     with pytest.raises(InputError) as caught:
         conditions.bounds(parsed, SCHEMA)

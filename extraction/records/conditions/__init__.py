@@ -5,8 +5,9 @@ The dictionary form is sugar for "and"::
     {"arm": "Placebo", "AGE": [65, 80], "SEX": "F", "ADAS@Week 12": ">=30"}
 
 Two numbers on a numeric variable are a closed interval (None leaves a side open), a list on a
-categorical one is a set, and ``name@visit`` uses the schema's window. Trees use the keys
-``all``, ``any``, ``not`` and ``exists``; see `parse`.
+categorical one is a set, and ``name@visit`` uses the schema's window. An endpoint is tested by
+``<endpoint>_time`` and ``<endpoint>_event`` (`endpoints`). Trees use the keys ``all``, ``any``,
+``not`` and ``exists``; see `parse`.
 """
 
 from .evaluate import evaluate
@@ -22,6 +23,7 @@ from .tree import (
     Test,
     bounds,
     describe,
+    divide,
     to_dict,
 )
 
@@ -36,6 +38,7 @@ __all__ = [
     "Test",
     "bounds",
     "describe",
+    "divide",
     "evaluate",
     "parse",
     "to_dict",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .endpoints import endpoint_columns, judge_endpoint
 from .tree import ARM, All, Any, Condition, Exists, Interval, Not, Target, Test
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def _combine(votes: list[np.ndarray], decisive: np.int8, default: np.int8, n: in
 def _test(test: Test, cohort: Cohort) -> np.ndarray:
     if test.target.window is not None:
         return _windowed(test, cohort)
+    if test.target.name in endpoint_columns(cohort.schema):
+        return judge_endpoint(test, cohort)
     return _judge(_values(test.target, cohort), test, cohort)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import Faults, nearest
 from ..schema import CohortSchema, Variable
 from ..tables import ASSERTIONS, EPISODE_KINDS
+from .endpoints import endpoint_columns, endpoint_variable
 from .tree import ARM, All, Any, Condition, Exists, Interval, Not, Target, Test
 
 _COMPARISON = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.+?)\s*")
@@ -26,6 +27,9 @@ def parse(given: object, schema: CohortSchema) -> Condition:
     given
         None (everyone), a tree, or a dictionary: ``{name: check, ...}`` means "and".
         Checks: ``[low, high]``, a number, ``">=30"``, a category, a list of categories.
+        Names: variables, ``arm``, ``variable@visit``, and of an endpoint ``<endpoint>_time`` (day
+        of the event; unknown where censoring hides it), ``<endpoint>_event`` (1 seen, 0 not) and,
+        with several causes, ``<endpoint>_cause``.
         Trees: ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": {...}}``,
         ``{"exists": {"kind": "adverse_event", "term": "PRURITUS", "window": [0, 30]}}`` and
         ``{"test": {"name": "ALT", "limit": "high", "window": [0, 90], ">": 3}}``.
@@ -123,6 +127,8 @@ def _named(key: str, value: object, schema: CohortSchema, faults: Faults) -> Con
     if variable is None:
         return All(())
     if variable.numeric:
+        if isinstance(value, bool) and name in endpoint_columns(schema):
+            value = float(value)  # "<endpoint>_event": True
         return _numeric(target, value, faults)
     match = _COMPARISON.fullmatch(value) if isinstance(value, str) else None
     if match and value not in (variable.categories or ()):
@@ -133,8 +139,12 @@ def _named(key: str, value: object, schema: CohortSchema, faults: Faults) -> Con
 def _variable(target: Target, schema: CohortSchema, faults: Faults) -> Variable | None:
     if target.name == ARM:
         return Variable(name=ARM, kind="categorical", role="arm", categories=schema.arms)
+    if target.name not in schema and (column := endpoint_variable(target.name, schema)):
+        if target.visit is not None or target.window is not None:
+            faults.add(f"{target.name} is one day a patient; name it without visit or window")
+        return column
     if target.name not in schema:
-        names = [v.name for v in schema.variables]
+        names = [*(v.name for v in schema.variables), *endpoint_columns(schema)]
         faults.add(f"variable {target.name} is not known{nearest(target.name, names)}")
         return None
     variable = schema.variable(target.name)

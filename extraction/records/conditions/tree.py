@@ -182,40 +182,62 @@ def _check_dict(check: Bound) -> dict[str, object]:
     return sides
 
 
-def bounds(condition: Condition, schema: CohortSchema) -> dict[str, Bound]:
-    """Reduce a conjunction over the arm and baseline variables to one bound a variable.
-
-    This is what a generative model can be conditioned on.
+def divide(
+    condition: Condition, schema: CohortSchema
+) -> tuple[dict[str, Bound], tuple[Condition, ...]]:
+    """Divide a conjunction into bounds over the arm and baseline variables, and the rest.
 
     Returns
     -------
     dict
         ``{"AGE": Interval(65, 80), "SEX": frozenset({"F"})}``; the arm stands under ``arm``.
+    tuple
+        The parts that are no such bound: or, not, exists, values over time, endpoints.
 
     Raises
     ------
     InputError
-        For or/not/exists, longitudinal targets and contradictions: all faults at once.
+        For parts that contradict each other: all faults at once.
     """
     found: dict[str, Bound] = {}
+    later: dict[str, Bound] = {}
+    rest: list[Condition] = []
     faults: list[str] = []
     baseline = {v.name for v in schema.baseline} | {ARM}
-    for test in _conjuncts(condition):
-        if not isinstance(test, Test):
-            faults.append(f"conditions: '{describe(test)}' {_POINTER}")
-        elif test.target.name not in baseline or test.target != Target(test.target.name):
-            faults.append(f"conditions: '{test.target}' is not a baseline variable; it {_POINTER}")
-        else:
-            _narrow(found, test, faults)
+    for part in _conjuncts(condition):
+        if isinstance(part, Test) and part.target in {Target(name) for name in baseline}:
+            _narrow(found, part, faults)
+            continue
+        rest.append(part)
+        if isinstance(part, Test) and part.target.window is None:  # in a window any value serves
+            _narrow(later, part, faults)
+    if faults:
+        raise InputError(faults)
+    return found, tuple(rest)
+
+
+def bounds(condition: Condition, schema: CohortSchema) -> dict[str, Bound]:
+    """Reduce a conjunction over the arm and baseline variables to one bound a variable.
+
+    Returns
+    -------
+    dict
+        As the first part of `divide`.
+
+    Raises
+    ------
+    InputError
+        For or/not/exists, longitudinal targets, endpoints and contradictions: all at once.
+    """
+    found, rest = divide(condition, schema)
+    faults = [
+        f"conditions: '{describe(part)}' is no bound on one baseline variable or the arm, which "
+        "are all that is taken here; Model.sample and Cohort.where take any condition"
+        for part in rest
+    ]
     if faults:
         raise InputError(faults)
     return found
-
-
-_POINTER = (
-    "cannot be given to a model, which takes conjunctions over baseline variables; "
-    "sample without it and select with Cohort.where"
-)
 
 
 def _conjuncts(condition: Condition) -> list[Condition]:
@@ -225,7 +247,7 @@ def _conjuncts(condition: Condition) -> list[Condition]:
 
 
 def _narrow(found: dict[str, Bound], test: Test, faults: list[str]) -> None:
-    name, check = test.target.name, test.check
+    name, check = str(test.target), test.check
     before = found.get(name)
     if isinstance(before, Interval) and isinstance(check, Interval):
         check = before.intersect(check)

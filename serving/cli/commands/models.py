@@ -24,6 +24,7 @@ GENERATE = """
 Examples:
   trialtwin generate quickstart -n 200 --out arm --given AGE=[70,90] --given SEX=F
   trialtwin generate model -n 1000 --out arm --arm Placebo --seed 7
+  trialtwin generate quickstart -n 50 --out arm --given "ADAS@Week 24=>=30"
 """
 
 
@@ -100,7 +101,12 @@ def train(
 @click.argument("model")
 @click.option("-n", "n", type=click.IntRange(1, 1_000_000), required=True, help="Patients.")
 @click.option("--out", type=FILE, required=True, help="New folder.")
-@click.option("--given", "given", multiple=True, help="NAME=VALUE condition, e.g. AGE=[70,90].")
+@click.option(
+    "--given",
+    "given",
+    multiple=True,
+    help="NAME=VALUE condition: AGE=[70,90], ADAS@Week 24=>=30, <endpoint>_time=<=180.",
+)
 @click.option("--arm", default=None, help="Arm; by the design when empty.")
 @common
 def generate(
@@ -123,7 +129,7 @@ def generate(
             f"{n} synthetic patients: {done['folder']}",
             f"About {done['expected_training_patients']:.0f} of {done['n_train']} training "
             f"patients stand behind the request; effective sample size "
-            f"{done['effective_sample_size']:.0%}.",
+            f"{done['effective_sample_size']:.0%}, {done['draws_per_patient']:.1f} draws each.",
             done["notice"],
         ],
     )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
+from extraction.records import Cohort
 from serving.api.app import build_app
 from serving.service import controls as use_case
 from serving.service.control_table import ORIGIN
@@ -44,6 +45,19 @@ def test_json_holds_the_patients_and_what_stands_behind_them(client: TestClient)
     assert 0 < found["ess"] <= 50
     assert "not data" in found["notice"]
     assert {record[ORIGIN] for record in found["records"]} == {150}
+
+
+def test_a_condition_on_the_outcome_is_met_and_counted_among_real_patients(
+    client: TestClient, tmp_path: Path
+) -> None:
+    given = {"death_time": ">20", "ALT@Week 4": ">=20"}
+    found = ask(client, n=40, given=given).json()
+    assert all(record["ALT@Week 4"] >= 20 for record in found["records"])
+    assert all(record["death_time"] >= 20 for record in found["records"])
+    real = Cohort.read(next(make_run(tmp_path).rglob("cohort/cohort")))
+    assert found["n_region"] == len(real.where({**given, "arm": "Placebo"}))
+    told = ask(client, given={"exists": {"kind": "adverse_event"}}).json()["faults"]
+    assert "models draw no episodes" in told[0]
 
 
 def test_every_format_holds_the_same_patients(client: TestClient) -> None:
