@@ -46,6 +46,14 @@ class Shift:
     enter_bias: FloatArray
     leave: FloatArray
 
+    def until(self, day: float) -> Shift:
+        """The shift without the pieces that begin at a day or later; the last one left goes on."""
+        kept = int(np.sum(self.edges < day))
+        return replace(
+            self, edges=self.edges[:kept], pieces=self.pieces[:, : kept + 1],
+            leave=self.leave[:, : kept + 1],
+        )
+
     def log_shift(self, features: FloatArray) -> FloatArray:
         """Log-hazard shift of each patient in each piece, shape (n, P), at most 3 in size."""
         x = (features - self.centre) / self.scale
@@ -208,10 +216,9 @@ def calibrate(
     knots = _knots(day, event)
     if not len(knots):
         return flat
-    edges = np.zeros(0) if shift is None else shift.edges[shift.edges < knots[-1]]
-    if shift is not None and len(edges) < len(shift.edges):
-        shift = None
-    knots = np.union1d(knots, edges if shift is not None else [])
+    if shift is not None:
+        shift = shift.until(knots[-1])
+        knots = np.union1d(knots, shift.edges)
     draft = replace(flat, shift=shift)
     survival = kaplan_meier(day, event, knots)
     levels = _solve(np.exp(draft.log_risks(population)), survival, knots, draft.edges)

@@ -234,13 +234,13 @@ def _audits(request: EvaluationRequest, model: Model | None) -> list[InferenceAu
     """Inference audits of the run that the model belongs to."""
     if model is None or request.model is None:
         return []
-    from simulation.audit import key_of, read_audits
+    from simulation.audit import key_of, read_audits, speaking
 
     from .auditing import AUDITS
 
     folder = find_model(request.model).resolve()
     runs = [parent for parent in folder.parents if (parent / AUDITS).is_dir()][:1]
-    return [audit for run in runs for audit in read_audits(run / AUDITS, key_of(model.card))]
+    return speaking([a for run in runs for a in read_audits(run / AUDITS, key_of(model.card))])
 
 
 def _write(

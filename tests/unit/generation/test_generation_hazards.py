@@ -123,3 +123,21 @@ def test_a_shifted_hazard_survives_its_state() -> None:
     hazard, x = _shifted(5)
     again = Hazard.from_state(hazard.state())
     assert (again.cumulative(x, 50.0) == hazard.cumulative(x, 50.0)).all()
+
+
+def test_a_shift_is_cut_where_its_events_cease_and_never_lost() -> None:
+    x, day, event = _trial(500, 6)
+    early = event & (day < 60)  # a cause that ceases, in pieces of time told by every cause
+    none = np.zeros(0, dtype=np.int64)
+    pieces = np.array([[0.0, 0.0, 0.0], [-0.8, 0.8, 0.3]])
+    shift = Shift(
+        np.array([25.0, 90.0]), np.zeros(2), np.ones(2), pieces, none, none, np.zeros(0),
+        np.zeros((2, 0)), np.zeros(0), np.zeros((0, 3)),
+    )
+    hazard = calibrate(fit_cox(x, 1, day, early, seed=0), x, x, day, early, shift)
+    assert hazard.shift is not None
+    assert hazard.edges == pytest.approx([25.0])
+    assert (hazard.shift.log_shift(x)[:, 1] == 0.8 * x[:, 1]).all()
+    average = np.exp(-hazard.cumulative(x, hazard.knots[-1])).mean()
+    last = kaplan_meier(day, early, hazard.knots[-1:])[0]
+    assert average == pytest.approx(last, abs=1e-6)
