@@ -78,12 +78,17 @@ class TwinScorer:
     def _one(self, arm: IntArray, fold: IntArray) -> FloatArray:
         scores = np.zeros(arm.size)
         for k in np.unique(fold):
-            model = fit(self.cohort.take((fold != k) & (arm == 0)), "twin",
-                        seed=integer_seed(self.seed, "nulls.fit", int(k)), **OPTIONS)
+            model = fit(
+                self.cohort.take((fold != k) & (arm == 0)),
+                "twin",
+                seed=integer_seed(self.seed, "nulls.fit", int(k)),
+                **OPTIONS,
+            )
             assert isinstance(model, TwinModel)
             held_out = fold == k
             expected = model.expected_outcome(
-                self.cohort.take(held_out), "ADAS", "Week 24", CONTROL, DRAWS, self.seed)
+                self.cohort.take(held_out), "ADAS", "Week 24", CONTROL, DRAWS, self.seed
+            )
             change = expected - self.baseline[held_out]
             scores[held_out] = change - change.mean()
         return scores
@@ -104,7 +109,8 @@ def study() -> tuple[TrialData, TwinScorer]:
     chosen = cohort.take(inside.to_numpy()).with_schema(schema)
     placebo = chosen.subjects.assign(arm=CONTROL, arm_actual=CONTROL)
     relabelled = Cohort.build(
-        schema, placebo, observations=chosen.observations, sources=chosen.sources)
+        schema, placebo, observations=chosen.observations, sources=chosen.sources
+    )
     scorer = TwinScorer(relabelled, SEED)
     if not np.array_equal(scorer.baseline, trial.shared[:, 1]):
         raise SystemExit("the trial's rows and the cohort's are not in the same order")
@@ -127,30 +133,46 @@ def report_gain(repeats: int) -> None:
     """Print what the score saves beyond ANCOVA with baseline and site."""
     trial, scorer = study()
     fitted = cross_fitted_adjustment(
-        trial, scorer, rng=np.random.default_rng(SEED), folds=FOLDS, repeats=repeats)
+        trial, scorer, rng=np.random.default_rng(SEED), folds=FOLDS, repeats=repeats
+    )
     ratio, r = fitted.variance_ratio[HIGH], fitted.partial_correlation
     effect = fitted.effects[HIGH]
-    print(f"  squared SE over that of ANCOVA with baseline and site, {repeats} divisions in "
-          f"{FOLDS} folds: {ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}); partial r "
-          f"{r.mean():+.3f} ({r.min():+.3f} to {r.max():+.3f})")
-    print(f"  high dose against placebo {effect.estimate:+.3f} ({effect.low:.3f} to "
-          f"{effect.high:.3f}), estimates spread by SD {effect.extra['spread_of_estimates']:.3f}")
+    print(
+        f"  squared SE over that of ANCOVA with baseline and site, {repeats} divisions in "
+        f"{FOLDS} folds: {ratio.mean():.3f} ({ratio.min():.3f} to {ratio.max():.3f}); partial r "
+        f"{r.mean():+.3f} ({r.min():+.3f} to {r.max():+.3f})"
+    )
+    print(
+        f"  high dose against placebo {effect.estimate:+.3f} ({effect.low:.3f} to "
+        f"{effect.high:.3f}), estimates spread by SD {effect.extra['spread_of_estimates']:.3f}"
+    )
 
 
 def report_nulls(nulls: int) -> None:
     """Print the type I error with its Monte Carlo error, and what that can show."""
     trial, _ = study()
-    found = map_chunks("benchmarks.twin_nulls:null_chunk", {"seed": SEED}, nulls, CHUNK,
-                       execution="processes", workers=2, allow=("benchmarks",))
+    found = map_chunks(
+        "benchmarks.twin_nulls:null_chunk",
+        {"seed": SEED},
+        nulls,
+        CHUNK,
+        execution="processes",
+        workers=2,
+        allow=("benchmarks",),
+    )
     p = np.concatenate([part["p"] for part in found])
     for i, name in enumerate(trial.active):
         rate = type_one_error(p[:, i])
         limit = 1.96 * np.sqrt(0.05 * 0.95 / nulls)
         verdict = "within" if abs(rate.rate - 0.05) <= limit else "OUTSIDE"
-        print(f"  type I error at .05, {name}: {rate.rate:.4f} (MC SE {rate.se:.4f}), "
-              f"{verdict} .05 +- {limit:.3f}")
-    print(f"  {nulls} nulls can tell .05 from {0.05 + limit:.3f} and above only; the house's rule "
-          "is 500 with the twin, and 10,000 with a fast learner (benchmarks/prognostic.py)")
+        print(
+            f"  type I error at .05, {name}: {rate.rate:.4f} (MC SE {rate.se:.4f}), "
+            f"{verdict} .05 +- {limit:.3f}"
+        )
+    print(
+        f"  {nulls} nulls can tell .05 from {0.05 + limit:.3f} and above only; the house's rule "
+        "is 500 with the twin, and 10,000 with a fast learner (benchmarks/prognostic.py)"
+    )
 
 
 def main() -> None:
@@ -160,14 +182,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     trial, _ = study()
-    print(f"CDISC pilot, ADAS-Cog change at week 24 (LOCF, as published): n {trial.y.size}, "
-          f"{int((trial.arms == 0).sum())} controls")
+    print(
+        f"CDISC pilot, ADAS-Cog change at week 24 (LOCF, as published): n {trial.y.size}, "
+        f"{int((trial.arms == 0).sum())} controls"
+    )
     print(f"  twin score refitted in every fold: options {OPTIONS}, {DRAWS} futures a patient")
     start = time.perf_counter()
     report_gain(options.repeats)
     report_nulls(options.nulls)
-    print(f"  {time.perf_counter() - start:.0f} s, 2 processes, {FOLDS * options.nulls} twins "
-          "fitted in null trials")
+    print(
+        f"  {time.perf_counter() - start:.0f} s, 2 processes, {FOLDS * options.nulls} twins "
+        "fitted in null trials"
+    )
 
 
 if __name__ == "__main__":

@@ -65,8 +65,9 @@ def cox_risk(
     def fitted(rows: np.ndarray, penalty: float) -> CoxPHSurvivalAnalysis:
         return CoxPHSurvivalAnalysis(alpha=penalty).fit(x[rows], _outcome(time, event, rows))
 
-    best = _tuned(_PENALTIES, lambda rows, penalty: fitted(rows, penalty).predict, x, time, event,
-                  seed)
+    best = _tuned(
+        _PENALTIES, lambda rows, penalty: fitted(rows, penalty).predict, x, time, event, seed
+    )
     return np.asarray(fitted(np.ones(len(x), dtype=bool), best).predict(x_test))
 
 
@@ -78,13 +79,18 @@ def forest_risk(
 
     def fitted(rows: np.ndarray, leaf: float, trees: int) -> RandomSurvivalForest:
         forest = RandomSurvivalForest(
-            n_estimators=trees, min_samples_leaf=int(leaf), max_features="sqrt", low_memory=True,
-            random_state=seed, n_jobs=1,
+            n_estimators=trees,
+            min_samples_leaf=int(leaf),
+            max_features="sqrt",
+            low_memory=True,
+            random_state=seed,
+            n_jobs=1,
         )
         return forest.fit(x[rows], _outcome(time, event, rows))
 
-    best = _tuned(_LEAVES, lambda rows, leaf: fitted(rows, leaf, 60).predict, x, time, event, seed,
-                  inner=2)
+    best = _tuned(
+        _LEAVES, lambda rows, leaf: fitted(rows, leaf, 60).predict, x, time, event, seed, inner=2
+    )
     return np.asarray(fitted(np.ones(len(x), dtype=bool), best, _TREES).predict(x_test))
 
 
@@ -92,11 +98,14 @@ def _tuned(grid, predictor, x, time, event, seed, inner=_INNER) -> float:  # typ
     """Setting with the best mean concordance over inner folds."""
     part = generator(seed, "twins inner folds").permutation(len(x)) % inner
     scores = [
-        np.mean([
-            concordance(predictor(part != k, value)(x[part == k]), time[part == k],
-                        event[part == k])
-            for k in range(inner)
-        ])
+        np.mean(
+            [
+                concordance(
+                    predictor(part != k, value)(x[part == k]), time[part == k], event[part == k]
+                )
+                for k in range(inner)
+            ]
+        )
         for value in grid
     ]
     return float(grid[int(np.argmax(scores))])
@@ -123,8 +132,13 @@ def next_visit_quantiles(
             features, change = past.training(visit.variable)
             fitted[visit.variable] = [
                 HistGradientBoostingRegressor(
-                    loss="quantile", quantile=float(level), max_iter=80, learning_rate=0.08,
-                    max_leaf_nodes=12, min_samples_leaf=20, random_state=seed,
+                    loss="quantile",
+                    quantile=float(level),
+                    max_iter=80,
+                    learning_rate=0.08,
+                    max_leaf_nodes=12,
+                    min_samples_leaf=20,
+                    random_state=seed,
                 ).fit(features, change)
                 for level in levels
             ]
@@ -144,7 +158,8 @@ class _Past:
         arrays = to_arrays(cohort)
         numeric = {
             v.name: np.asarray(arrays.values[v.name], dtype=np.float64)
-            for v in cohort.schema.longitudinal if v.numeric
+            for v in cohort.schema.longitudinal
+            if v.numeric
         }
         return cls(arrays.visit_day, numeric, x)
 
