@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "evaluate": {
         "cohort": ("evaluate:evaluate_cohort", "Fidelity, utility and privacy beside controls."),
+        "disclosure": ("disclosure:evaluate_disclosure", "What an engine gives away of patients."),
         "inference": ("inference:evaluate_inference", "What synthetic controls do to a test."),
         "notes": ("evaluate:evaluate_notes", "Extracted facts against reference facts."),
     },

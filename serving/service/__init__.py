@@ -1,7 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
 By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `updates`,
-`controls` (control arms), `auditing` (inference audits), `evaluations` and `judging` (evaluate),
+`controls` (control arms), `auditing` (inference audits), `evaluations`, `judging` and `disclosing`
+(evaluate),
 `forecasts` (twins), `trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .auditing import audit_inference
     from .controls import ControlArm, ControlsRequest, controls
     from .data import describe, export, ingest, validate
+    from .disclosing import DisclosureRequest, evaluate_disclosure
     from .evaluations import EvaluationRequest, evaluate_cohort, evaluate_patients
     from .forecasts import TwinRequest, forecast
     from .health import doctor
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ControlArm": "controls",
     "ControlsRequest": "controls",
+    "DisclosureRequest": "disclosing",
     "EvaluationRequest": "evaluations",
     "TwinRequest": "forecasts",
     "audit_inference": "auditing",
@@ -33,6 +36,7 @@ _HOMES = {
     "describe": "data",
     "doctor": "health",
     "evaluate_cohort": "evaluations",
+    "evaluate_disclosure": "disclosing",
     "evaluate_notes": "judging",
     "evaluate_patients": "evaluations",
     "export": "data",
@@ -51,6 +55,7 @@ _HOMES = {
 __all__ = [
     "ControlArm",
     "ControlsRequest",
+    "DisclosureRequest",
     "EvaluationRequest",
     "TwinRequest",
     "audit_inference",
@@ -58,6 +63,7 @@ __all__ = [
     "describe",
     "doctor",
     "evaluate_cohort",
+    "evaluate_disclosure",
     "evaluate_notes",
     "evaluate_patients",
     "export",
