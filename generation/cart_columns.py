@@ -144,6 +144,8 @@ class FlatColumns:
         }
         if name in self.visit_of:
             variable, visit = self.visit_of[name]
+            if variable not in arrays.values:  # no patient of this cohort came to a visit
+                return _nothing(len(arrays), self.schema.variable(variable).numeric)
             column: Values = arrays.values[variable][:, visit]
             return column
         return fixed[name] if name in fixed else arrays.baseline[name]
@@ -244,10 +246,8 @@ class FlatColumns:
                 arrays.events[codec.name] = (day, codec.status(codes))
         for name, (variable, k) in self.visit_of.items():
             if variable not in arrays.values:
-                number = self.schema.variable(variable).numeric
-                arrays.values[variable] = np.full(
-                    (n, len(visits)), np.nan if number else None, float if number else object
-                )
+                numeric = self.schema.variable(variable).numeric
+                arrays.values[variable] = _nothing((n, len(visits)), numeric)
             arrays.values[variable][:, k] = self._values(name, table)
         settle(arrays, until_day, self.at_end)
         return arrays
@@ -296,6 +296,10 @@ def _rebuild(state: dict[str, Any]) -> Codec | EndpointCodec:
     return EndpointCodec(
         state["name"], tuple(d for d in days if isinstance(d, NumericCodec)), state["no_record"]
     )
+
+
+def _nothing(shape: int | tuple[int, int], numeric: bool) -> Values:
+    return np.full(shape, np.nan) if numeric else np.full(shape, None, dtype=object)
 
 
 def encode(codec: Codec, raw: Values) -> tuple[IntArray, FloatArray]:

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
 
 from extraction.records import Cohort, CohortSchema, InputError, RefusedError, conditions
 from generation.applicability import require_expected
@@ -37,7 +36,6 @@ from generation.engine import (
     Capability,
     Model,
     ModelCard,
-    Options,
     Progress,
     SampleRequest,
     SamplingReport,
@@ -52,6 +50,7 @@ from generation.mixture.fitting import (
     find_edges,
     read_rows,
 )
+from generation.mixture.options import MixtureOptions, check_options
 from generation.mixture.private import fit_private
 from generation.privacy.card import privacy_notes, private_card
 from generation.randomness import Stream, decision_id
@@ -59,27 +58,6 @@ from generation.tokenizer import CategoricalCodec, FloatArray, NumericCodec
 
 GRID = (1, 2, 4, 6, 8, 12, 16)
 _PLACES = (np.arange(64) + 0.5) / 64
-
-
-class MixtureOptions(Options):
-    """Options of the mixture engine; the defaults need no tuning."""
-
-    classes: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
-        "auto", description="latent classes; auto takes the best held-out likelihood"
-    )
-    bins: int = Field(24, ge=4, le=100, description="most quantile bins of a numeric column")
-    epsilon: float | None = Field(
-        None, gt=0, le=100, description="privacy budget of a private fit; None is not private"
-    )
-    delta: float | None = Field(
-        None, gt=0, lt=1, description="failure probability of a private fit; None is 1/(10 n)"
-    )
-    follow_up_days: float | None = Field(
-        None, gt=0, description="planned length of follow-up, which a private fit may not learn"
-    )
-    noise_seed: int | None = Field(
-        None, description="for tests alone: who knows the noise's seed can take the noise off"
-    )
 
 
 class MixtureModel(Model):
@@ -101,6 +79,7 @@ class MixtureModel(Model):
     ) -> Self:
         """Find the tree, choose the number of classes and fit them."""
         chosen = parse_options(MixtureOptions, cls.engine, options)
+        check_options(chosen)
         if chosen.epsilon is not None:
             return cls._fit_private(cohort, seed, chosen, progress)
         check_visits(cohort.schema)
@@ -319,14 +298,15 @@ class MixtureModel(Model):
         """Bounds over baseline columns and planned visits, and the allowed arms."""
         if given is None:
             return {}, allowed_arms(None, arm, self.card)
-        tree = conditions.parse(given, self.schema)
-        parts = tree.parts if isinstance(tree, conditions.All) else (tree,)
+        own, parts = conditions.divide(conditions.parse(given, self.schema), self.schema)
         visits: dict[str, Bound] = {}
-        rest = []
+        rest: list[conditions.Condition] = [
+            conditions.Test(conditions.Target(name), bound) for name, bound in own.items()
+        ]
         for part in parts:
             name = str(part.target) if isinstance(part, conditions.Test) else ""
             if isinstance(part, conditions.Test) and name in self.columns.visit_of:
-                visits[name] = part.check
+                visits[name] = _both(visits.get(name), part.check)
             else:
                 rest.append(part)
         bounds, arms = parse_given(conditions.All(tuple(rest)), arm, self.card, self.columns)
@@ -378,6 +358,13 @@ def check_visits(schema: CohortSchema) -> None:
             "schema: longitudinal variables without planned visits; engine 'mixture' knows visits "
             "at planned days alone; use engine 'twin', declare visits, or leave them out"
         )
+
+
+def _both(one: Bound | None, other: Bound) -> Bound:
+    """What two bounds on one column leave."""
+    if isinstance(one, conditions.Interval) and isinstance(other, conditions.Interval):
+        return one.intersect(other)
+    return one & other if isinstance(one, frozenset) and isinstance(other, frozenset) else other
 
 
 def by_design(tree: ClassTree, columns: FlatColumns) -> ClassTree:

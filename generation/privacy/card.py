@@ -31,7 +31,7 @@ def private_card(
         cohort, engine.engine, engine.engine_version, seed, options, packages
     )
     privacy = {"ledger": ledger.to_dict(), "terms": TERMS, "warning": warning}
-    arms = cohort.schema.arms or card.arms
+    arms = card.arms or cohort.schema.arms  # of an absent arm nothing was learnt
     return card.model_copy(
         update={"n_by_arm": {}, "data_digest": WITHHELD, "privacy": privacy, "arms": arms}
     )

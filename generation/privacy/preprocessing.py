@@ -271,15 +271,7 @@ class _Builder:
         codecs = {name: codecs[name] for name in names}
         randomised = frozenset([ARM]) if schema.randomised and ARM in codecs else frozenset[str]()
         at_end = frozenset(e.name for e in schema.endpoints)
-        self._complete(windows=len(windows))
         return FlatColumns(schema, list(codecs), codecs, visit_of, randomised, at_end)
-
-    def _complete(self, windows: int) -> None:
-        """Empty values for planned visits that no patient attended."""
-        for variable in self.schema.longitudinal if windows else ():
-            empty = np.full((len(self.arrays), windows), np.nan if variable.numeric else None,
-                            dtype=float if variable.numeric else object)
-            self.arrays.values.setdefault(variable.name, empty)
 
     def _seen(self, variable: Variable) -> list[FloatArray]:
         """One value a patient, so that a patient counts once: a visit drawn for each."""
@@ -359,7 +351,8 @@ def _coarse(codec: NumericCodec) -> NumericCodec:
 def _thinning(width: float, neighbour: float, place: FloatArray) -> FloatArray:
     """Distance from the inner edge of an end bin: exponential, as the bin beside it suggests."""
     scale = max(neighbour / np.log(2.0), 1e-9)
-    return np.asarray(-scale * np.log1p(-place * -np.expm1(-width / scale)))
+    inner = -scale * np.log1p(place[:-1] * np.expm1(-width / scale))
+    return np.append(inner, width)  # the outer edge: in float64 its formula may be infinite
 
 
 def _weighed(codec: Codec | EndpointCodec, share: FloatArray) -> Codec | EndpointCodec:

@@ -216,3 +216,28 @@ def test_values_over_time_without_planned_visits_are_refused() -> None:
     )
     with pytest.raises(InputError, match="use engine 'twin'"):
         fit(cohort, "mixture")
+
+
+def test_two_bounds_on_one_visit_are_met_together() -> None:
+    """Rows of trees are conjunctions: the last one must not stand for all."""
+    low, high = ({"test": {"name": "SCORE", "visit": "Week 8", side: number}}
+                 for side, number in ((">=", 40), ("<=", 50)))
+    both = model().region_probability({"SCORE@Week 8": [40, 50]})
+    assert 0.01 < both < 0.9
+    for order in ([low, high], [high, low]):
+        assert model().region_probability({"all": order}) == pytest.approx(both, rel=1e-12)
+        assert model().region_probability({"all": [{"all": order}]}) == pytest.approx(
+            both, rel=1e-12
+        )
+
+
+def test_patients_without_visits_have_a_likelihood() -> None:
+    """Missing visits are tokens like any other."""
+    trial = simulated_trial(40, seed=3)
+    nobody = Cohort.build(trial.schema, trial.subjects, events=trial.events)
+    found = model().log_prob(nobody)
+    assert np.isfinite(found).all()
+    with_one = Cohort.build(
+        trial.schema, trial.subjects, observations=trial.observations.iloc[:1], events=trial.events
+    )
+    np.testing.assert_allclose(found[1:], model().log_prob(with_one)[1:], rtol=1e-12)

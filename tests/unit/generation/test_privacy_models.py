@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extraction.records import Cohort, RefusedError
+from extraction.records import Cohort, InputError, RefusedError
+from extraction.records.constraints import Order, violations
 from generation import fit, load_model
 from generation.assembly import impossible_rows
 from generation.engine import Model
@@ -167,3 +168,44 @@ def test_what_a_private_model_may_not_read_is_taken_from_the_schema() -> None:
     codecs = private.columns.codecs
     assert codecs["RACE"].categories == ("A", "B", "C")
     assert codecs["AGE"].edges[[0, -1]] == pytest.approx([0.0, 120.0], abs=0.1)
+
+
+@pytest.mark.parametrize("engine", sorted(ASKED))
+def test_the_card_of_a_private_model_counts_nobody_who_breaks_a_constraint(engine: str) -> None:
+    schema = trial().schema.model_copy(update={"constraints": (Order(columns=("AGE", "LAB")),)})
+    declared = Cohort.build(schema, trial().subjects, events=trial().events)
+    options = {"epsilon": 2.0, "follow_up_days": 182.0, **ASKED[engine]}
+    private = fit(declared, engine, **options)
+    assert violations(declared)["violating"].item() > 0
+    assert set(private.card.metrics) == {"constraint_rate"}
+
+
+@pytest.mark.parametrize("engine", sorted(ASKED))
+def test_a_private_model_of_controls_forecasts_no_other_arm(engine: str) -> None:
+    controls = trial().where({"arm": "Placebo"})
+    options = {"epsilon": 2.0, "follow_up_days": 182.0, **ASKED[engine]}
+    private = fit(controls, engine, **options)
+    assert private.card.arms == ("Placebo",)
+    assert private.card.fit == "controls_only"
+    assert set(private.sample(40, seed=1).subjects["arm"]) == {"Placebo"}
+    with pytest.raises(InputError, match="'Active' is absent"):
+        private.sample(5, arm="Active")
+
+
+def test_a_narrow_bin_beside_a_wide_end_bin_has_finite_values() -> None:
+    edges = np.array([-0.5, 900.5, 901.5, 902.5, 1_000_000.5])
+    codec = numeric_codec("X", edges, 1.0, thin=True)
+    assert np.isfinite(codec.knots).all()
+    assert codec.knots[0, 0] == edges[0]
+    assert codec.knots[-1, -1] == edges[-1]
+    drawn = codec.decode(np.full(3, 3), np.array([0.0, 0.5, 1 - 1e-12]))
+    assert ((drawn >= 902) & (drawn <= 1_000_000.5)).all()
+
+
+def test_options_of_the_other_kind_of_mixture_are_refused() -> None:
+    """Whoever gives a delta alone may believe the model private."""
+    with pytest.raises(InputError, match="option delta: has no effect without epsilon") as told:
+        fit(trial(), "mixture", delta=1e-5, follow_up_days=182.0)
+    assert len(told.value.faults) == 2
+    with pytest.raises(InputError, match="option classes: has no effect with epsilon"):
+        fit(trial(), "mixture", epsilon=2.0, follow_up_days=182.0, classes=4)
