@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from extraction.records import Cohort, CohortSchema
 
+_FEWEST = 5  # patients of whom a count may be told
+
 
 class ModelCard(BaseModel):
     """What a model was fitted to, with what, and how well.
@@ -25,7 +27,8 @@ class ModelCard(BaseModel):
     arms: tuple[str, ...] = Field(description="arms that the training cohort contains")
     n_train: int = Field(ge=1, description="training patients: all the information there is")
     n_by_arm: dict[str, int] = Field(
-        default_factory=dict, description="training patients by arm, of arms with at least five"
+        default_factory=dict,
+        description="training patients by arm, where no count below five can be told from them",
     )
     data_digest: str = Field(description="digest of the training cohort's canonical bytes")
     seed: int
@@ -68,7 +71,7 @@ class ModelCard(BaseModel):
             schema_=cohort.schema,
             arms=arms,
             n_train=len(cohort),
-            n_by_arm={a: n for a in arms if (n := int((cohort.subjects["arm"] == a).sum())) >= 5},
+            n_by_arm=told_by_arm(cohort),
             data_digest=cohort.digest(),
             seed=seed,
             options=options,
@@ -97,6 +100,19 @@ def present_arms(cohort: Cohort) -> tuple[str, ...]:
     seen = set(cohort.subjects["arm"].dropna().unique())
     known = [arm for arm in cohort.schema.arms if arm in seen]
     return (*known, *sorted(seen - set(known)))
+
+
+def told_by_arm(cohort: Cohort) -> dict[str, int]:
+    """Patients by arm, without what would tell of fewer than five patients.
+
+    Where the arms told and the number of patients together leave one to four, the smallest arm
+    told is kept back as well.
+    """
+    counts = cohort.subjects["arm"].value_counts()
+    told = {arm: int(counts[arm]) for arm in present_arms(cohort) if counts[arm] >= _FEWEST}
+    if told and 0 < len(cohort) - sum(told.values()) < _FEWEST:
+        del told[min(told, key=lambda arm: told[arm])]
+    return told
 
 
 def _version(package: str) -> str:

@@ -211,5 +211,7 @@ def test_tiny_arms(engine: str, size: int) -> None:
     labels = np.where(np.arange(N) < size, "Active", "Placebo")
     model = quick(with_subjects(arm=labels, arm_actual=labels), engine)
     assert "Active" not in model.card.n_by_arm
+    untold = model.card.n_train - sum(model.card.n_by_arm.values())
+    assert untold == 0 or untold >= 5  # nor can the arm's size be reckoned from the others'
     sample = check(model, 60)
     assert set(sample.subjects["arm"].dropna()) <= {"Active", "Placebo"}
