@@ -58,7 +58,10 @@ def divide(
     InputError
         With every part that no engine draws, or that contradicts another.
     """
-    bounds, rest = conditions.divide(conditions.parse(given, schema), schema)
+    tree = conditions.parse(given, schema)
+    if tree is given:  # a tree may have been made for another schema
+        tree = conditions.parse(conditions.to_dict(tree), schema)
+    bounds, rest = conditions.divide(tree, schema)
     faults = [fault for part in rest for fault in _undrawn(part, schema, until_day)]
     if faults:
         raise InputError(faults)

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from extraction.records import Cohort, CohortSchema, Endpoint, InputError, RefusedError, Variable
+from extraction.records import (
+    Cohort,
+    CohortSchema,
+    Endpoint,
+    InputError,
+    RefusedError,
+    Variable,
+    conditions,
+)
 from generation import fit
 from generation.constrained import constrained
 from generation.engine import Model
@@ -150,6 +158,13 @@ def test_a_rare_event_is_drawn_by_its_exact_law_and_by_number() -> None:
     part = constrained(draw, SampleRequest(np.array([0, 8, 700]), rare, seed=4), SCHEMA)[0]
     assert part.digest() == sample.select(part.subject_ids).digest()
     assert len(part) == 3
+
+
+def test_a_tree_of_another_schema_is_refused_by_name() -> None:
+    late = conditions.Interval(high=9.0)
+    strange = conditions.Not(conditions.Test(conditions.Target("death_tiem"), late))
+    with pytest.raises(InputError, match="did you mean death_time"):
+        constrained(waiting_times(SCHEMA), SampleRequest(np.arange(3), strange), SCHEMA)
 
 
 def test_what_no_patient_meets_is_said_plainly() -> None:
