@@ -124,7 +124,7 @@ class Model(ABC):
         arm
             Arm to simulate; None draws arms by the design (a Timeline: its own arm).
         until_day
-            Last day to simulate, in days from index; None is the planned end of
+            Last day to simulate, in days from index, at least 0; None is the planned end of
             follow-up as learnt. A Timeline's history ends at its own `until_day`.
         seed
             The same seed gives the same patients; the first ten of n = 1000 are those
@@ -165,7 +165,7 @@ class Model(ABC):
         gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw synthetic patients and say how the condition was met; see `sample`."""
-        self._check_request(n, given, arm, dropout, first)
+        self._check_request(n, given, arm, until_day, dropout, first)
         patients = np.arange(first, first + n)
         request = SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
         rate = self.card.metrics.get("constraint_rate")
@@ -270,15 +270,24 @@ class Model(ABC):
         return frozenset()
 
     def _check_request(
-        self, n: int, given: Any, arm: str | None, dropout: bool, first: int
+        self,
+        n: int,
+        given: Any,
+        arm: str | None,
+        until_day: float | None,
+        dropout: bool,
+        first: int,
     ) -> None:
         """Refuse, with every fault at once, what this model cannot sample."""
-        faults = []
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            faults.append("n: must be a whole number of at least 1")
-        if isinstance(first, bool) or not isinstance(first, int | np.integer) or first < 0:
-            faults.append("first: must be a whole number of at least 0")
-        elif first and not self.keyed:
+        faults = [
+            f"{name}: must be a whole number of at least {least}"
+            for name, number, least in (("n", n, 1), ("first", first, 0))
+            if isinstance(number, bool) or not isinstance(number, int | np.integer)
+            or number < least
+        ]
+        if until_day is not None and not 0 <= until_day < np.inf:
+            faults.append("until_day: must be a number of days from index, at least 0, or None")
+        if not faults and first and not self.keyed:
             faults.append(
                 f"first: engine {self.engine!r} draws n patients at once and cannot begin at a "
                 "later one; draw them all with first=0, or use engine 'twin' or 'cart'"

@@ -198,6 +198,8 @@ def test_what_it_cannot_do_is_refused_with_the_engine_that_can(engine: str) -> N
     ("ask", "told"),
     [
         ({"n": 0}, "n: must be"),
+        ({"n": 5, "until_day": -1.0}, "until_day: must be"),
+        ({"n": 5, "until_day": float("nan")}, "until_day: must be"),
         ({"n": 5, "given": {"exists": {"kind": "adverse_event"}}}, "models draw no episodes"),
         ({"n": 5, "given": {"SCORE@Week 24": ">=50"}, "until_day": 60}, "after until_day=60"),
         ({"n": 5, "given": {"SCORE@Week 8": ">=900"}}, "no"),
