@@ -122,7 +122,10 @@ def _brier(name: str, folds: Sequence[SurvivalForecasts]) -> Metric:
     """Integrated Brier score beside that of the Kaplan-Meier curve, paired by patient."""
     ours, marginal = (
         np.concatenate([
-            brier_curve(getattr(f, which), f.grid, f.time, f.event).mean(axis=1) for f in folds
+            brier_curve(
+                getattr(f, which), f.grid, f.time, f.event, f.draws if which == "survival" else 0
+            ).mean(axis=1)
+            for f in folds
         ])
         for which in ("survival", "marginal")
     )
@@ -196,7 +199,8 @@ def _stacked(folds: Sequence[SurvivalForecasts]) -> tuple[Floats, Floats, np.nda
     """Log cumulative hazard at the middle of each fold's grid, and what came."""
     risks = []
     for f in folds:
-        middle = np.clip(f.survival[:, len(f.grid) // 2 :].mean(axis=1), 1e-4, 1 - 1e-4)
+        least = 0.5 / f.draws if f.draws else 1e-4  # no event among few draws is not never
+        middle = np.clip(f.survival[:, len(f.grid) // 2 :].mean(axis=1), least, 1 - least)
         risks.append(np.log(-np.log(middle)))
     time, event = (np.concatenate([getattr(f, k) for f in folds]) for k in ("time", "event"))
     return np.concatenate(risks), time, event

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from generation.evaluation.scores import crps, pit
 from generation.evaluation.survival import kaplan_meier
 from generation.evaluation.tables import Floats
 from generation.randomness import Stream
+from generation.twin_model.futures import event_free
 
 if TYPE_CHECKING:
     from generation.engine import Model
@@ -26,6 +28,7 @@ _LANDMARKS = 3
 _DRAWS = 100
 
 Integers = npt.NDArray[np.int64]
+Chances = Callable[[str, Floats], tuple[Floats, int]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class SurvivalForecasts:
         patients trained on, shape (n, g).
     at_own
         The model's probability of no event by the patient's own time, shape (n,).
+    draws
+        Draws behind the model's probabilities, 0 where they are exact.
     """
 
     time: Floats
@@ -51,6 +56,7 @@ class SurvivalForecasts:
     survival: Floats
     marginal: Floats
     at_own: Floats
+    draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,22 +133,26 @@ def forecast(
     model
         Fitted to `train`; it must be able to continue a history.
     draws
-        Futures a patient.
+        Futures a patient, where the model has no exact answer.
     """
     known = align(to_arrays(train), model.schema, model.visit_names)
     real = align(to_arrays(holdout), model.schema, model.visit_names)
     found = Forecasts()
-    # An endpoint that says that observation ended cannot happen where nobody may leave.
-    for leaving in (False, True):
-        names = [
-            e.name for e in model.schema.endpoints if (e.name in model.leaving_endpoints) == leaving
-        ]
-        if not names:
-            continue
-        drawn = model.futures(holdout, 0.0, draws, seed=seed, dropout=leaving)
-        for name in names:
-            if (one := _survival(name, known, real, drawn, draws)) is not None:
-                found.folds[name] = (one,)
+
+    @cache
+    def drawn(leaving: bool) -> TrialArrays:
+        return model.futures(holdout, 0.0, draws, seed=seed, dropout=leaving)
+
+    def chances(name: str, days: Floats) -> tuple[Floats, int]:
+        exact = event_free(model, holdout, name, days, seed)
+        if exact is not None:
+            return exact, 0
+        # An endpoint that says that observation ended cannot happen where nobody may leave.
+        return _shares(*drawn(name in model.leaving_endpoints).events[name], draws, days), draws
+
+    for endpoint in model.schema.endpoints:
+        if (one := _survival(endpoint.name, known, real, chances)) is not None:
+            found.folds[endpoint.name] = (one,)
     parts: dict[str, list[ValueForecasts]] = {}
     for visit in next_visits(model, train, holdout, draws, seed):
         values = np.asarray(known.values[visit.variable], dtype=np.float64)
@@ -203,7 +213,7 @@ def _joined(several: Sequence[ValueForecasts]) -> ValueForecasts:
 
 
 def _survival(
-    name: str, known: TrialArrays, real: TrialArrays, drawn: TrialArrays, draws: int
+    name: str, known: TrialArrays, real: TrialArrays, chances: Chances
 ) -> SurvivalForecasts | None:
     """Forecast of one endpoint; None without an event to judge by."""
     time, status = real.events[name]
@@ -211,19 +221,32 @@ def _survival(
     if not np.any(status[rows] > CENSORED):
         return None
     own, event = time[rows], status[rows] > CENSORED
-    day, happened = drawn.events[name]
-    latent = np.where(happened > CENSORED, day, np.inf).reshape(len(real), draws)[rows]
     horizon = np.sort(own)[-max(1, len(own) // 10)]
     grid = np.linspace(0.0, float(horizon), GRID + 1)[1:]
+    days = np.union1d(grid, np.linspace(0.0, float(own.max()), 2 * GRID))
+    whole, draws = chances(name, days)
+    curves = whole[rows]
     before, died = known.events[name]
     seen = (died != NO_RECORD) & np.isfinite(before)
     curve = kaplan_meier(before[seen], died[seen] > CENSORED, grid)
-    ordered = np.sort(latent, axis=1)
-    beyond = np.array([np.searchsorted(row, grid, side="right") for row in ordered])
     return SurvivalForecasts(
-        own, event, grid, 1 - beyond / draws, np.broadcast_to(curve, (len(own), GRID)).copy(),
-        np.mean(latent > own[:, None], axis=1),
+        own, event, grid, curves[:, np.searchsorted(days, grid)],
+        np.broadcast_to(curve, (len(own), GRID)).copy(), _at(own, days, curves), draws,
     )
+
+
+def _shares(day: Floats, status: Integers, draws: int, days: Floats) -> Floats:
+    """Share of each patient's futures without an event by each day, shape (n, g)."""
+    latent = np.sort(np.where(status > CENSORED, day, np.inf).reshape(-1, draws), axis=1)
+    beyond = np.array([np.searchsorted(row, days, side="right") for row in latent])
+    return np.asarray(1 - beyond / draws)
+
+
+def _at(own: Floats, days: Floats, curves: Floats) -> Floats:
+    """Each patient's curve at the patient's own day, linear between days, shape (n,)."""
+    row, place = np.arange(len(own)), np.clip(np.searchsorted(days, own), 1, len(days) - 1)
+    part = (own - days[place - 1]) / (days[place] - days[place - 1])
+    return np.asarray(curves[row, place - 1] * (1 - part) + curves[row, place] * part)
 
 
 def _landmarks(model: TwinModel, known: TrialArrays) -> list[float]:

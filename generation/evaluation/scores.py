@@ -71,7 +71,9 @@ def coverage(transform: Floats, patient: npt.NDArray[np.int64], level: float) ->
     return Coverage(level, share, float(np.sqrt((sums**2).sum())) / len(inside))
 
 
-def brier_curve(survival: Floats, grid: Floats, time: Floats, event: Flags) -> Floats:
+def brier_curve(
+    survival: Floats, grid: Floats, time: Floats, event: Flags, draws: int = 0
+) -> Floats:
     """Each patient's part of the Brier score at each day of a grid, shape (n, g).
 
     Weighted by the inverse probability of not being censored, taken from the same patients
@@ -82,14 +84,20 @@ def brier_curve(survival: Floats, grid: Floats, time: Floats, event: Flags) -> F
     ----------
     survival
         Forecast probability of no event by each day, shape (n, g).
+    draws
+        How many draws the probabilities are shares of, 0 where they are exact. Shares of few draws
+        scatter, which adds S (1 - S) / draws to their squared error; as in `crps`, that is taken
+        off (Ferro 2014).
     """
     before = np.nextafter(time, 0.0)
     at_event = np.maximum(kaplan_meier(time, ~event, before), _LEAST_AT_RISK)
     at_grid = np.maximum(kaplan_meier(time, ~event, grid), _LEAST_AT_RISK)
     died = (time[:, None] <= grid) & event[:, None]
     alive = time[:, None] > grid
+    scatter = survival * (1 - survival) / (draws - 1) if draws > 1 else 0.0
     return np.asarray(
-        died * survival**2 / at_event[:, None] + alive * (1 - survival) ** 2 / at_grid
+        died * (survival**2 - scatter) / at_event[:, None]
+        + alive * ((1 - survival) ** 2 - scatter) / at_grid
     )
 
 

@@ -16,12 +16,15 @@ from generation.engine import SamplingReport, arm_fault
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray, IntArray
 from generation.twin_model.columns import Encoded
+from generation.twin_model.outcome import WAITING
+from generation.twin_model.outcome_weights import survival
 from generation.twin_model.parts import arm_features
 
 if TYPE_CHECKING:
     from generation.twin_model.model import TwinModel
 
 _CANDIDATES = 8
+_IMPUTATIONS = 20
 _KEY_BITS = np.uint64(32)
 
 
@@ -120,6 +123,31 @@ def subject_keys(cohort: Cohort) -> IntArray:
     return np.asarray(words >> _KEY_BITS, dtype=np.int64)
 
 
+def event_free(
+    model: TwinModel, cohort: Cohort, name: str, days: FloatArray, seed: int
+) -> FloatArray | None:
+    """Probability of no event of an endpoint by each day, from baseline alone, shape (n, g).
+
+    Exact where a patient's baseline is known, the mean over 20 draws of what is not known
+    elsewhere. None where it takes a simulation: the endpoint hangs on visits, or repeats why
+    observation ended.
+    """
+    if model.parts.course is not None or name in model.leaving_endpoints:
+        return None
+    history = align(to_arrays(cohort), model.schema, model.visit_names)
+    for other, (when, status) in history.events.items():
+        history.events[other] = when, np.minimum(status, CENSORED)
+    known = (model.sampler.columns.encode(history).codes >= 0).all(axis=1)
+    draws = np.where(known, 1, _IMPUTATIONS)
+    first = np.cumsum(draws) - draws
+    row = np.repeat(np.arange(len(cohort)), draws)
+    lot = Lot(row, subject_keys(cohort)[row], np.arange(len(row)) - first[row], seed)
+    encoded, _ = _known_baseline(model, history, lot, 0.0)
+    features = _features(model, encoded, history.arm[row])
+    curves = np.column_stack([survival(model.outcome, name, features, float(d)) for d in days])
+    return np.asarray(np.add.reduceat(curves, first) / draws[:, None])
+
+
 def expected_outcome(
     model: TwinModel,
     cohort: Cohort,
@@ -181,7 +209,8 @@ def _known_baseline(
     """Each patient's baseline for every future; unknown columns drawn given the rest.
 
     What is unknown is drawn in eight candidates, one of which is kept in proportion to the
-    probability of the patient's having had no event so far; their effective share is returned.
+    likelihood of the events that the patient has had, and has not had, so far; their effective
+    share is returned.
     """
     own = model.sampler.columns.encode(history)
     encoded = own.take(lot.row)
@@ -191,7 +220,8 @@ def _known_baseline(
         return encoded, None
     stream, source = lot.candidates(rows)
     drawn = model.sampler.draw(np.arange(len(source)), stream, None, own.take(source)).encoded
-    weights = np.exp(_survived(model, drawn, history, source, after)).reshape(-1, _CANDIDATES)
+    likely = _likelihood(model, drawn, history, source, after).reshape(-1, _CANDIDATES)
+    weights = np.exp(likely - likely.max(axis=1, keepdims=True))
     place = lot.stream.uniform(patient=rows, decision=decision_id("unknown baseline"))
     kept = np.arange(len(rows)) * _CANDIDATES + pick(weights + 1e-300, place)
     total = weights.sum(axis=1)
@@ -200,18 +230,26 @@ def _known_baseline(
     return encoded, float(np.mean(share))
 
 
-def _survived(
+def _likelihood(
     model: TwinModel, encoded: Encoded, history: TrialArrays, row: IntArray, after: float
 ) -> FloatArray:
-    """Log-probability of the endpoints that have not happened by the history's end."""
-    dummies = arm_features(history.arm[row], model.card.arms)
-    features = np.concatenate([model.sampler.columns.features(encoded, True), dummies], axis=1)
-    total = np.zeros(len(row))
-    for endpoint in model.outcome.endpoints:
-        waits = history.events[endpoint.name][1][row] <= CENSORED
-        for hazard in endpoint.causes:
-            total += np.where(waits, hazard.log_survival(features, after), 0.0)
-    return total
+    """Log-likelihood of what the history says of the endpoints up to its end."""
+    features = _features(model, encoded, history.arm[row])
+    past = {}
+    for name, (day, status) in history.events.items():
+        happened = (status[row] > CENSORED) & (day[row] <= after)
+        past[name] = (
+            np.where(happened, day[row], after), np.where(happened, status[row], WAITING)
+        )
+    return model.outcome.log_events(features, past)
+
+
+def _features(
+    model: TwinModel, encoded: Encoded, arm: npt.NDArray[np.object_]
+) -> FloatArray:
+    """Features of baselines, then arms, as the hazards see them."""
+    dummies = arm_features(arm, model.card.arms)
+    return np.concatenate([model.sampler.columns.features(encoded, True), dummies], axis=1)
 
 
 def _take(columns: dict[str, Values], rows: IntArray) -> dict[str, Values]:

@@ -29,10 +29,12 @@ from generation.assembly import (
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray, to_grid
 from generation.twin_model.hazards import Hazard
+from generation.twin_model.mirrors import stop_day
 
 Event = tuple[FloatArray, IntArray]
 Latent = dict[str, FloatArray]
-_TURNED = -2  # no event and no censoring before another endpoint's event
+WAITING = -2
+"""Status of an endpoint without an event or a censoring up to a day, whatever comes later."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class OutcomeModel:
     ``follow_up`` is the hazard of leaving (None when visits drive it or nobody leaves);
     ``end`` the last day of observation: the mean of the five longest, NaN if unknown.
     ``mirrors`` are endpoints that say that, and why, observation ended, with the quantiles
-    of the days by which they precede the end.
+    of their days from where the visits say they stand (`mirrors`).
     """
 
     endpoints: tuple[EndpointModel, ...]
@@ -198,17 +200,18 @@ class OutcomeModel:
     def reflect(
         self,
         schema: CohortSchema,
+        arrays: TrialArrays,
         follow_up: FloatArray,
         reason: npt.NDArray[np.object_],
         place: FloatArray,
         after: float,
     ) -> dict[str, Event]:
-        """Endpoints that mirror the end of observation: shortly before it, its reason as cause."""
+        """Endpoints that mirror the end of observation: by the last visit, its reason as cause."""
         events: dict[str, Event] = {}
-        for name, lags in self.mirrors.items():
+        for name, offsets in self.mirrors.items():
             status = reason_status(schema, name, reason)
-            lag = np.interp(place, np.linspace(0, 1, len(lags)), lags)
-            day = np.maximum(to_grid(follow_up - lag, self.step), after + self.step)
+            stop = to_grid(stop_day(arrays, follow_up, offsets, place), self.step)
+            day = np.maximum(stop, after + self.step)
             day = np.where(status > CENSORED, np.minimum(day, follow_up), follow_up)
             events[name] = (day, status)
         return events
@@ -252,18 +255,7 @@ class OutcomeModel:
 
     def log_prob(self, features: FloatArray, arrays: TrialArrays) -> FloatArray:
         """Log-likelihood of events and, where a hazard drives it, of leaving."""
-        total, ended = np.zeros(len(arrays)), self.ended(arrays)
-        for endpoint in self.endpoints:
-            day, status = arrays.events[endpoint.name]
-            parent = arrays.events[endpoint.parent] if endpoint.parent else None
-            if endpoint.then is not None and endpoint.then.parent is not None:
-                first = arrays.events[endpoint.then.parent]
-                turned = (first[1] > CENSORED) & (first[0] <= day) & (status != NO_RECORD)
-                later = np.where(turned, status, NO_RECORD)
-                total += endpoint.then.log_prob(features, day, later, first)
-                day = np.where(turned, first[0], day)
-                status = np.where(turned, _TURNED, status)
-            total += endpoint.log_prob(features, day, status, parent)
+        total, ended = self.log_events(features, arrays.events), self.ended(arrays)
         if self.follow_up is None:
             return total
         until = observed_until(arrays)
@@ -273,6 +265,22 @@ class OutcomeModel:
         leaving = self.follow_up.log_survival(features, until)
         leaving += np.where(left, self.follow_up.log_rate(features, until), 0.0)
         return total + np.where(seen, leaving, 0.0)
+
+    def log_events(self, features: FloatArray, events: dict[str, Event]) -> FloatArray:
+        """Log-likelihood of day and status of every endpoint; `WAITING`: no more is known."""
+        total = np.zeros(len(features))
+        for endpoint in self.endpoints:
+            day, status = events[endpoint.name]
+            parent = events[endpoint.parent] if endpoint.parent else None
+            if endpoint.then is not None and endpoint.then.parent is not None:
+                first = events[endpoint.then.parent]
+                turned = (first[1] > CENSORED) & (first[0] <= day) & (status != NO_RECORD)
+                later = np.where(turned, status, NO_RECORD)
+                total += endpoint.then.log_prob(features, day, later, first)
+                day = np.where(turned, first[0], day)
+                status = np.where(turned, WAITING, status)
+            total += endpoint.log_prob(features, day, status, parent)
+        return total
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the model."""

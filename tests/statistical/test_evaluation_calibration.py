@@ -1,11 +1,13 @@
 """Calibration metrics pass calibrated forecasts and see planted errors."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from extraction.records import Cohort, CohortSchema, Endpoint, Variable
 from generation.evaluation.calibration import calibration
 from generation.evaluation.forecasts import Forecasts, SurvivalForecasts, ValueForecasts, forecast
-from generation.evaluation.scores import crps, pit
+from generation.evaluation.scores import brier_curve, crps, pit
 from tests.support.generation_support import simulated_trial
 
 
@@ -60,6 +62,50 @@ def test_wrong_spread_or_place_of_values_is_seen(spread: float, shift: float) ->
 def test_doubled_hazards_are_seen() -> None:
     found = verdicts(Forecasts({"death": (endpoint(800, 4, stretch=2.0),)}, {}))
     assert found["d_calibration"] == "worse"
+
+
+def test_forecasts_from_few_draws_are_no_worse_than_exact_ones() -> None:
+    exact = endpoint(4000, 5)
+    rng = np.random.default_rng(5)
+    drawn = rng.binomial(20, exact.survival) / 20
+    truth, plain, fair = (
+        float(brier_curve(s, exact.grid, exact.time, exact.event, draws).mean())
+        for s, draws in ((exact.survival, 0), (drawn, 0), (drawn, 20))
+    )
+    scatter = float((exact.survival * (1 - exact.survival)).mean()) / 20
+    assert plain - truth == pytest.approx(scatter, rel=0.2)
+    assert abs(fair - truth) < 0.1 * scatter
+
+
+def test_a_competing_endpoint_is_forecast_as_kaplan_meier_sees_it() -> None:
+    from generation import fit
+
+    trial = competing_trial(1200)
+    train, holdout = trial.split(0.5, seed=1)
+    model = fit(train, "twin", seed=1, members=1, epochs=5)
+    [found] = forecast(model, train, holdout, draws=40, seed=1).folds["relapse"]
+    assert found.draws == 0
+    # Death takes many before a relapse; shares of futures with one would say so, the curve not.
+    error = 4 * np.sqrt(0.25 / 600)
+    assert found.survival.mean(axis=0) == pytest.approx(found.marginal[0], abs=error)
+
+
+def competing_trial(n: int) -> Cohort:
+    """Relapse, and death which comes as often and ends observation; both hang on AGE."""
+    rng = np.random.default_rng(4)
+    age = rng.normal(60, 10, n)
+    relapse, death, end = rng.exponential(200, n), rng.exponential(200, n), np.full(n, 400.0)
+    out = np.minimum(death, end)
+    frame = pd.DataFrame({
+        "subject_id": [f"P{k:04d}" for k in range(n)], "AGE": age.round(1),
+        "relapse_time": np.minimum(relapse, out).round(2), "relapse_event": (relapse <= out) * 1.0,
+        "death_time": out.round(2), "death_event": (death <= end) * 1.0,
+    })
+    schema = CohortSchema(
+        study_id="C", variables=(Variable(name="AGE", kind="continuous", role="baseline"),),
+        endpoints=(Endpoint(name="relapse"), Endpoint(name="death")),
+    )
+    return Cohort.from_table(frame, schema, study_id="C")
 
 
 def test_folds_are_pooled_and_their_patients_kept_apart() -> None:
