@@ -126,7 +126,7 @@ def drift(model: Model, cohort: Cohort, seed: int = 0) -> DriftReport:
     """Compare patients with what a model expects.
 
     The model stands for the patients it learnt from. However many synthetic patients are drawn,
-    its side of every comparison has the variance of `n_train` patients.
+    its side of every comparison has the variance of `n_train` patients, and that of the draws.
 
     Parameters
     ----------
@@ -149,12 +149,14 @@ def shifts(new: Table, old: Table, n_train: int) -> tuple[Shift, ...]:
     new, old
         New patients and the model's.
     n_train
-        Patients behind the model.
+        Patients behind the model. Its side varies with them and with what was drawn: by
+        1/n_train + 1/drawn.
     """
-    return tuple(_adjusted(sorted(_shifts(new, old, n_train), key=lambda s: s.p_value)))
+    behind = 1 / (1 / n_train + 1 / max(len(old), 1))
+    return tuple(_adjusted(sorted(_shifts(new, old, behind), key=lambda s: s.p_value)))
 
 
-def _shifts(new: Table, old: Table, n_train: int) -> Iterator[Shift]:
+def _shifts(new: Table, old: Table, n_train: float) -> Iterator[Shift]:
     layout = new.layout
     times = {e.time for e in layout.endpoints}
     events = {e.event for e in layout.endpoints}
@@ -204,7 +206,7 @@ def _shares(name: str, new: np.ndarray, old: np.ndarray, share: float) -> Iterat
     yield Shift(name, "difference of shares", value, *_interval(value, se), p)
 
 
-def _missing(name: str, new: np.ndarray, old: np.ndarray, n_train: int) -> Iterator[Shift]:
+def _missing(name: str, new: np.ndarray, old: np.ndarray, n_train: float) -> Iterator[Shift]:
     pooled = float((new.sum() + old.mean() * n_train) / (len(new) + n_train))
     if not _LEAST_MISSING < pooled < 1 - _LEAST_MISSING:
         return
@@ -215,7 +217,7 @@ def _missing(name: str, new: np.ndarray, old: np.ndarray, n_train: int) -> Itera
 
 
 def _hazards(
-    endpoint: EndpointColumns, new: Table, old: Table, n_train: int
+    endpoint: EndpointColumns, new: Table, old: Table, n_train: float
 ) -> Iterator[Shift]:
     """Log hazard ratio of the new patients, without covariates."""
     parts = [times_events(t, endpoint) for t in (new, old)]

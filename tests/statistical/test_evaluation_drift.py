@@ -25,10 +25,19 @@ def describing(n_train: int, seed: int) -> Any:
     return SimpleNamespace(card=SimpleNamespace(n_train=n_train), sample=sample)
 
 
+def drawn_from(train: Cohort, seed: int) -> Cohort:
+    """As many patients as `train` has, drawn from them with replacement."""
+    rows = np.random.default_rng(seed).integers(0, len(train), len(train))
+    frame = train.to_table().iloc[rows].reset_index(drop=True)
+    frame["subject_id"] = [f"S-{k:06d}" for k in range(len(rows))]
+    return Cohort.from_table(frame, train.schema, study_id="SIM")
+
+
 def test_nothing_moved_is_rarely_called_moved() -> None:
     alarms = []
     for k in range(60):
-        new, old = (simulated_trial(150, seed=k + j, visits=False) for j in (0, 1000))
+        new = simulated_trial(150, seed=k, visits=False)
+        old = drawn_from(simulated_trial(150, seed=k + 1000, visits=False), k)
         alarms.append(any(s.moved for s in shifts(*tables([new, old], real=[0]), 150)))
     assert np.mean(alarms) <= 0.05 + 3.3 * np.sqrt(0.05 * 0.95 / 60)
 
@@ -63,5 +72,8 @@ def test_drawing_more_synthetic_patients_does_not_add_certainty() -> None:
     spread = [
         next(s.high - s.low for s in f.shifts if s.column == "AGE") for f in (few, many)
     ]
-    expected = np.sqrt((1 / 150 + 1 / 60) / (1 / 150 + 1 / 600))
-    assert spread[0] / spread[1] == pytest.approx(expected, rel=0.01)
+    # Both sides: new patients, those behind the model, and the 600 and 2,400 drawn.
+    expected = [
+        2 * 1.96 * np.sqrt(1 / 150 + 1 / n + 1 / drawn) for n, drawn in ((60, 600), (600, 2400))
+    ]
+    assert spread == pytest.approx(expected, rel=0.01)
