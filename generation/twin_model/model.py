@@ -74,6 +74,9 @@ class TwinOptions(Options):
     checkpoint: Path | None = Field(
         None, description="folder from which a killed training goes on to the same model"
     )
+    architecture: Literal["auto", "mlp", "transformer"] = Field(
+        "auto", description="of the baseline net; auto: mlp, which was the better one measured"
+    )
     residual: Literal["auto", "off", "on"] = Field(
         "auto", description="terms that proportional hazards leave out: those that gain, none, all"
     )

@@ -41,8 +41,10 @@ class Shape:
     repeats: int = 2
 
     @classmethod
-    def of(cls, patients: int) -> Shape:
+    def of(cls, patients: int, architecture: str = "mlp") -> Shape:
         """The shape for a number of patients."""
+        if architecture == "transformer":
+            return cls(blocks=2, rate=2e-3, patience=8 if patients >= MANY else 15)
         if patients < MANY:
             return cls()
         return cls(hidden=128, patience=8, batch=512, repeats=1)
@@ -58,6 +60,11 @@ class NetSettings:
     precision: str = "32"
     checkpoint: Path | None = None
     log: Path | None = None
+    architecture: str = "auto"
+
+    def chosen(self) -> str:
+        """The architecture: what is asked for, and "mlp" for "auto"."""
+        return "mlp" if self.architecture == "auto" else self.architecture
 
     def binding(self) -> dict[str, Any]:
         """The options that change the net."""

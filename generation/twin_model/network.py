@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,16 @@ class Network:
     (linear skip + small net) x basis. ``weights["copula"]`` holds the correlations.
     """
 
+    architecture: ClassVar[str] = "mlp"
     weights: dict[str, Floats32]
     columns: BaselineColumns
     copula: Copula
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, and residual blocks."""
+        _, blocks, hidden, _ = self.weights["block"].shape
+        return int(hidden), int(blocks)
 
     @property
     def members(self) -> int:
@@ -60,6 +68,13 @@ class Network:
             hidden += gelu(np.add(inner, w["block_bias"][:, None, :, k], out=inner))
         return np.asarray(hidden, dtype=np.float32)
 
+    def coefficients(self, tiles: Floats32, column: int) -> Floats32:
+        """Each member's coefficients of one column's basis, (members, tiles, 64, heads)."""
+        heads = self.columns.head_slices[column]
+        w = {name: self.weights[name][:, None, :, heads] for name in ("head", "head_bias", "skip")}
+        out = self.hidden(tiles) @ w["head"] + w["head_bias"] + tiles @ w["skip"]
+        return np.asarray(out, dtype=np.float32)
+
     def logits(self, inputs: Floats32, column: int) -> Floats32:
         """Each member's logits of one column's tokens, the copula apart, (members, n, tokens)."""
         n, width = inputs.shape
@@ -67,8 +82,7 @@ class Network:
         padded[:n] = inputs
         tiles = padded.reshape(-1, TILE, width)
         heads, tokens = self.columns.head_slices[column], self.columns.token_slices[column]
-        w = {name: self.weights[name][:, None, :, heads] for name in ("head", "head_bias", "skip")}
-        out = self.hidden(tiles) @ w["head"] + w["head_bias"] + tiles @ w["skip"]
+        out = self.coefficients(tiles, column)
         logits = out @ self.columns.basis[heads, tokens] + self.columns.log_marginal[tokens]
         return np.asarray(logits.reshape(len(logits), -1, logits.shape[-1])[:, :n])
 

@@ -16,7 +16,6 @@ from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray
 from generation.twin_model.columns import ARM, BaselineColumns, Encoded
 from generation.twin_model.conformal import Conformal, fit_conformal
-from generation.twin_model.copula import Copula
 from generation.twin_model.course import Course
 from generation.twin_model.decoding import BaselineSampler
 from generation.twin_model.filling import fit_course_of
@@ -27,6 +26,7 @@ from generation.twin_model.outcome_fitting import fit_outcome
 from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
 from generation.twin_model.residual_choice import Mode
 from generation.twin_model.schedule import read_schedule
+from generation.twin_model.transformer import network_of
 from generation.twin_model.visit_fitting import fit_visits, read_visits, visits_drive
 from generation.twin_model.visits import VisitProcess
 
@@ -54,6 +54,7 @@ class TwinParts:
         return {
             "columns": self.sampler.columns.state(),
             "network": dict(network.weights) if network else None,
+            "architecture": network.architecture if network else None,
             "outcome": self.outcome.state(),
             "visits": self.visits.state() if self.visits else None,
             "course": self.course.state() if self.course else None,
@@ -68,7 +69,7 @@ class TwinParts:
         columns = BaselineColumns.from_state(state["columns"])
         network = visits = None
         if state["network"]:
-            network = Network(state["network"], columns, Copula.of(columns))
+            network = network_of(state.get("architecture") or "mlp", state["network"], columns)
         if state["visits"]:
             visits = VisitProcess.from_state(schema, state["visits"])
         return cls(

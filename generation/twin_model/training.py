@@ -37,7 +37,14 @@ from generation.twin_model.training_checkpoint import (
     TrainingCheckpoint,
     TrainingStore,
 )
-from generation.twin_model.training_module import BaselineNet, CopulaStart
+from generation.twin_model.training_module import (
+    BaselineNet,
+    CopulaStart,
+    Heads,
+    MlpHeads,
+    uniform_weights,
+)
+from generation.twin_model.transformer import NETWORKS
 
 _VALIDATION_MASKS = 8
 _VALIDATION_ROWS = 512
@@ -63,7 +70,8 @@ def train_network(
     settings
         Members, epochs, device, precision, checkpoint and log folders.
     start
-        A net to go on from: it must have been trained on the same columns. None starts anew.
+        A net to go on from, whose architecture is kept: it must have been trained on the same
+        columns. None starts anew.
 
     Raises
     ------
@@ -72,28 +80,32 @@ def train_network(
         training, or `start` has other columns.
     """
     n = len(encoded.codes)
-    shape, members = Shape.of(n), settings.members
+    architecture, members = settings.chosen(), settings.members
     if start is not None:
-        shape, members = _shape_of(start, columns, shape), start.members
+        architecture, members = start.architecture, start.members
+    shape = Shape.of(n, architecture)
+    if start is not None:
+        shape = _shape_of(start, columns, shape)
     part = generator(seed, "twin parts").permutation(n) % _PARTS
     held_out = [np.flatnonzero(part == m % _PARTS) for m in range(members)]
     copula = Copula.of(columns)
     correlation = copula.fit(columns, encoded)
     orders = drawing_orders(len(columns))
-    weights = first_weights(columns, members, shape, seed)
+    heads, weights = begin(architecture, columns, members, shape, seed)
     if start is not None:
         weights = {name: torch.from_numpy(start.weights[name].copy()) for name in weights}
     with _quiet():
         module = BaselineNet(
             columns, encoded,
             CopulaStart(copula, correlation) if len(copula.columns) > 1 else None,
-            weights, shape, _validation_set(held_out, orders, seed), seed, settings.epochs,
+            heads, weights, shape, _validation_set(held_out, orders, seed), seed, settings.epochs,
             progress,
         )
         store = None
         if settings.checkpoint is not None:
             begun = start.digest() if start is not None else ""
-            store = TrainingStore(settings.checkpoint, _binding(module, settings, seed, begun))
+            binding = _binding(module, architecture, settings, seed, begun)
+            store = TrainingStore(settings.checkpoint, binding)
         saved = store.read() if store else None
         if saved is not None:
             module.go_on_from(saved)
@@ -105,7 +117,7 @@ def train_network(
     metrics = {
         "held_out_loss": float(module.best_loss.mean()), "epochs": float(module.epoch + 1)
     }
-    return Network(found, columns, copula), metrics
+    return NETWORKS[architecture](found, columns, copula), metrics
 
 
 def accelerator(device: str, cells: int) -> Literal["cpu", "gpu"]:
@@ -170,13 +182,32 @@ def _logger(folder: Path | None) -> Any:
     return CSVLogger(folder, name="")
 
 
-def _binding(module: BaselineNet, settings: NetSettings, seed: int, start: str) -> Binding:
+def _binding(
+    module: BaselineNet, architecture: str, settings: NetSettings, seed: int, start: str
+) -> Binding:
     """What the training is bound to; `start` is the digest of the net it goes on from."""
     tables = {
         name: value.numpy() for name, value in module.named_buffers()
         if name.startswith("table_") and "held" not in name
     }
-    return Binding.of(tables, {**settings.binding(), **asdict(module.shape), "start": start}, seed)
+    options = {
+        **settings.binding(), **asdict(module.shape), "architecture": architecture, "start": start
+    }
+    return Binding.of(tables, options, seed)
+
+
+def begin(
+    architecture: str, columns: BaselineColumns, members: int, shape: Shape, seed: int
+) -> tuple[Heads, dict[str, torch.Tensor]]:
+    """An architecture's forward for training, and its first weights."""
+    if architecture == "mlp":
+        return MlpHeads(shape.dropout), first_weights(columns, members, shape, seed)
+    from generation.twin_model import transformer_training as other
+
+    return (
+        other.TransformerHeads(columns, shape),
+        other.first_transformer_weights(columns, members, shape, seed),
+    )
 
 
 def first_weights(
@@ -187,13 +218,13 @@ def first_weights(
     width, heads = columns.input_width, columns.basis.shape[0]
     hidden, blocks = shape.hidden, shape.blocks
     return {
-        "enter": _uniform((members, width, hidden), width, init),
+        "enter": uniform_weights((members, width, hidden), width, init),
         "enter_bias": torch.zeros(members, 1, hidden),
         "norm": torch.ones(members, 1, blocks, hidden),
         "norm_bias": torch.zeros(members, 1, blocks, hidden),
-        "block": _uniform((members, blocks, hidden, hidden), hidden, init),
+        "block": uniform_weights((members, blocks, hidden, hidden), hidden, init),
         "block_bias": torch.zeros(members, 1, blocks, hidden),
-        "head": 0.1 * _uniform((members, hidden, heads), hidden, init),
+        "head": 0.1 * uniform_weights((members, hidden, heads), hidden, init),
         "head_bias": torch.zeros(members, 1, heads),
         "skip": torch.zeros(members, width, heads),
     }
@@ -201,7 +232,7 @@ def first_weights(
 
 def _shape_of(start: Network, columns: BaselineColumns, shape: Shape) -> Shape:
     """The shape with the size of a net to go on from."""
-    _, blocks, hidden, _ = start.weights["block"].shape
+    hidden, blocks = start.size
     if start.weights["skip"].shape[1:] != (columns.input_width, columns.basis.shape[0]):
         raise InputError(
             "start: a net of other columns; give it the columns of the model to go on from"
@@ -221,12 +252,6 @@ def _validation_set(
     chosen = np.stack([np.tile(np.resize(rows, longest), _VALIDATION_MASKS) for rows in held_out])
     observed = mixed_masks(rng, chosen.shape, starts)
     return torch.from_numpy(chosen), torch.from_numpy(observed)
-
-
-def _uniform(shape: tuple[int, ...], fan_in: int, init: torch.Generator) -> torch.Tensor:
-    bound = fan_in**-0.5
-    drawn: torch.Tensor = (torch.rand(shape, generator=init) * 2 - 1) * bound
-    return drawn
 
 
 @contextmanager

@@ -70,6 +70,56 @@ class CopulaStart(torch.nn.Module):
         ], dim=-1)
 
 
+class Heads(torch.nn.Module):
+    """A net from inputs (members, n, width) to coefficients of the logits' basis.
+
+    It is called with inputs, weights by name, and the noise of dropout (None: no dropout).
+    """
+
+    dropout: float
+
+
+class MlpHeads(Heads):
+    """`Network.coefficients` for all columns at once: a linear skip and a small residual net."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(
+        self, x: torch.Tensor, w: dict[str, torch.Tensor], noise: torch.Generator | None
+    ) -> torch.Tensor:
+        """Coefficients of the logits' basis; dropout where there is noise."""
+        hidden = functional.gelu(
+            torch.baddbmm(w["enter_bias"], x, w["enter"]), approximate="tanh"
+        )
+        for k in range(w["block"].shape[1]):
+            inner = functional.layer_norm(hidden, (hidden.shape[-1],))
+            inner = inner * w["norm"][:, :, k] + w["norm_bias"][:, :, k]
+            inner = functional.gelu(
+                torch.baddbmm(w["block_bias"][:, :, k], inner, w["block"][:, k]), approximate="tanh"
+            )
+            hidden = hidden + dropped(inner, noise, self.dropout)
+        return torch.baddbmm(w["head_bias"], hidden, w["head"]) + torch.bmm(x, w["skip"])
+
+
+def dropped(
+    inner: torch.Tensor, noise: torch.Generator | None, share: float
+) -> torch.Tensor:
+    """Dropout by a generator of its own; everything where there is none."""
+    if noise is None:
+        return inner
+    kept = torch.rand(inner.shape, generator=noise, device=inner.device)
+    return inner * (kept >= share) / (1 - share)
+
+
+def uniform_weights(shape: tuple[int, ...], fan_in: int, init: torch.Generator) -> torch.Tensor:
+    """First weights, uniform within one over the root of `fan_in`."""
+    bound = fan_in**-0.5
+    drawn: torch.Tensor = (torch.rand(shape, generator=init) * 2 - 1) * bound
+    return drawn
+
+
 class BaselineNet(pl.LightningModule):
     """The stacked members and their masked-column loss."""
 
@@ -90,6 +140,7 @@ class BaselineNet(pl.LightningModule):
         columns: BaselineColumns,
         encoded: Encoded,
         start: CopulaStart | None,
+        heads: Heads,
         weights: dict[str, torch.Tensor],
         shape: Shape,
         held_out: tuple[torch.Tensor, torch.Tensor],
@@ -99,7 +150,7 @@ class BaselineNet(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.shape, self.seed, self.epochs, self.progress = shape, seed, epochs, progress
-        self.start = start
+        self.start, self.heads = start, heads
         tables = {
             "inputs": np.concatenate(
                 [columns.inputs(encoded, c) for c in range(len(columns))], axis=1
@@ -135,25 +186,6 @@ class BaselineNet(pl.LightningModule):
         self.load_state_dict(own)
         self.saved, self.epoch = saved, saved.epochs_done - 1
 
-    def _heads(
-        self, x: torch.Tensor, w: dict[str, torch.Tensor], noise: torch.Generator | None
-    ) -> torch.Tensor:
-        """Coefficients of the logits' basis; dropout where there is noise."""
-        hidden = functional.gelu(
-            torch.baddbmm(w["enter_bias"], x, w["enter"]), approximate="tanh"
-        )
-        for k in range(w["block"].shape[1]):
-            inner = functional.layer_norm(hidden, (hidden.shape[-1],))
-            inner = inner * w["norm"][:, :, k] + w["norm_bias"][:, :, k]
-            inner = functional.gelu(
-                torch.baddbmm(w["block_bias"][:, :, k], inner, w["block"][:, k]), approximate="tanh"
-            )
-            if noise is not None:
-                kept = torch.rand(inner.shape, generator=noise, device=inner.device)
-                inner = inner * (kept >= self.shape.dropout) / (1 - self.shape.dropout)
-            hidden = hidden + inner
-        return torch.baddbmm(w["head_bias"], hidden, w["head"]) + torch.bmm(x, w["skip"])
-
     def losses(
         self,
         rows: torch.Tensor,
@@ -163,7 +195,7 @@ class BaselineNet(pl.LightningModule):
     ) -> torch.Tensor:
         """Mean masked loss of each member in nats a patient, shape (members,)."""
         x = self.table_inputs[rows] * observed[..., self.table_owner]
-        logits = self.table_marginal + (self._heads(x, weights, noise) @ self.table_basis).float()
+        logits = self.table_marginal + (self.heads(x, weights, noise) @ self.table_basis).float()
         if self.start is not None:
             logits[..., self.start.tokens] += self.start(x)
         places = self.table_places
