@@ -40,6 +40,7 @@ from generation.engine import (
     Progress,
     SampleRequest,
     SamplingReport,
+    check_planned_visits,
     parse_options,
     report_progress,
 )
@@ -86,6 +87,7 @@ class CartModel(Model):
     ) -> Self:
         """Grow one tree a column."""
         chosen = parse_options(CartOptions, cls.engine, options)
+        check_planned_visits(cohort.schema, cls.engine)
         arrays = to_arrays(cohort)
         bins = int(np.clip(len(cohort) // 12, 4, chosen.bins))
         columns = FlatColumns.fit(cohort.schema, arrays, bins)

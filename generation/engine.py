@@ -32,6 +32,7 @@ __all__ = [
     "SampleRequest",
     "SamplingReport",
     "arm_fault",
+    "check_planned_visits",
     "check_trainable",
     "parse_options",
     "present_arms",
@@ -323,6 +324,21 @@ def check_trainable(cohort: Cohort, engine: str) -> None:
         faults.append("schema: no baseline variable, endpoint or visit variable; name at least one")
     if faults:
         raise InputError(faults)
+
+
+def check_planned_visits(schema: CohortSchema, engine: str) -> None:
+    """Refuse values over time without planned visits: an engine of flat columns would drop them.
+
+    Raises
+    ------
+    InputError
+        If there are longitudinal variables and no visit windows.
+    """
+    if schema.longitudinal and not schema.visits:
+        raise InputError(
+            f"schema: longitudinal variables without planned visits; engine {engine!r} knows "
+            "visits at planned days alone; use engine 'twin', declare visits, or leave them out"
+        )
 
 
 def parse_options(kind: type[Options], engine: str, options: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from extraction.records import Cohort, CohortSchema, InputError, RefusedError, conditions
+from extraction.records import Cohort, InputError, RefusedError, conditions
 from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
 from generation.assembly import to_arrays, to_cohort
@@ -39,6 +39,7 @@ from generation.engine import (
     Progress,
     SampleRequest,
     SamplingReport,
+    check_planned_visits,
     parse_options,
     report_progress,
 )
@@ -82,7 +83,7 @@ class MixtureModel(Model):
         check_options(chosen)
         if chosen.epsilon is not None:
             return cls._fit_private(cohort, seed, chosen, progress)
-        check_visits(cohort.schema)
+        check_planned_visits(cohort.schema, cls.engine)
         arrays = to_arrays(cohort)
         bins = int(np.clip(len(cohort) // 25, 4, chosen.bins))
         columns = FlatColumns.fit(cohort.schema, arrays, bins)
@@ -343,21 +344,6 @@ class MixtureModel(Model):
         parsed = ModelCard.model_validate(card)
         columns = FlatColumns.from_state(parsed.schema_, state["columns"])
         return cls(parsed, columns, ClassTree.from_state(state["tree"]))
-
-
-def check_visits(schema: CohortSchema) -> None:
-    """Refuse values over time without planned visits: they would silently be left out.
-
-    Raises
-    ------
-    InputError
-        If there are longitudinal variables and no visit windows.
-    """
-    if schema.longitudinal and not schema.visits:
-        raise InputError(
-            "schema: longitudinal variables without planned visits; engine 'mixture' knows visits "
-            "at planned days alone; use engine 'twin', declare visits, or leave them out"
-        )
 
 
 def _both(one: Bound | None, other: Bound) -> Bound:

@@ -124,8 +124,8 @@ def check_declared(schema: CohortSchema, follow_up_days: float | None) -> None:
     Raises
     ------
     RefusedError
-        For numbers without a plausible range, categoricals without categories, and endpoints or
-        open follow-up without a planned length.
+        For numbers without a plausible range, categoricals without categories, values over time
+        without planned visits, and endpoints or open follow-up without a planned length.
     """
     faults = []
     for variable in (*schema.baseline, *schema.longitudinal):
@@ -136,6 +136,11 @@ def check_declared(schema: CohortSchema, follow_up_days: float | None) -> None:
             )
         if not variable.numeric and not variable.categories:
             faults.append(f"schema: {variable.name}: no categories; declare them")
+    if schema.longitudinal and not schema.visits:
+        faults.append(
+            "schema: longitudinal variables without planned visits; a private model knows visits "
+            "at planned days alone; declare visits, or leave the variables out"
+        )
     if (schema.endpoints or schema.visits) and not follow_up_days:
         faults.append(
             "follow_up_days: a private model may not take the length of follow-up from the "

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from extraction.records import Cohort
 from generation.assembly import TrialArrays
-from generation.engine import Options
+from generation.engine import Options, check_planned_visits
 from generation.sdv_engines.common import TABLE, SdvModel, metadata, sdtypes
 from generation.sdv_engines.frames import to_table
 
@@ -47,6 +47,11 @@ class SingleTableModel(SdvModel):
     """An SDV synthesizer over the flat table of a cohort: visits are columns at their day."""
 
     synthesizer_name: ClassVar[str]
+
+    @classmethod
+    def _arrays(cls, cohort: Cohort) -> TrialArrays:
+        check_planned_visits(cohort.schema, cls.engine)
+        return super()._arrays(cohort)
 
     @classmethod
     def _fitted(cls, frame: pd.DataFrame, cohort: Cohort, options: Any) -> Any:

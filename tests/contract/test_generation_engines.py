@@ -221,6 +221,20 @@ def test_unknown_options_and_tiny_cohorts_are_refused(engine: str) -> None:
         fit(simulated_trial(12), engine)
 
 
+def test_values_over_time_without_planned_visits_are_drawn_or_refused(engine: str) -> None:
+    """Flat columns have no place for them: to leave them out in silence would lose data."""
+    planned = simulated_trial(40, seed=2)
+    cohort = Cohort.build(
+        planned.schema.model_copy(update={"visits": ()}), planned.subjects,
+        observations=planned.observations.assign(visit=None), events=planned.events,
+    )
+    if engine in ("twin", "sdv-par"):
+        assert len(quick(cohort, engine).sample(20, seed=1).observations) > 20
+        return
+    with pytest.raises(InputError, match=r"without planned visits.*use engine 'twin'"):
+        quick(cohort, engine)
+
+
 @pytest.mark.parametrize("odd", ["no visits", "no events, constant and missing"])
 def test_any_tidy_cohort_is_fitted_without_tuning(engine: str, odd: str) -> None:
     cohort = simulated_trial(30, seed=5, visits=odd != "no visits", events=odd == "no visits")

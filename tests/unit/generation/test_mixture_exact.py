@@ -207,17 +207,6 @@ def test_an_update_keeps_the_bins_and_begins_from_the_classes() -> None:
     assert after.log_prob(later).mean() > model().log_prob(later).mean()
 
 
-def test_values_over_time_without_planned_visits_are_refused() -> None:
-    trial = simulated_trial(60, seed=2)
-    unplanned = trial.schema.model_copy(update={"visits": ()})
-    cohort = Cohort.build(
-        unplanned, trial.subjects, observations=trial.observations.assign(visit=None),
-        events=trial.events,
-    )
-    with pytest.raises(InputError, match="use engine 'twin'"):
-        fit(cohort, "mixture")
-
-
 def test_two_bounds_on_one_visit_are_met_together() -> None:
     """Rows of trees are conjunctions: the last one must not stand for all."""
     low, high = ({"test": {"name": "SCORE", "visit": "Week 8", side: number}}

@@ -209,3 +209,15 @@ def test_options_of_the_other_kind_of_mixture_are_refused() -> None:
     assert len(told.value.faults) == 2
     with pytest.raises(InputError, match="option classes: has no effect with epsilon"):
         fit(trial(), "mixture", epsilon=2.0, follow_up_days=182.0, classes=4)
+
+
+@pytest.mark.parametrize("engine", sorted(ASKED))
+def test_values_over_time_without_planned_visits_are_not_dropped(engine: str) -> None:
+    planned = trial(60, visits=True)
+    unplanned = planned.schema.model_copy(update={"visits": ()})
+    cohort = Cohort.build(
+        unplanned, planned.subjects, observations=planned.observations.assign(visit=None),
+        events=planned.events,
+    )
+    with pytest.raises(RefusedError, match="without planned visits"):
+        fit(cohort, engine, epsilon=5.0, follow_up_days=182.0, **ASKED[engine])
