@@ -328,7 +328,7 @@ class Turnout:
         share = float(self.share[visit])
         if self.model is None or not 0 < share < 1:
             return np.full(len(history), share)
-        x = _turnout_design(history, arm, np.full(len(history), share))
+        x = _turnout_design(history, arm, self.share, np.full(len(history), visit))
         return softmax(self.model.predict(x))[:, 1]
 
     def state(self) -> dict[str, Any]:
@@ -341,12 +341,20 @@ class Turnout:
         return cls(state["share"], Ridge(**state["model"]) if state["model"] else None)
 
 
-def _turnout_design(history: History, arm: FloatArray, share: FloatArray) -> FloatArray:
-    clear = np.clip(share, 0.002, 0.998)
+def _turnout_design(
+    history: History, arm: FloatArray, share: FloatArray, visit: IntArray
+) -> FloatArray:
+    """Features of coming; who has been away may be called back at some visits only."""
+    clear = np.clip(share[visit], 0.002, 0.998)
+    which = np.eye(len(share))[visit]
+    once, away = (history.absent == 1)[:, None], (history.absent > 1)[:, None]
     last = np.where(np.isfinite(history.attended), history.attended, 1.0)
     kept = np.where(np.isfinite(history.attended_share), history.attended_share, 1.0)
     times = np.minimum(history.due, 6.0)
-    return np.column_stack([np.log(clear / (1 - clear)), last, kept, (1 - kept) * times, arm])
+    return np.column_stack([
+        np.log(clear / (1 - clear)), last, kept, (1 - kept) * times, arm, away,
+        which * once, which * away,
+    ])
 
 
 def fit_turnout(
@@ -357,5 +365,5 @@ def fit_turnout(
     rare = min(int((came & between).sum()), int((~came & between).sum()))
     if rare < 4 * MINIMUM_CELL:
         return Turnout(share, None)
-    x = _turnout_design(history, arm, share[visit])[between]
+    x = _turnout_design(history, arm, share, visit)[between]
     return Turnout(share, fit_logistic(x, came[between].astype(np.int64), 2, 2.0))

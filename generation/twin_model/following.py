@@ -12,6 +12,7 @@ from generation.tokenizer import FloatArray
 from generation.twin_model.columns import Encoded
 from generation.twin_model.outcome import Event, Latent, kept
 from generation.twin_model.parts import arm_features, phase_of
+from generation.twin_model.reasons import AWAY, COMPLETED
 from generation.twin_model.visits import Setting
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ def follow(
     closed = model.outcome.close(leaving, events)
     ended = closed < leaving
     arrays.events, arrays.follow_up = events, closed
-    phase = phase_of(model.outcome, model.visits, closed, ended)
+    phase = phase_of(model.outcome, model.visits, arrays, closed, ended)
+    if not request.dropout:
+        phase = np.where(phase == AWAY, COMPLETED, phase)
     place = stream.uniform(patient=patients, decision=decision_id("reason"))
     arrays.end_reason = model.parts.reasons.draw(
         arrays.arm, phase, place, request.dropout
     )
     lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
     for name, drawn in model.outcome.reflect(
-        model.schema, closed, arrays.end_reason, lag, since
+        model.schema, arrays, closed, arrays.end_reason, lag, since
     ).items():
         events[name] = kept(known.get(name), drawn)
     settle(arrays, request.until_day, model.outcome.at_end)

@@ -92,6 +92,8 @@ class History:
         NaN before the first visit.
     attended, attended_share
         Whether the last planned visit was attended, and the share so far; NaN before the first.
+    absent
+        Planned visits missed since the last one attended.
     """
 
     memory: dict[str, Memory]
@@ -105,13 +107,14 @@ class History:
     attended: FloatArray
     attended_share: FloatArray
     due: FloatArray
+    absent: FloatArray
 
     @classmethod
     def empty(cls, names: tuple[str, ...], n: int) -> Self:
         """Patients without any visit."""
         blank, wide, zero = np.full(n, np.nan), np.full((n, len(names)), np.nan), np.zeros(n)
         memory = {name: Memory.empty(n) for name in names}
-        return cls(memory, zero, zero, blank, blank, wide, wide, zero, blank, blank, zero)
+        return cls(memory, zero, zero, blank, blank, wide, wide, zero, blank, blank, zero, zero)
 
     def __len__(self) -> int:
         return len(self.day)
@@ -163,6 +166,7 @@ class History:
                 due, kept + (attends - kept) / np.maximum(times, 1), self.attended_share
             ),
             due=times,
+            absent=np.where(due, np.where(attends, 0.0, self.absent + 1), self.absent),
         )
 
     def take(self, rows: np.ndarray) -> History:

@@ -11,10 +11,11 @@ from extraction.records import CohortSchema, Endpoint
 from generation.assembly import CENSORED, NO_RECORD, TrialArrays, censored_at_end
 from generation.randomness import integer_seed
 from generation.tokenizer import MINIMUM_CELL, FloatArray, to_grid
-from generation.tokenizer_fitting import learn_step, local_mean, smooth_quantiles
+from generation.tokenizer_fitting import learn_step, local_mean
 from generation.twin_model.hazards import Hazard
 from generation.twin_model.hazards_arms import match_arms
 from generation.twin_model.hazards_cox import fit_cox
+from generation.twin_model.mirrors import fit_offsets
 from generation.twin_model.outcome import (
     EndpointModel,
     OutcomeModel,
@@ -245,7 +246,7 @@ def _parent(arrays: TrialArrays, name: str, others: list[str]) -> str | None:
 def _mirrored(
     schema: CohortSchema, arrays: TrialArrays, name: str, until: FloatArray
 ) -> FloatArray | None:
-    """Days by which an endpoint precedes the end of observation whose reason it repeats.
+    """Days from where visits stand to an endpoint that repeats why observation ended.
 
     None when it says something else: under 95 % agreement with the reasons given, or half of the
     events more than a fortnight before the end.
@@ -261,4 +262,4 @@ def _mirrored(
     agrees = np.mean(told[spoken] == np.maximum(status[spoken], 0)) >= 0.95
     if not agrees or not (lag >= -0.5).all() or np.median(lag) > _MIRROR_DAYS:
         return None
-    return smooth_quantiles(np.maximum(lag, 0.0), 9)
+    return fit_offsets(arrays, until, day, happened)

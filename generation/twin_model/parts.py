@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from extraction.records import Cohort, CohortSchema
-from generation.assembly import to_arrays
+from generation.assembly import TrialArrays, to_arrays
 from generation.cart_columns import design_arms
 from generation.engine import Progress, present_arms, report_progress
 from generation.randomness import Stream, decision_id
@@ -19,11 +19,19 @@ from generation.twin_model.conformal import Conformal, fit_conformal
 from generation.twin_model.course import Course
 from generation.twin_model.decoding import BaselineSampler
 from generation.twin_model.filling import fit_course_of
+from generation.twin_model.mirrors import missed_end
 from generation.twin_model.net_settings import NetSettings
 from generation.twin_model.network import Network
 from generation.twin_model.outcome import OutcomeModel, observed_until
 from generation.twin_model.outcome_fitting import fit_outcome
-from generation.twin_model.reasons import COMPLETED, LEFT, TERMINAL, EndReasons, fit_reasons
+from generation.twin_model.reasons import (
+    AWAY,
+    COMPLETED,
+    LEFT,
+    TERMINAL,
+    EndReasons,
+    fit_reasons,
+)
 from generation.twin_model.residual_choice import Mode
 from generation.twin_model.schedule import read_schedule
 from generation.twin_model.transformer import network_of
@@ -151,7 +159,7 @@ def fit_parts(
             schema, arrays, schedule, plain, dummies, until, ended, seed
         )
     causes = frozenset(cause for e in schema.endpoints for cause in e.causes)
-    reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, until, ended), causes)
+    reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, arrays, until, ended), causes)
     parts = TwinParts(sampler, outcome, visits, reasons, arrays.visits, course, conformal)
     return parts, metrics
 
@@ -179,12 +187,16 @@ def arm_labels(
 def phase_of(
     outcome: OutcomeModel,
     visits: VisitProcess | None,
+    arrays: TrialArrays,
     until: FloatArray,
     ended: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.int64]:
-    """Whether patients left, completed or had a terminal event."""
+    """Whether patients left, completed, had a terminal event or were followed without visits."""
     last = outcome.end
     if visits is not None and visits.drives:
         last = float(visits.schedule.lows[-1])
     completed = until >= last - 1e-6
-    return np.where(ended, TERMINAL, np.where(completed, COMPLETED, LEFT)).astype(np.int64)
+    phase = np.where(completed, COMPLETED, LEFT)
+    if visits is not None and visits.drives:
+        phase = np.where(completed & missed_end(arrays), AWAY, phase)
+    return np.where(ended, TERMINAL, phase).astype(np.int64)

@@ -12,7 +12,7 @@ from generation.assembly import TrialArrays
 from generation.cart import pick
 from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 
-LEFT, COMPLETED, TERMINAL = 0, 1, 2
+LEFT, COMPLETED, TERMINAL, AWAY = 0, 1, 2, 3
 OTHER = "OTHER"
 _PRIOR_PATIENTS = 5.0
 
@@ -29,7 +29,8 @@ class EndReasons:
     arms
         Arms in the order of the table.
     share
-        Shares by phase (left, completed, terminal event) and arm, (3, arms, reasons + 1).
+        Shares by phase (left, completed, terminal event, followed to the end but away from the
+        last visits) and arm, (4, arms, reasons + 1).
     """
 
     reasons: list[str]
@@ -71,9 +72,9 @@ def fit_reasons(
     """
     reasons, codes = _codes(arrays.end_reason, kept_whole)
     tokens = np.eye(len(reasons) + 1)[codes]
-    share = np.zeros((3, len(arms) + 1, len(reasons) + 1))
+    share = np.zeros((4, len(arms) + 1, len(reasons) + 1))
     overall = tokens.mean(axis=0)
-    for p in (LEFT, COMPLETED, TERMINAL):
+    for p in (LEFT, COMPLETED, TERMINAL, AWAY):
         counts = tokens[phase == p].sum(axis=0)
         pooled = (counts + 1e-3 * overall) / (counts.sum() + 1e-3)
         share[p, -1] = pooled

@@ -186,7 +186,7 @@ def _assembled(data: VisitData, values: list[ValueModel], panel: Panel) -> Visit
         centres=centres,
         leaving=leaving,
         position=np.linspace(0, 1, KNOTS) if position is None else position,
-        tail=np.zeros(KNOTS) if tail is None else tail,
+        tail=np.zeros((2, KNOTS)) if tail is None else tail,
         turnout=_fit_turnout(data),
         deviation=_fit_days(data),
         gap=None if schedule.planned else _fit_gaps(data, centres),
@@ -249,7 +249,10 @@ def _fit_leaving(
     left = np.concatenate(outcomes)
     where = np.concatenate(positions)
     stays = staying & ~ended & np.isfinite(until)
-    tail = until[stays] - np.maximum(data.before[-1].day, opened)[stays]
+    tail = until - np.maximum(data.before[-1].day, opened)
+    came = data.attended[:, data.schedule.later[-1]]
+    tails = [tail[stays & ~came], tail[stays & came]]
+    tails = [part if len(part) >= MINIMUM_CELL else tail[stays] for part in tails]
     leaving = None
     if left.sum() >= MINIMUM_CELL:
         leaving = choose_logistic(
@@ -259,7 +262,8 @@ def _fit_leaving(
     return (
         leaving,
         smooth_quantiles(where, KNOTS) if len(where) >= MINIMUM_CELL else None,
-        smooth_quantiles(tail, KNOTS) if len(tail) >= MINIMUM_CELL else None,
+        np.stack([smooth_quantiles(part, KNOTS) for part in tails])
+        if stays.sum() >= MINIMUM_CELL else None,
     )
 
 

@@ -68,7 +68,8 @@ class VisitProcess:
     position
         Quantiles of where between a visit and the next one's window patients leave (0 to 1).
     tail
-        Quantiles of days of observation after the last visit, or after its window opens.
+        Quantiles of days of observation after the last visit, or after its window opens, of those
+        who missed the last planned visit and of those who came to it, shape (2, 9).
     turnout
         Who of those still followed attends each planned visit.
     deviation
@@ -310,7 +311,9 @@ class VisitProcess:
         if not self.drives:
             return np.full(len(setting.patients), np.inf)
         last = np.maximum(state.history.day, max(opened, float(self.schedule.lows[-1])))
-        tail = np.interp(setting.uniform("tail"), np.linspace(0, 1, len(self.tail)), self.tail)
+        grid, place = np.linspace(0, 1, KNOTS), setting.uniform("tail")
+        missed, came = (np.interp(place, grid, row) for row in self.tail)
+        tail = np.where(state.history.attended > 0, came, missed)
         stays = np.maximum(_grid(last + np.maximum(tail, 0.0), self.step), state.history.day)
         return np.where(state.present, stays, state.left)
 
