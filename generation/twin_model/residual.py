@@ -20,7 +20,7 @@ import numpy.typing as npt
 from generation.randomness import generator
 from generation.tokenizer import FloatArray, IntArray
 from generation.twin_model.hazards import Shift
-from generation.twin_model.hazards_cox import Cox, fit_cox
+from generation.twin_model.hazards_cox import Cox, fit_cox, shared_folds
 
 FOLDS = 5
 _MOST_PIECES = 8
@@ -128,7 +128,7 @@ class Design:
         edges = edges[(edges > 0) & (edges < day[happened].max())]
         centre, scale = features.mean(axis=0), features.std(axis=0)
         scale = np.where(scale > 1e-9, scale, 1.0)
-        folds = generator(seed, "residual folds").permutation(len(day)) % FOLDS
+        folds = shared_folds(features, day, generator(seed, "residual folds"), FOLDS)
         return cls((features - centre) / scale, centre, scale, arms, folds, edges)
 
     @property

@@ -7,7 +7,7 @@ from generation.twin_model.hazards import (
     calibrate,
     kaplan_meier,
 )
-from generation.twin_model.hazards_cox import fit_cox
+from generation.twin_model.hazards_cox import fit_cox, shared_folds
 
 
 def _trial(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,3 +141,16 @@ def test_a_shift_is_cut_where_its_events_cease_and_never_lost() -> None:
     average = np.exp(-hazard.cumulative(x, hazard.knots[-1])).mean()
     last = kaplan_meier(day, early, hazard.knots[-1:])[0]
     assert average == pytest.approx(last, abs=1e-6)
+
+
+def test_copies_of_a_patient_share_a_fold_and_others_are_parted_as_before() -> None:
+    x, day, _ = _trial(200, 7)
+    plain = shared_folds(x, day, np.random.default_rng(1), 5)
+    assert (plain == np.random.default_rng(1).permutation(200) % 5).all()
+    rows = np.random.default_rng(2).integers(0, 200, 200)
+    folds = shared_folds(x[rows], day[rows], np.random.default_rng(1), 5)
+    pairs = {(int(row), int(fold)) for row, fold in zip(rows, folds, strict=True)}
+    assert len(pairs) == len(set(rows.tolist()))
+    assert set(folds.tolist()) == set(range(5))
+    alike = shared_folds(np.ones((200, 1)), np.full(200, 9.0), np.random.default_rng(1), 5)
+    assert (np.bincount(alike) == 40).all()
