@@ -33,7 +33,10 @@ def slowly(self, arrays, epochs_done, finished, write=training_checkpoint.Traini
         time.sleep(600)  # the parent kills now
 
 training_checkpoint.TrainingStore.write = slowly
-fit(Cohort.read(sys.argv[3]), seed=4, epochs=int(sys.argv[2]), checkpoint=sys.argv[1])
+fit(
+    Cohort.read(sys.argv[3]), seed=4, epochs=int(sys.argv[2]), checkpoint=sys.argv[1],
+    architecture=sys.argv[4],
+)
 """
 
 
@@ -54,12 +57,13 @@ def fitted(**options: object) -> TwinModel:
     return model
 
 
-def killed(folder: Path) -> None:
+def killed(folder: Path, architecture: str) -> None:
     """Start a training and kill it after its fourth check."""
     root = Path(__file__).parents[2]
     cohort = simulated_trial(120, seed=3).write(folder.with_name("cohort"))
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), str(EPOCHS), str(cohort)], cwd=root
+        [sys.executable, "-c", CHILD, str(folder), str(EPOCHS), str(cohort), architecture],
+        cwd=root,
     )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while _epochs_done(folder) < 7:
@@ -81,22 +85,30 @@ def _epochs_done(folder: Path) -> int:
         return int(json.loads(file.metadata()["state"])["epochs_done"])
 
 
-def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", ["mlp", "transformer"])
+def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path, architecture: str) -> None:
     folder = tmp_path / "training"
-    killed(folder)
+    killed(folder, architecture)
     assert _epochs_done(folder) < EPOCHS
     (folder / "training.part").write_bytes(b"cut")  # as a kill while writing leaves it
-    resumed = fitted(checkpoint=folder)
-    plain = fitted()
+    resumed = fitted(checkpoint=folder, architecture=architecture)
+    plain = fitted(architecture=architecture)
     assert digest(resumed) == digest(plain)
     assert resumed.card == plain.card
     # A finished training is read, not repeated, and gives the same model again.
-    assert digest(fitted(checkpoint=folder)) == digest(plain)
+    again = fitted(checkpoint=folder, architecture=architecture)
+    assert digest(again) == digest(plain)
 
+
+def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    fitted(checkpoint=folder)
     with pytest.raises(InputError, match="other seed"):
         fit(simulated_trial(120, seed=3), seed=5, epochs=EPOCHS, checkpoint=folder)
     with pytest.raises(InputError, match="other options"):
         fit(simulated_trial(120, seed=3), seed=4, epochs=EPOCHS, members=2, checkpoint=folder)
+    with pytest.raises(InputError, match="other options"):
+        fitted(checkpoint=folder, architecture="transformer")
     with pytest.raises(InputError, match="other data"):
         fit(simulated_trial(120, seed=9), seed=4, epochs=EPOCHS, checkpoint=folder)
 
