@@ -141,7 +141,21 @@ def _check(model: Model, cohort: Cohort, earlier: Cohort | None) -> None:
             "earlier: is not the cohort that the model was fitted to (its digest differs from "
             "the card's data_digest); leave it out to use the model's own patients in its place"
         )
-    if earlier is not None and (cohort.positions(earlier.subjects) >= 0).any():
-        faults.append("cohort: holds patients of the earlier cohort; give the new ones alone")
+    faults += _not_new(model, cohort, earlier)
     if faults:
         raise InputError(faults)
+
+
+def _not_new(model: Model, cohort: Cohort, earlier: Cohort | None) -> list[str]:
+    """What of a cohort brings nothing new: it would be counted twice."""
+    faults = []
+    if cohort.sources["name"].astype(str).str.startswith("synthetic:").any():
+        faults.append(
+            "cohort: holds synthetic patients, who carry nothing that their model does not know; "
+            "give real ones"
+        )
+    if cohort.digest() == model.card.data_digest:
+        faults.append("cohort: is the one that the model was fitted to; give new patients alone")
+    if earlier is not None and (cohort.positions(earlier.subjects) >= 0).any():
+        faults.append("cohort: holds patients of the earlier cohort; give the new ones alone")
+    return faults

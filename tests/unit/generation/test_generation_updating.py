@@ -85,6 +85,14 @@ def test_patients_that_were_learnt_from_are_not_new() -> None:
         model().update(earlier(), earlier=earlier())
 
 
+def test_patients_who_bring_nothing_new_are_refused() -> None:
+    """They would count twice in n_train."""
+    with pytest.raises(InputError, match="is the one that the model was fitted to"):
+        model().update(earlier())
+    with pytest.raises(InputError, match="holds synthetic patients"):
+        model().update(model().sample(60, seed=3))
+
+
 def test_an_engine_without_updates_names_one_that_has_them() -> None:
     with pytest.raises(InputError, match="use engine 'twin'"):
         fit(earlier(), "cart").update(later(5))
