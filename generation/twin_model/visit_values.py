@@ -11,6 +11,7 @@ from extraction.records import Variable
 from generation.cart import pick
 from generation.randomness import Stream, decision_id
 from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
+from generation.tokenizer_fitting import local_mean
 from generation.twin_model.lens import Lens
 from generation.twin_model.memory import History, Memory, Occasion
 from generation.twin_model.ridge import Ridge, choose_logistic, fit_ridge, softmax
@@ -44,6 +45,10 @@ class ValueModel:
     same
         Class logits of repeating the last value to the digit; None where that is no more common
         than its neighbours are. `move`, `spread` and `residuals` then tell of the other visits.
+    reach
+        Lowest and highest change, and log scale, that are predicted: a hundredth of the training
+        visits lies beyond either end. After a gap that hardly any patient had, a slope learnt from
+        others would otherwise carry on without end.
     """
 
     lens: Lens
@@ -54,6 +59,7 @@ class ValueModel:
     swing: float
     same: Ridge | None = None
     by_grid: float = 0.0
+    reach: tuple[float, float, float, float] = (-1e9, 1e9, -12.0, 4.0)
 
     @property
     def name(self) -> str:
@@ -107,11 +113,12 @@ class ValueModel:
         """Expected score and the residual's scale, each (n,)."""
         memory = history.memory[self.name]
         filled = _filled(memory, self.start, self.swing, occasion)
-        centre = filled.last + self.move.predict(_design(occasion, filled, memory, others))
+        change = self.move.predict(_design(occasion, filled, memory, others))
+        centre = filled.last + np.clip(change, *self.reach[:2])
         if self.spread is None:
             return centre, np.zeros(len(centre))
         spread = self.spread.predict(_spread_design(occasion, filled, memory))
-        return centre, np.exp(np.clip(spread, -12.0, 4.0))
+        return centre, np.exp(np.clip(spread, *self.reach[2:]))
 
     def log_prob(
         self, occasion: Occasion, history: History, others: FloatArray, scores: FloatArray
@@ -163,6 +170,7 @@ class ValueModel:
             "swing": self.swing,
             "same": self.same.state() if self.same else None,
             "by_grid": self.by_grid,
+            "reach": list(self.reach),
         }
 
     @classmethod
@@ -177,6 +185,7 @@ class ValueModel:
             state["swing"],
             Ridge(**state["same"]) if state["same"] else None,
             state["by_grid"],
+            tuple(state["reach"]),
         )
 
 
@@ -302,7 +311,15 @@ def fit_value_model(
         spread, scaled = _fit_spread(change - move.predict(x), z)
     every[np.flatnonzero(seen)[~stays]] = scaled
     law = fit_residuals(scaled)
-    return ValueModel(lens, start, move, spread, law, swing, same, by_grid), every
+    scales = (-12.0, 4.0) if spread is None else _ends(spread.predict(z))
+    reach = (*_ends(move.predict(x)), *scales)
+    return ValueModel(lens, start, move, spread, law, swing, same, by_grid, reach), every
+
+
+def _ends(predicted: FloatArray) -> tuple[float, float]:
+    """Ends of the middle 98 % of predictions, each a mean of five at least."""
+    ordered = np.sort(predicted)
+    return local_mean(ordered, 0.01), local_mean(ordered, 0.99)
 
 
 def _fit_spread(residual: FloatArray, x: FloatArray) -> tuple[Ridge | None, FloatArray]:
