@@ -73,4 +73,4 @@ def stop_day(
     anchor, back = standing(arrays, until)
     grid = np.linspace(0, 1, offsets.shape[1])
     plain, away = (np.interp(place, grid, row) for row in offsets)
-    return np.minimum(anchor + np.where(back, away, plain), until)
+    return np.asarray(np.minimum(anchor + np.where(back, away, plain), until))
