@@ -171,7 +171,7 @@ class TwinModel(Model):
         The same draws as `sample`; with a `Timeline`, only future visits are in the arrays.
         Constraints of the schema are not looked at.
         """
-        self._check_request(n, given, arm, dropout, first)
+        self._check_request(n, given, arm, until_day, dropout, first)
         patients = np.arange(first, first + n)
         return self._draw(
             SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
