@@ -268,9 +268,11 @@ def panel_design(
     day = list(history.memory.values())[j].day
     since = np.log1p(np.maximum(np.where(np.isfinite(day), occasion.day - day, 0.0), 0.0))
     visits = np.minimum(history.seen, 5.0)
+    away = history.absent > 1
     return np.column_stack([
         np.clip(base, -6.0, 6.0), held[:, :j], last, share, share * visits, np.isfinite(day), since,
-        occasion.gap, new, occasion.free,
+        occasion.gap, new, occasion.free, history.absent == 1, away,
+        away * np.clip(base, -3.0, 3.0),
     ])
 
 
