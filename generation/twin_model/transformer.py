@@ -15,8 +15,8 @@ transformer less MLP, in nats with its standard error; the MLP trained until it 
 - SUPPORT2 (n = 2,000, 30 columns), one member, 16 epochs: -2.39 (.07), 33 against 11.
 
 No gain beyond its error at any of them, and drawing is about 19 times slower (2,500 against 46,000
-rows a CPU-second at 5 columns). So it is an option and no default; in none of these runs had it
-stopped improving, and what it gives with more time or on a GPU is not known.
+rows a CPU-second at 5 columns). So it is an option and no default. Each of these runs
+ended at its epochs, before its early stop: what more time or a GPU gives is not known.
 """
 
 from __future__ import annotations
