@@ -3,20 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from generation.evaluation.auditing import DisclosureAudit, disclosure_audit
     from generation.evaluation.crossing import compare, cross_evaluate
-    from generation.evaluation.disclosure_audit import DisclosureAudit, disclosure_audit
     from generation.evaluation.evaluation import evaluate
     from generation.evaluation.metric import Evaluation, Metric
     from generation.evaluation.uses import UseVerdict
 
 _HOMES = {
-    "DisclosureAudit": "disclosure_audit",
+    "DisclosureAudit": "auditing",
     "Evaluation": "metric",
     "Metric": "metric",
     "UseVerdict": "uses",
     "compare": "crossing",
     "cross_evaluate": "crossing",
-    "disclosure_audit": "disclosure_audit",
+    "disclosure_audit": "auditing",
     "evaluate": "evaluation",
 }
 

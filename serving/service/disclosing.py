@@ -55,14 +55,14 @@ def evaluate_disclosure(
     Returns
     -------
     dict
-        `generation.evaluation.disclosure_audit.DisclosureAudit.to_dict`, with ``sentences``.
+        `generation.evaluation.auditing.DisclosureAudit.to_dict`, with ``sentences``.
 
     Raises
     ------
     InputError
         With every fault of the request and of the patients.
     """
-    from generation.evaluation.disclosure_audit import disclosure_audit
+    from generation.evaluation.auditing import disclosure_audit
     from generation.registry import engine_class
 
     faults = Faults()

@@ -1,5 +1,7 @@
 """Names that a reader looks for at the door of a package are there, and come when asked for."""
 
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -26,3 +28,13 @@ def test_applicability_is_found_from_generation() -> None:
 
     assert callable(generation.applicability.applicability)
     assert "applicability" in generation.__all__
+
+
+def test_no_module_hides_a_name_of_the_evaluation() -> None:
+    # In a new process: once a name is a module here, it is one in every later import.
+    script = (
+        "from generation.evaluation import DisclosureAudit, Evaluation, compare, cross_evaluate\n"
+        "from generation.evaluation import disclosure_audit, evaluate\n"
+        "assert all(map(callable, (compare, cross_evaluate, disclosure_audit, evaluate)))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

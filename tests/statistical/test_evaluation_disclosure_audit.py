@@ -10,7 +10,7 @@ import pytest
 
 from extraction.records import Cohort, InputError
 from generation.evaluation.attacks import Targets, attribute_inferences, linkability, singling_out
-from generation.evaluation.disclosure_audit import disclosure_audit
+from generation.evaluation.auditing import disclosure_audit
 from generation.evaluation.membership import attack_areas, halves, likelihood_ratios
 from generation.evaluation.tables import tables
 from tests.support.generation_support import simulated_trial
