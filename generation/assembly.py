@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from extraction.records import Cohort, CohortSchema
+from extraction.records import Cohort, CohortSchema, InputError
 from extraction.records.constraints import all_met
 from generation.request import subject_names
 from generation.writing import (
@@ -86,6 +86,29 @@ def to_arrays(cohort: Cohort, unplanned_visits: int = 60) -> TrialArrays:
     )
     _read_visits(cohort, arrays, unplanned_visits)
     return arrays
+
+
+def require_variables(cohort: Cohort, schema: CohortSchema) -> None:
+    """Refuse a cohort that lacks baseline variables or endpoints of a model's schema.
+
+    Raises
+    ------
+    InputError
+        With the names that are missing.
+    """
+    faults = []
+    for what, wanted, held in (
+        ("baseline variables", schema.baseline, cohort.schema.baseline),
+        ("endpoints", schema.endpoints, cohort.schema.endpoints),
+    ):
+        lacking = sorted({w.name for w in wanted} - {h.name for h in held})
+        if lacking:
+            faults.append(
+                f"cohort: it lacks {what} of the model: {', '.join(lacking)}; read it under the "
+                "model's schema, with the values missing if they are unknown"
+            )
+    if faults:
+        raise InputError(faults)
 
 
 def _column(series: pd.Series, numeric: bool) -> Values:

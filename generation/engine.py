@@ -166,7 +166,7 @@ class Model(ABC):
         gate: bool = True,
     ) -> tuple[Cohort, SamplingReport]:
         """Draw synthetic patients and say how the condition was met; see `sample`."""
-        self._check_request(n, given, arm, until_day, dropout, first)
+        self._check_request(n, given, arm, until_day, dropout, first, seed)
         patients = np.arange(first, first + n)
         request = SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
         rate = self.card.metrics.get("constraint_rate")
@@ -278,6 +278,7 @@ class Model(ABC):
         until_day: float | None,
         dropout: bool,
         first: int,
+        seed: int = 0,
     ) -> None:
         """Refuse, with every fault at once, what this model cannot sample."""
         faults = [
@@ -286,6 +287,8 @@ class Model(ABC):
             if isinstance(number, bool) or not isinstance(number, int | np.integer)
             or number < least
         ]
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            faults.append("seed: must be a whole number")
         if until_day is not None and not 0 <= until_day < np.inf:
             faults.append("until_day: must be a number of days from index, at least 0, or None")
         if not faults and first and not self.keyed:

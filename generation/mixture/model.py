@@ -21,7 +21,7 @@ import numpy as np
 from extraction.records import Cohort, InputError, RefusedError, conditions
 from generation.applicability import require_expected
 from generation.artifact import read_artifact, write_artifact
-from generation.assembly import to_arrays, to_cohort
+from generation.assembly import require_variables, to_arrays, to_cohort
 from generation.cart_columns import (
     ARM,
     Bound,
@@ -194,6 +194,7 @@ class MixtureModel(Model):
         The arm counts by the design's ratio where it was randomised. A token that the model
         holds impossible gives minus 690 or so, not minus infinity.
         """
+        require_variables(cohort, self.schema)
         table = self.columns.read(to_arrays(cohort))
         codes = [table[name][0] for name in self.tree.names]
         arm = table[ARM][0] if ARM in table else np.zeros(len(cohort), dtype=np.int64)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from extraction.records import Cohort, InputError
-from generation.assembly import align, to_arrays
+from generation.assembly import align, require_variables, to_arrays
 from generation.engine import arm_fault
 from generation.randomness import generator
 from generation.tokenizer import FloatArray, IntArray
@@ -112,6 +112,7 @@ def _under(model: TwinModel, cohort: Cohort, orders: Sequence[IntArray | None]) 
     """Log-probabilities under several orders; the baseline's of shape (orders, n)."""
     from generation.twin_model.parts import arm_features
 
+    require_variables(cohort, model.schema)
     arrays = align(to_arrays(cohort), model.schema, model.visit_names)
     unknown = sorted(set(arrays.arm) - set(model.card.arms) - {None})
     if unknown:

@@ -170,7 +170,10 @@ def _run(
         enable_checkpointing=store is not None, enable_progress_bar=False,
         enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
     )
-    trainer.fit(module, DataLoader(batches, batch_size=None))
+    try:
+        trainer.fit(module, DataLoader(batches, batch_size=None))
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C; a caller expects the interrupt
+        raise KeyboardInterrupt from stop
 
 
 def _logger(folder: Path | None) -> Any:

@@ -194,10 +194,19 @@ def test_what_it_cannot_do_is_refused_with_the_engine_that_can(engine: str) -> N
                 ask()
 
 
+def test_likelihoods_of_patients_with_other_columns_are_refused(engine: str) -> None:
+    if engine not in ABLE["log_prob"]:
+        return
+    fewer = trial().with_schema(trial().schema.keep(["AGE"]))
+    with pytest.raises(InputError, match=r"lacks baseline variables of the model: .*SEX"):
+        model(engine).log_prob(fewer)
+
+
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
         ({"n": 0}, "n: must be"),
+        ({"n": 5, "seed": "one"}, "seed: must be"),
         ({"n": 5, "until_day": -1.0}, "until_day: must be"),
         ({"n": 5, "until_day": float("nan")}, "until_day: must be"),
         ({"n": 5, "given": {"exists": {"kind": "adverse_event"}}}, "models draw no episodes"),

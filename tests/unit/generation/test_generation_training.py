@@ -41,6 +41,17 @@ def test_the_same_training_twice_gives_the_same_net() -> None:
     assert trained().digest() == plain().digest()
 
 
+def test_an_interrupt_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pytorch_lightning as pl
+
+    def stopped(*_: object, **__: object) -> None:
+        raise SystemExit(1)  # as Lightning ends a training at Ctrl-C
+
+    monkeypatch.setattr(pl.Trainer, "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        trained()
+
+
 def test_half_precision_gives_nearly_the_same_net() -> None:
     half = trained(precision="bf16")
     assert half.digest() != plain().digest()
