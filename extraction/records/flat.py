@@ -12,9 +12,9 @@ from .errors import Faults, InputError, nearest
 from .schema import CohortSchema, Endpoint, Variable
 from .tables import KEYS, as_numbers
 
-_YES = frozenset({"1", "true", "yes", "y", "event"})
+YES_WORDS = ("1", "true", "yes", "y", "event")
 CENSORED_WORDS = ("0", "false", "no", "n", "censored", "alive", "none")
-_PLAIN = _YES.union(CENSORED_WORDS)
+_PLAIN = frozenset({*YES_WORDS, *CENSORED_WORDS})
 
 
 def to_table(cohort: Cohort, visits: bool = True) -> pd.DataFrame:
@@ -188,7 +188,7 @@ def _causes(
     if named in frame:
         cause = categories(frame[named])
         found = [c if c in known else None for c in cause]
-        happened = [w is not None and w.casefold() in _YES for w in words]
+        happened = [w is not None and w.casefold() in YES_WORDS for w in words]
         lost = sum(h and c is None for h, c in zip(happened, found, strict=True))
         if lost:
             faults.add(f"column {named}: {lost} row(s) with an event hold no known cause")
@@ -201,7 +201,7 @@ def _causes(
                 f"column {event}: {len(strange)} row(s) say neither event nor censored; "
                 f"write 1 and 0, or name the cause in the schema"
             )
-        return [endpoint.causes[0] if str(w).casefold() in _YES else None for w in words]
+        return [endpoint.causes[0] if str(w).casefold() in YES_WORDS else None for w in words]
     return [w if w in known else None for w in words]
 
 

@@ -15,6 +15,7 @@ from extraction.records.units import is_ucum
 Numbers = npt.NDArray[np.float64]
 
 _COMMA = r"^\s*[-+]?\d+,\d+\s*$"
+_MOST_SHOWN = 12
 _LIMIT = r"^\s*<\s*=?\s*(\d+(?:\.\d+)?)\s*$"
 
 
@@ -97,8 +98,12 @@ def categories(
     mapped = mapped.where(mapped.isin(known), original.where(original.isin(known), mapped))
     wrong = int((plain.notna() & ~mapped.isin(known)).sum())
     if wrong:
-        what = "labels" if labels else "categories"
-        faults.add(f"{where}: {wrong} row(s) hold a word that {what} does not list")
+        listed = tuple(labels) if labels else known
+        shown = ", ".join(listed[:_MOST_SHOWN]) + (", ..." if len(listed) > _MOST_SHOWN else "")
+        faults.add(
+            f"{where}: {wrong} row(s) hold a word that the mapping does not list ({shown}); "
+            "add it there or correct the table"
+        )
     return mapped.where(mapped.isin(known), None)
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 
 from extraction.records.constraints import Constraint
 from extraction.records.errors import InputError
+from extraction.records.flat import CENSORED_WORDS, YES_WORDS
 from extraction.records.schema import CohortSchema, Endpoint, Frozen, Kind, Variable, checked
 
 from .cells import is_unit
@@ -287,15 +288,26 @@ def draft_mapping(schema: CohortSchema, study_id: str | None = None) -> str:
             "control": schema.control_arm,
         }
     draft["variables"] = [_drafted(v) for v in schema.static]
-    draft["endpoints"] = [
-        {"name": e.name, "time": e.time_column, "event": e.event_column} for e in schema.endpoints
-    ]
+    draft["endpoints"] = [_drafted_endpoint(e) for e in schema.endpoints]
     if schema.constraints:
         draft["constraints"] = [
             {"kind": r.kind, **r.model_dump(mode="json", exclude_defaults=True)}
             for r in schema.constraints
         ]
     return yaml.safe_dump(draft, sort_keys=False, allow_unicode=True)
+
+
+def _drafted_endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    """Words of a plain indicator are those that a flat table is read by."""
+    plain = endpoint.causes == ("event",)
+    observed = dict.fromkeys(YES_WORDS, "event") if plain else {c: c for c in endpoint.causes}
+    return {
+        "name": endpoint.name,
+        "time": endpoint.time_column,
+        "event": endpoint.event_column,
+        "observed": observed,
+        "censored": [word for word in CENSORED_WORDS if word not in observed],
+    }
 
 
 def _drafted(variable: Variable) -> dict[str, Any]:

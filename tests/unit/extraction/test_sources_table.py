@@ -159,6 +159,26 @@ def test_a_draft_of_a_guessed_schema_can_be_read(table: Path) -> None:
     assert read.endpoint("status")["observed"].sum() == 2
 
 
+@pytest.mark.parametrize("words", [("yes", "no"), ("1", "0"), ("event", "censored"), ("y", "n")])
+def test_a_draft_reads_the_table_it_was_guessed_from(
+    tmp_path: Path, words: tuple[str, str]
+) -> None:
+    frame = pd.DataFrame({"id": [f"A{i}" for i in range(30)], "time": range(1, 31)})
+    frame["died"] = [words[i % 3 > 0] for i in range(30)]
+    frame.to_csv(tmp_path / "trial.csv", index=False)
+    schema = CohortSchema.guess(frame, time="time", event="died", subject="id")
+    (tmp_path / "draft.yaml").write_text(draft_mapping(schema, "DEMO"), "utf-8")
+    read = read_source("table", tmp_path / "trial.csv", mapping=tmp_path / "draft.yaml")
+    assert read.endpoint("died")["observed"].sum() == 10
+
+
+def test_a_word_that_is_not_listed_is_told_with_those_that_are(table: Path) -> None:
+    strange = table.read_text("utf-8").replace("alive", "lost")
+    table.write_text(strange, "utf-8")
+    with pytest.raises(InputError, match=r"the mapping does not list \(.*alive.*\); add it"):
+        read_source("table", table, mapping=WIDE_MAPPING)
+
+
 def test_shipped_mappings_load() -> None:
     for name in ("actg320", "actg175"):
         mapping = load_mapping(mapping_file(name))
