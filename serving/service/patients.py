@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from extraction.records import Cohort, CohortSchema, InputError
-from extraction.records.errors import Faults
+from extraction.records.errors import Faults, nearest
 
 TABLES = (".csv", ".parquet")
 
@@ -57,7 +57,7 @@ def read_patients(
     for name, place in places.items():
         with faults.catch():
             if place.suffix.lower() in TABLES:
-                frames[name] = _frame(place, chosen)
+                frames[name] = _frame(place, chosen, name in real)
             elif not place.exists():
                 raise InputError(f"{name}: {place} is not there; give a cohort's folder or a .csv")
             else:
@@ -74,16 +74,25 @@ def read_patients(
     return {name: cohorts[name] for name in places}
 
 
-def _frame(place: Path, columns: Columns) -> pd.DataFrame:
-    """A table; text that is numbers throughout becomes numbers, but for the subjects' names."""
+def _frame(place: Path, columns: Columns, real: bool) -> pd.DataFrame:
+    """A table; text that is numbers throughout becomes numbers, but for the subjects' names.
+
+    Tables of synthetic patients may have the headings of `Cohort.to_table` in place of the named.
+    """
     from extraction.sources.files import read_frame
 
     frame = read_frame(place)
     frame.columns = [str(c) for c in frame.columns]
+    exported = {
+        "arm": "arm",
+        "time": f"{columns.event}_time",
+        "event": f"{columns.event}_event",
+        "subject": "subject_id",
+    }
     faults = [
-        f"{place.name}: the {role} column {name} is not in the table"
+        f"{place.name}: the {role} column {name} is not in the table{nearest(name, frame.columns)}"
         for role, name in vars(columns).items()
-        if name is not None and name not in frame
+        if name is not None and name not in frame and (real or exported[role] not in frame)
     ]
     if faults:
         raise InputError(faults)

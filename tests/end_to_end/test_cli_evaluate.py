@@ -76,6 +76,22 @@ def test_tables_are_read_by_a_guessed_schema(tmp_path: Path) -> None:
     assert found["sizes"]["train"] == 60
 
 
+def test_exported_synthetic_patients_are_read_beside_tables_with_other_headings(
+    tmp_path: Path,
+) -> None:
+    import numpy as np
+
+    ours = {"death_time": "days", "death_event": "death", "subject_id": "patient"}
+    for seed, name in enumerate(("made", "train", "held")):
+        table = frame(60, np.random.default_rng(seed), name)
+        table = table[[c for c in table if "@" not in c]]
+        table = table if name == "made" else table.rename(columns=ours)
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    columns = ["--arm", "arm", "--time", "days", "--event", "death", "--subject", "patient"]
+    found = json.loads(call(*sides(tmp_path, ".csv"), *columns, "--json"))
+    assert "kaplan_meier:death" in {m["name"] for m in found["metrics"]}
+
+
 def test_an_engine_is_judged_over_folds(folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "engine.html"
     words = ["--cohort", folder / "train", "--engine", "cart", "--folds", 2, "--html", page]
