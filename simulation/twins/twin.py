@@ -225,7 +225,10 @@ class Twin:
         self, wanted: FloatArray, history: Timeline, names: Sequence[str], faults: Faults
     ) -> FloatArray:
         if not (wanted > history.until_day).all():
-            faults.add(f"days must lie after day {history.until_day:g}, where the history ends")
+            faults.add(
+                f"days must lie after day {history.until_day:g}, where the history ends; "
+                "ask for later ones, or end the history sooner (until_day)"
+            )
         if names and self.schema.visits:
             outside = [f"{d:g}" for d in wanted if window(self.schema, float(d)) is None]
             if outside:
