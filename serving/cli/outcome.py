@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from typing import Any
@@ -9,6 +10,21 @@ from typing import Any
 import click
 
 GOOD, OUR_FAULT, BAD_INPUT = 0, 1, 2
+
+# What a place named by the user does to any command: no permission, no room, a file in the way.
+_UNUSABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENAMETOOLONG,
+    }
+)
 
 
 def run(program: click.Command, arguments: list[str]) -> int:
@@ -40,7 +56,14 @@ def _failed(error: Exception, as_json: bool) -> int:
         return _bad_input(error.faults, as_json)
     if isinstance(error, TrialtwinError):
         return _our_fault(error, str(error))
+    if isinstance(error, OSError) and error.errno in _UNUSABLE:
+        return _bad_input((_place_fault(error),), as_json)
     return _our_fault(error, f"An unexpected error: {type(error).__name__}.")
+
+
+def _place_fault(error: OSError) -> str:
+    where = error.filename if isinstance(error.filename, str) else "output"
+    return f"{where}: {error.strerror}; give a place that can be read or written and has room"
 
 
 def _bad_input(faults: tuple[str, ...], as_json: bool) -> int:

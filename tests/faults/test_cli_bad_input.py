@@ -97,6 +97,15 @@ def test_bad_cdisc_data(
     assert not (tmp_path / "cohort").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_the_users_to_change(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("a file", "utf-8")
+    folder = write_study(small_study(), tmp_path / "sdtm")
+    text = refused(capsys, "ingest", "cdisc", folder, "--out", tmp_path / "notes.txt" / "cohort")
+    assert "notes.txt" in text and "give a place" in text
+
+
 def _table(folder: Path, frame: pd.DataFrame) -> Path:
     (folder / "mapping.yaml").write_text(yaml.safe_dump(MAPPING), "utf-8")
     frame.to_csv(folder / "trial.csv", index=False)
@@ -278,7 +287,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("AEG=[60,80]", "did you mean AGE?"),
         ("SEX=W", "SEX"),
         ("AGE", "write NAME=VALUE"),
-        ("SCORE@Week 24='>=30'", "where"),
+        ("SCORE@Week 24='>=900'", "widen"),
     ],
 )
 def test_conditions_that_cannot_be_met(
