@@ -75,7 +75,7 @@ class TwinOptions(Options):
         None, description="folder from which a killed training goes on to the same model"
     )
     architecture: Literal["auto", "mlp", "transformer"] = Field(
-        "auto", description="of the baseline net; auto: mlp, as the other gained nothing"
+        "auto", description="of the baseline net; auto: mlp, as the other costs more than it gains"
     )
     residual: Literal["auto", "off", "on"] = Field(
         "auto", description="terms that proportional hazards leave out: those that gain, none, all"

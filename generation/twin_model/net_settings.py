@@ -65,7 +65,7 @@ class NetSettings:
     def chosen(self) -> str:
         """The architecture; "auto" is "mlp".
 
-        The transformer did not win where both were measured: `generation.twin_model.transformer`.
+        The transformer gains too little for its cost: `generation.twin_model.transformer`.
         """
         return "mlp" if self.architecture == "auto" else self.architecture
 

@@ -11,13 +11,16 @@ Measured on development parts (held-out log-probability of 1,000 patients' basel
 transformer less MLP, in nats with its standard error; the MLP trained until it stopped):
 
 - FLCHAIN (n = 4,916, 7 columns), one member, 24 epochs: +.008 (.008) for 31 CPU-s against 7;
+- the same with 50 epochs: +.017 (.008), 52 against 4;
 - FLCHAIN, three members, 12 epochs (as many as fit into 50 CPU-s): -.039 (.009), 40 against 15;
 - SUPPORT2 (n = 2,000, 30 columns), one member, 16 epochs: -2.39 (.07), 33 against 11;
 - the same with 40 epochs: +.004 (.063), 80 against 10.
 
-No gain beyond its error at any of them, and drawing is about 19 times slower (2,500 against 46,000
-rows a CPU-second at 5 columns). So it is an option and no default. Each of these runs
-ended at its epochs, before its early stop: what more time or a GPU gives is not known.
+So one member gains a little when it is trained for ten times the MLP's cost, less than the MLP
+gains from its other two members (.024), and nothing at a cost that whole fits can bear. Drawing is
+about 19 times slower (2,500 against 46,000 rows a CPU-second at 5 columns). It is an option, not
+the default. Each run ended at its epochs, before its early stop: what more time or a GPU gives is
+not known.
 """
 
 from __future__ import annotations
