@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from extraction.records import Cohort, CohortSchema, InputError, Timeline
 from extraction.records.conditions import Target
 from extraction.records.constraints import violations
+from extraction.records.plain import plain_words
 from generation.card import ModelCard, present_arms
 
 if TYPE_CHECKING:
@@ -350,7 +351,8 @@ def parse_options(kind: type[Options], engine: str, options: dict[str, Any]) -> 
         return kind(**options)
     except ValidationError as error:
         raise InputError([
-            f"engine {engine!r}, option {'.'.join(map(str, fault['loc']))}: {fault['msg']}; "
+            f"engine {engine!r}, option {'.'.join(map(str, fault['loc']))}: "
+            f"{plain_words(fault, kind.model_fields)}; "
             f"options are {', '.join(kind.model_fields)}"
             for fault in error.errors(include_input=False, include_url=False)
         ]) from None

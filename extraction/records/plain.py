@@ -44,6 +44,8 @@ _WORDS: Mapping[str, str] = {
     "string_too_long": "must have at most {max_length} characters",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing; this field is needed",
 }
 _BRANCH = re.compile(
     r"constrained-\w+|int|float|str|bool|(?:tuple|list|dict|literal|function)\S*\[.*"
@@ -62,7 +64,7 @@ def plain_words(item: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     """
     if item["type"] == "extra_forbidden":
         name = str(item["loc"][-1])
-        return f"field {name} is not known{nearest(name, known)}"
+        return f"field {name} is not known{nearest(name, {*known} - {name})}"
     words = _WORDS.get(item["type"])
     if words is None:
         return str(item["msg"]).removeprefix("Value error, ")

@@ -60,6 +60,7 @@ def train(
         With every fault of the cohort or the request.
     """
     from generation import fit as fit_model
+    from generation.privacy.card import privacy_notes
     from generation.registry import engine_class
 
     faults = Faults()
@@ -77,7 +78,7 @@ def train(
     model = fit_model(patients, engine=engine, seed=seed, progress=progress, **(options or {}))
     model.save(out)
     card = model.card.model_dump(mode="json", exclude={"schema_"})
-    return {"folder": str(out), **card}
+    return {"folder": str(out), **card, "notes": list(privacy_notes(model.card))}
 
 
 def _learnt_from(folder: Path, fit: str, only: Only) -> Cohort:
@@ -139,6 +140,7 @@ def generate(
         "effective_sample_size": report.effective_sample_size,
         "method": report.method,
         "draws_per_patient": report.draws_per_patient,
+        "notes": list(report.notes),
         "digest": made.digest(),
         "notice": notice(n, report.n_train),
     }

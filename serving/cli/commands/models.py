@@ -92,6 +92,7 @@ def train(
         as_json,
         [
             f"{done['engine']} fitted to {done['n_train']} patients ({done['fit']}).",
+            *done["notes"],
             f"Model: {done['folder']}",
         ],
     )
@@ -130,6 +131,7 @@ def generate(
             f"About {done['expected_training_patients']:.0f} of {done['n_train']} training "
             f"patients stand behind the request; effective sample size "
             f"{done['effective_sample_size']:.0%}, {done['draws_per_patient']:.1f} draws each.",
+            *done["notes"],
             done["notice"],
         ],
     )
