@@ -12,6 +12,7 @@ from extraction.records import Cohort, CohortSchema, InputError
 from extraction.records.errors import Faults, nearest
 
 TABLES = (".csv", ".parquet")
+_MANY_NUMBERS = 20  # a guess takes no categories beyond these
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,11 @@ def read_patients(
     if frames:
         schema = _schema(cohorts, frames, real, chosen)
         for name, frame in frames.items():
-            with faults.catch():
+            try:
                 cohorts[name] = Cohort.from_table(_named(frame, name, schema), schema)
+            except InputError as error:
+                for fault in error.faults:
+                    faults.add(f"{places[name].name}: {fault.removeprefix(f'{schema.study_id}: ')}")
         faults.raise_if_any()
     return {name: cohorts[name] for name in places}
 
@@ -83,6 +87,8 @@ def _frame(place: Path, columns: Columns, real: bool) -> pd.DataFrame:
 
     frame = read_frame(place)
     frame.columns = [str(c) for c in frame.columns]
+    if len(frame.columns) == 1 and any(mark in frame.columns[0] for mark in ";\t|"):
+        raise InputError(f"{place.name}: one column only; save the table with commas between cells")
     exported = {
         "arm": "arm",
         "time": f"{columns.event}_time",
@@ -97,16 +103,26 @@ def _frame(place: Path, columns: Columns, real: bool) -> pd.DataFrame:
     if faults:
         raise InputError(faults)
     names = {columns.subject, "subject_id"}
-    return frame.assign(
-        **{c: _numbers(frame[c]) for c in frame.columns.astype(str) if c not in names}
-    )
+    told = Faults()
+    read = {
+        c: _numbers(frame[c], f"{place.name}: column {c}", told)
+        for c in frame.columns.astype(str)
+        if c not in names
+    }
+    told.raise_if_any()
+    return frame.assign(**read)
 
 
-def _numbers(values: pd.Series) -> pd.Series:
+def _numbers(values: pd.Series, where: str, faults: Faults) -> pd.Series:
+    """Text as numbers where all of it is; words among many numbers would hide the column."""
     if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
         return values
     numbers = pd.to_numeric(values, errors="coerce")
     lost = numbers.isna() & values.notna()
+    if numbers.nunique() > _MANY_NUMBERS and 0 < lost.sum() < numbers.notna().sum():
+        faults.add(
+            f"{where}: {lost.sum()} row(s) are no numbers; correct them, or leave the cells empty"
+        )
     return values if lost.any() or not values.notna().any() else numbers
 
 

@@ -92,6 +92,24 @@ def test_exported_synthetic_patients_are_read_beside_tables_with_other_headings(
     assert "kaplan_meier:death" in {m["name"] for m in found["metrics"]}
 
 
+def test_faults_of_tables_are_told_with_the_tables_name(tmp_path: Path) -> None:
+    columns = ["--time", "days", "--event", "died"]
+    good = pd.DataFrame({"age": range(30), "days": range(1, 31), "died": [0, 1] * 15})
+    for name in ("made", "train", "held"):
+        good.to_csv(tmp_path / f"{name}.csv", index=False)
+    words = good.astype({"age": object})
+    words.loc[:2, "age"] = "unknown"
+    words.to_csv(tmp_path / "train.csv", index=False)
+    assert refused(*sides(tmp_path, ".csv"), *columns) == (
+        "train.csv: column age: 3 row(s) are no numbers; correct them, or leave the cells empty",
+    )
+    good.assign(died=[None, *good["died"][1:]]).to_csv(tmp_path / "train.csv", index=False)
+    faults = refused(*sides(tmp_path, ".csv"), *columns)
+    assert all(fault.startswith("train.csv: column died: 1 row(s)") for fault in faults)
+    good.to_csv(tmp_path / "train.csv", index=False, sep=";")
+    assert "save the table with commas" in refused(*sides(tmp_path, ".csv"), *columns)[0]
+
+
 def test_an_engine_is_judged_over_folds(folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "engine.html"
     words = ["--cohort", folder / "train", "--engine", "cart", "--folds", 2, "--html", page]
