@@ -274,7 +274,8 @@ def _attack(
         f"audit_{name}", "privacy", label, excess, se, "lower",
         {"real": Control(0.0), **known}, verdict,
         f"{label[0].upper()}{label[1:]} succeeds for {success:.1%} of the patients trained on and "
-        f"{base:.1%} of others: an excess of {excess:.1%} [{low:.1%}, {high:.1%}] (0% is best; "
+        f"{base:.1%} of others: an excess of {excess:.1%} [{low:.1%}, {high:.1%}] of those who "
+        f"would otherwise be safe (0% is best; "
         f"passes up to {EXCESS_BELOW:.0%}; a copy of the data "
         f"{known['copy'].value:.1%}): {verdict}{end}.",
         {"success_on_members": success, "success_on_others": base, "pass_below": EXCESS_BELOW},

@@ -150,6 +150,10 @@ class UseVerdict:
         return {"use": self.use, "verdict": self.verdict, "reasons": list(self.reasons)}
 
 
+FEWEST_PATIENTS = 20
+"""With fewer real patients on either side no use is called suited."""
+
+
 def verdict_for(evaluation: Evaluation, use: str, audit: Audit | None = None) -> UseVerdict:
     """Judge a use by its rules; see `Evaluation.verdict_for`."""
     known = checked_use(use)
@@ -165,6 +169,11 @@ def verdict_for(evaluation: Evaluation, use: str, audit: Audit | None = None) ->
             met += state == "met"
     if known == "augment_control_arm":
         _audited(audit, against, unclear)
+    if (fewest := min(evaluation.sizes["train"], evaluation.sizes["holdout"])) < FEWEST_PATIENTS:
+        unclear.append(
+            f"Patients: {fewest} on the smaller real side; with fewer than {FEWEST_PATIENTS} "
+            "nothing is shown."
+        )
     if against or unclear:
         verdict: Suitability = "not suited" if against else "not shown"
         return UseVerdict(known, verdict, (*against, *unclear))

@@ -45,7 +45,7 @@ def metric(name: str, better="lower", value=0.0, verdict=WITHIN, real=None, se=0
 def evaluation(*changed: Metric) -> Evaluation:
     found = {name: metric(name, better, value) for name, better, value in NEEDED}
     found |= {m.name: m for m in changed}
-    return Evaluation("", 0, 1, {"train": 100}, tuple(found.values()))
+    return Evaluation("", 0, 1, {"train": 100, "holdout": 40}, tuple(found.values()))
 
 
 @pytest.mark.parametrize("use", ["exploration", "software_testing"])
@@ -100,7 +100,7 @@ def test_a_leak_suits_no_use():
 
 
 def test_a_metric_that_is_always_needed_and_was_not_measured():
-    without = Evaluation("", 0, 1, {"train": 100}, ())
+    without = Evaluation("", 0, 1, {"train": 100, "holdout": 40}, ())
     found = without.verdict_for("software_testing")
     assert found.verdict == "not shown"
     assert any("marginals: not measured" in reason for reason in found.reasons)
@@ -118,3 +118,12 @@ def test_every_use_has_rules_and_stricter_ones_for_a_control_arm():
         other = loose.get(rule.metric)
         if other is not None and other.margin is not None:
             assert rule.margin is None or rule.margin <= other.margin, rule.metric
+
+
+def test_a_dozen_patients_show_nothing() -> None:
+    from dataclasses import replace
+
+    few = replace(evaluation(), sizes={"train": 12, "holdout": 40})
+    found = few.verdict_for("software_testing")
+    assert found.verdict == "not shown"
+    assert "12 on the smaller real side" in " ".join(found.reasons)
