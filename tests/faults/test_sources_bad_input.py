@@ -192,7 +192,7 @@ TABLE_FAULTS = [
     (WIDE_CSV.replace("P02", "P01"), "column id: 1 row(s) repeat a subject"),
     (WIDE_CSV.replace("P02", ""), "column id: 1 row(s) have no subject"),
     (WIDE_CSV.replace(",placebo,55", ",sugar,55"), "column treatment: 1 row(s) hold a word"),
-    (WIDE_CSV.replace(",M,", ",X,"), "column sex: 2 row(s) hold a word that labels"),
+    (WIDE_CSV.replace(",M,", ",X,"), "column sex: 2 row(s) hold a word that the mapping does not"),
     (WIDE_CSV.replace("120,death", "-3,death"), "column days: 1 row(s) are negative"),
     (WIDE_CSV.replace("120,death", "120,"), "column status: 1 row(s) have a time or an event"),
     (WIDE_CSV.replace("120,death", "120,gone"), "column status: 1 row(s) hold a word"),
