@@ -26,6 +26,8 @@ class CopulaStart(torch.nn.Module):
 
     correlation: torch.Tensor
     places: torch.Tensor
+    levels: torch.Tensor
+    level_score: torch.Tensor
     owner: torch.Tensor
     score: torch.Tensor
     share: torch.Tensor
@@ -37,6 +39,8 @@ class CopulaStart(torch.nn.Module):
         self.size = len(copula.columns)
         tables = {
             "correlation": correlation.astype(np.float32), "places": copula.places,
+            "levels": copula.levels.astype(np.float32),
+            "level_score": copula.level_score.astype(np.float32),
             "owner": copula.owner, "score": copula.score.astype(np.float32),
             "share": copula.log_share.astype(np.float32),
             "tokens": copula.tokens, "bit": 2 ** np.arange(self.size, dtype=np.int64),
@@ -47,10 +51,13 @@ class CopulaStart(torch.nn.Module):
         self.spans = list(zip([0, *ends], ends, strict=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """What the observed numbers add to the log shares of the bins, x.shape[:-1] + (t,)."""
+        """What the observed columns add to the log shares of the bins, x.shape[:-1] + (t,)."""
         rank = (x[..., self.places].float() + 1) / 2
-        seen = (x[..., self.places + OBSERVED] > 0.5) & (x[..., self.places + MISSING] < 0.5)
-        z = torch.where(seen, torch.special.ndtri(rank.clamp(EDGE, 1 - EDGE)), 0.0)
+        known = (x[..., self.places + OBSERVED] > 0.5) & (x[..., self.places + MISSING] < 0.5)
+        normal = torch.where(known, torch.special.ndtri(rank.clamp(EDGE, 1 - EDGE)), 0.0)
+        numbers = len(self.places)
+        z = torch.cat([normal, (x.float() @ self.level_score)[..., numbers:]], dim=-1)
+        seen = torch.cat([known, (x.float() @ self.levels)[..., numbers:] > 0.5], dim=-1)
         # Rows with the same columns observed share their regression.
         code, which = torch.unique((seen * self.bit).sum(-1), return_inverse=True)
         pattern = (code[:, None] & self.bit) > 0
