@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Request, Response
 from extraction.records.errors import InputError
 from serving.api.desk import Desk, desk_of
 from serving.api.formats import Format, chosen, table_answer
+from serving.service.control_requests import MOST_PATIENTS, ControlsRequest, controls
 from serving.service.control_table import control_table, parquet_bytes, without_empty
-from serving.service.controls import MOST_PATIENTS, ControlsRequest, controls
 
 router = APIRouter(prefix="/v1")
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from extraction.records.errors import InputError, RefusedError
 from extraction.records.plain import field_names, plain_faults
 from serving.logs import fault
-from serving.service.controls import ControlsRequest
+from serving.service.control_requests import ControlsRequest
 
 _LOG = structlog.get_logger("trialtwin.http")
 

@@ -14,8 +14,8 @@ from serving.api.desk import Desk, desk_of
 from serving.api.formats import Format, chosen, table_answer
 from serving.jobs.controls import RESULT
 from serving.jobs.store import LONGEST_KEY, Job
+from serving.service.control_requests import ControlsRequest, gate, told
 from serving.service.control_table import parquet_parts
-from serving.service.controls import ControlsRequest, gate, told
 
 router = APIRouter(prefix="/v1/jobs")
 

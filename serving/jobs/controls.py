@@ -13,8 +13,8 @@ from extraction.records.errors import InputError
 from serving.jobs.store import Job
 from serving.jobs.worker import BusyError, CarryOut, Progress
 from serving.registry import Registry
+from serving.service.control_requests import ControlsRequest, control_arm, gate, told
 from serving.service.control_table import control_table, parquet_bytes, without_empty
-from serving.service.controls import ControlsRequest, control_arm, gate, told
 from simulation.execution import concatenate, digest, map_chunks
 from simulation.execution.manifest import locked, write_atomically
 

@@ -1,9 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
 By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `updates`,
-`controls` (control arms), `auditing` (inference audits), `evaluations`, `judging` and `disclosing`
-(evaluate),
-`forecasts` (twins), `trials` (simulate), `health` (doctor).
+`control_requests` (control arms), `auditing` (inference audits), `evaluations`, `judging` and
+`disclosing` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .auditing import audit_inference
-    from .controls import ControlArm, ControlsRequest, controls
+    from .control_requests import ControlArm, ControlsRequest, controls
     from .data import describe, export, ingest, validate
     from .disclosing import DisclosureRequest, evaluate_disclosure
     from .evaluations import EvaluationRequest, evaluate_cohort, evaluate_patients
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
     from .updates import update
 
 _HOMES = {
-    "ControlArm": "controls",
-    "ControlsRequest": "controls",
+    "ControlArm": "control_requests",
+    "ControlsRequest": "control_requests",
     "DisclosureRequest": "disclosing",
     "EvaluationRequest": "evaluations",
     "TwinRequest": "forecasts",
     "audit_inference": "auditing",
-    "controls": "controls",
+    "controls": "control_requests",
     "describe": "data",
     "doctor": "health",
     "evaluate_cohort": "evaluations",

@@ -1,4 +1,4 @@
-"""Models: train one, and sample from it. The control arm on request is in `controls`."""
+"""Models: train one, and sample from it. The control arm on request is in `control_requests`."""
 
 from __future__ import annotations
 

@@ -16,8 +16,7 @@ from extraction.records.schema import pydantic_faults
 from generation.applicability import MINIMUM_REGION, applicability
 from serving.api.desk import Desk
 from serving.logs import fault
-from serving.service.control_table import control_table, csv_lines, parquet_bytes, without_empty
-from serving.service.controls import (
+from serving.service.control_requests import (
     MOST_PATIENTS,
     ControlArm,
     ControlsRequest,
@@ -25,6 +24,7 @@ from serving.service.controls import (
     controls,
     region,
 )
+from serving.service.control_table import control_table, csv_lines, parquet_bytes, without_empty
 from serving.ui import words
 from serving.ui.comparison import compare
 

@@ -15,7 +15,7 @@ import pandas as pd
 from extraction.records import Cohort, Endpoint, Variable
 from generation.applicability import SMALLEST_CELL
 from serving.analyses.table_one import smd_numbers, smd_shares
-from serving.service.controls import round_step, shown_counts
+from serving.service.control_requests import round_step, shown_counts
 from serving.ui.units import beside
 from simulation.analysis.survival import kaplan_meier
 

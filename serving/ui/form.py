@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from extraction.records import Cohort, Variable
 from generation.applicability import SMALLEST_CELL
-from serving.service.controls import round_step
+from serving.service.control_requests import round_step
 from serving.ui.units import beside
 
 FIRST = ("AGE", "SEX")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from markupsafe import Markup
 
-from serving.service.controls import MOST_PATIENTS
+from serving.service.control_requests import MOST_PATIENTS
 from serving.ui import form
 from serving.ui.answer import answer, behind
 

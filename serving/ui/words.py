@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from serving.service.controls import ControlArm, ControlsRequest
+from serving.service.control_requests import ControlArm, ControlsRequest
 from serving.ui import figures
 from serving.ui.comparison import Comparison, Row
 

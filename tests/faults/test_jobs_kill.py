@@ -15,7 +15,7 @@ import pytest
 import serving.jobs.controls as job_controls
 from serving.jobs.controls import RESULT, run
 from serving.registry import Registry
-from serving.service.controls import ControlsRequest
+from serving.service.control_requests import ControlsRequest
 from tests.support.server_support import NAME, make_run, server
 
 PATIENCE_SECONDS = 300

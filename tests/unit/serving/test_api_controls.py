@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from extraction.records import Cohort
 from serving.api.app import build_app
-from serving.service import controls as use_case
+from serving.service import control_requests as use_case
 from serving.service.control_table import ORIGIN
 from tests.support.server_support import NAME, config_of, make_run
 

@@ -19,8 +19,8 @@ from serving.jobs.store import Job, JobStore
 from serving.jobs.tables import open_database
 from serving.jobs.worker import BusyError, Worker
 from serving.registry import Registry
+from serving.service.control_requests import ControlsRequest, controls
 from serving.service.control_table import control_table, without_empty
-from serving.service.controls import ControlsRequest, controls
 from simulation.execution.manifest import locked
 from tests.support.server_support import NAME, config_of, make_run
 

@@ -14,7 +14,7 @@ from serving.cli.outcome import run as command
 from serving.registry import Registry
 from serving.report.render import _read, render
 from serving.service.auditing import AUDITS, audit_inference, run_folder
-from serving.service.controls import ControlsRequest, controls
+from serving.service.control_requests import ControlsRequest, controls
 from simulation.audit import InferenceAudit, read_audits
 from simulation.audit.figures import Figure
 from tests.support.server_support import NAME, make_run

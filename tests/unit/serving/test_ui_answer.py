@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from extraction.records import Cohort, Variable
 from serving.api.desk import Desk
-from serving.service.controls import round_step
+from serving.service.control_requests import round_step
 from serving.ui import words
 from serving.ui.answer import answer, behind
 from serving.ui.comparison import compare, safe_days, safe_edges
