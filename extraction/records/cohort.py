@@ -238,6 +238,26 @@ class Cohort:
             raise InputError(f"select: {missing} of {len(wanted)} ids are not in the cohort")
         return self._take(np.isin(self.subject_ids.astype(str), sorted(wanted)))
 
+    def controls(self) -> Cohort:
+        """Return the patients of the control arm; all of them where there is but one arm.
+
+        Raises
+        ------
+        InputError
+            Where none of several arms is named the control arm, or the named one has no patients.
+        """
+        arms = sorted(set(self.subjects["arm"].dropna()))
+        named = self.schema.control_arm
+        if named is None and len(arms) < 2:
+            return self
+        if named not in arms:
+            what = "none is named" if named is None else f"{named} has no patients"
+            raise InputError(
+                f"{self.schema.study_id}: control arm: {what}; the arms are {', '.join(arms)}; "
+                "set control_arm (arm.control in a mapping file)"
+            )
+        return self.take((self.subjects["arm"] == named).to_numpy())
+
     def take(self, rows: np.ndarray) -> Cohort:
         """Return the subjects at these rows (boolean mask of shape (n,))."""
         return self._take(np.asarray(rows, dtype=bool))

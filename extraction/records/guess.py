@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,22 +17,40 @@ from .schema import CohortSchema, Endpoint, Kind, Variable
 _CONTROL_WORDS = ("placebo", "control", "observation", "standard", "obs", "0", "no", "none")
 _MOST_LEVELS = 10  # whole numbers with at most so many levels are read as an ordered scale
 _MOST_CATEGORIES = 50
+_DATE = r"\s*((19|20)\d\d-\d\d-\d\d([ T].*)?|\d{1,2}([/.])\d{1,2}\4(\d\d){1,2})\s*$"
 
 
-def guess_schema(
+class Proposal(NamedTuple):
+    """A guessed schema and what its reader must know.
+
+    Attributes
+    ----------
+    schema
+        The guess.
+    notes
+        Columns that were left out and why, and what was taken for the control arm; names, never
+        values.
+    """
+
+    schema: CohortSchema
+    notes: tuple[str, ...]
+
+
+def propose_schema(
     frame: pd.DataFrame,
-    arm: Hashable | None,
-    time: Hashable | None,
-    event: Hashable | None,
-    subject: Hashable | None,
-) -> CohortSchema:
+    arm: Hashable | None = None,
+    time: Hashable | None = None,
+    event: Hashable | None = None,
+    subject: Hashable | None = None,
+) -> Proposal:
     """Propose kinds, categories, arms and an endpoint; see `CohortSchema.guess`.
 
     Two values make a binary variable, few whole numbers (also as text) an ordinal one, many a
-    count, other numbers a continuous one, few words a categorical one. Columns of many words
-    are left out; where `subject` is not named, the first one that tells all rows apart is taken
-    for the subjects' identifier. A number that is exactly the sum, product or ratio of others in
-    all of at least 50 complete rows becomes a constraint.
+    count, other numbers a continuous one, few words a categorical one. Dates and columns of many
+    words are left out, which the notes say; where `subject` is not named, the first column that
+    tells all rows apart is taken for the subjects' identifier. A number that is exactly the sum,
+    product or ratio of others in all of at least 50 complete rows becomes a constraint. The
+    control arm is the one that is called so (placebo, control, none, 0, ...), or no arm.
     """
     refuse_repeats(frame, "guess")
     named = {"arm": arm, "time": time, "event": event, "subject": subject}
@@ -61,17 +81,38 @@ def guess_schema(
     endpoints = () if event is None else (_endpoint(frame[event], str(time)),)
     numbers = [v.name for v in variables if v.numeric]
     rules = find_computed(frame.rename(columns=str), numbers)
-    return CohortSchema(
+    schema = CohortSchema(
         variables=tuple(variables),
         arms=arms,
         control_arm=_control(arms),
         endpoints=endpoints,
         constraints=tuple(r for r in rules if isinstance(r, Sum | Derived)),
     )
+    left = [c for c, v in guessed if v.role == "identifier" and c != subject]
+    notes = [f"column {c} is left out: {_why_left_out(frame[c])}" for c in left]
+    return Proposal(schema, (*notes, *_note_of_control(schema)))
+
+
+def _why_left_out(values: pd.Series) -> str:
+    distinct = values.nunique()
+    if not distinct:
+        return "it is empty"
+    if _is_date(values):
+        return "dates; give days from the index date instead"
+    return f"{distinct} different words (names, free text, or numbers that are written as text)"
+
+
+def _note_of_control(schema: CohortSchema) -> list[str]:
+    if len(schema.arms) < 2:
+        return []
+    named = ", ".join(schema.arms)
+    if schema.control_arm is None:
+        return [f"no control arm is known by its name; the arms are {named}"]
+    return [f"{schema.control_arm} is taken for the control arm by its name; the arms are {named}"]
 
 
 def _tells_apart(values: pd.Series) -> bool:
-    return bool(values.notna().all() and values.is_unique)
+    return bool(values.notna().all() and values.is_unique and not _is_date(values))
 
 
 def _levels(values: pd.Series) -> tuple[str, ...]:
@@ -88,11 +129,15 @@ def _rank(level: str) -> tuple[bool, float, str]:
 
 
 def _control(arms: tuple[str, ...]) -> str | None:
+    """The only arm, or the one that a word for a control fits, where it fits no other."""
+    if len(arms) == 1:
+        return arms[0]
     for word in _CONTROL_WORDS:
-        for arm in arms:
-            if word == arm.casefold() or (len(word) > 3 and word in arm.casefold()):
-                return arm
-    return arms[0] if arms else None
+        called = [a for a in arms if word == a.casefold()]
+        called = called or [a for a in arms if len(word) > 3 and word in a.casefold()]
+        if called:
+            return called[0] if len(called) == 1 else None
+    return None
 
 
 def _endpoint(values: pd.Series, time: str) -> Endpoint:
@@ -112,6 +157,8 @@ def _endpoint(values: pd.Series, time: str) -> Endpoint:
 def _variable(values: pd.Series) -> Variable:
     name, known = str(values.name), values.dropna()
     distinct = int(known.nunique())
+    if _is_date(known):
+        return Variable(name=name, kind="categorical", role="identifier")
     if distinct == 2:
         return Variable(name=name, kind="binary", categories=_levels(values))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
@@ -124,6 +171,16 @@ def _variable(values: pd.Series) -> Variable:
     levels = _levels(values)
     kind: Kind = "categorical" if any(_rank(level)[0] for level in levels) else "ordinal"
     return Variable(name=name, kind=kind, categories=levels)
+
+
+def _is_date(values: pd.Series) -> bool:
+    """Whether all values are dates, as such or as text like 2024-03-01 or 1/3/2024."""
+    known = values.dropna()
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return True
+    if not len(known) or not all(isinstance(v, str | date) for v in known.unique()):
+        return False
+    return bool(known.astype(str).str.match(_DATE).all())
 
 
 def _number(name: str, known: np.ndarray, values: pd.Series) -> Variable:

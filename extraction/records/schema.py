@@ -239,11 +239,12 @@ class CohortSchema(Frozen):
         Returns
         -------
         CohortSchema
-            To be read and corrected, not trusted; see `extraction.records.guess`.
+            To be read and corrected, not trusted; see `extraction.records.guess.propose_schema`,
+            which also says what was left out.
         """
-        from .guess import guess_schema
+        from .guess import propose_schema
 
-        return guess_schema(frame, arm=arm, time=time, event=event, subject=subject)
+        return propose_schema(frame, arm, time, event, subject).schema
 
 
 def checked(model: type[T], values: object, where: str) -> T:

@@ -63,7 +63,7 @@ def numbers(values: pd.Series[Any], where: str, faults: Faults) -> Numbers:
     text = texts(values)
     out = exact(text)
     bad = text.notna().to_numpy() & ~np.isfinite(out)
-    commas = bad & text.astype("string").str.match(_COMMA).fillna(False).to_numpy(bool)
+    commas = bad & decimal_commas(text)
     if commas.any():
         faults.add(
             f"{where}: {int(commas.sum())} row(s) hold a decimal comma; write a decimal point"
@@ -71,6 +71,11 @@ def numbers(values: pd.Series[Any], where: str, faults: Faults) -> Numbers:
     if (bad & ~commas).any():
         faults.add(f"{where}: {int((bad & ~commas).sum())} row(s) are not finite numbers")
     return np.where(np.isfinite(out), out, np.nan)
+
+
+def decimal_commas(values: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Which cells of text are numbers with a decimal comma."""
+    return values.astype("string").str.match(_COMMA).fillna(False).to_numpy(bool)
 
 
 def results(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,8 @@ from extraction.records.errors import InputError
 
 SUFFIXES = (".xpt", ".parquet", ".csv")
 MAX_BYTES = 4 * 2**30
+_SEPARATORS = "\t|;,"  # the first of those that fit as well: commas stand in words and numbers too
+_LOOKED_AT = 50  # rows from which a separator is found
 _XPT_HEADER = b"HEADER RECORD*******"
 _XPT_DATA = (_XPT_HEADER + b"OBS     HEADER", _XPT_HEADER + b"OBSV8   HEADER")
 _XPT_MEMBER = (_XPT_HEADER + b"MEMBER  HEADER", _XPT_HEADER + b"MEMBV8  HEADER")
@@ -40,7 +43,7 @@ def sha256_of_frame(frame: pd.DataFrame) -> str:
 def read_frame(
     path: Path,
     *,
-    separator: str = ",",
+    separator: str | None = None,
     encoding: str = "utf-8",
     missing: tuple[str, ...] = ("",),
     max_bytes: int = MAX_BYTES,
@@ -52,7 +55,8 @@ def read_frame(
     path
         A ``.csv``, ``.parquet`` or ``.xpt`` file.
     separator, encoding, missing
-        Of a CSV file; `missing` lists the cells that mean "no value".
+        Of a CSV file; a separator of None is found from its first rows, `missing` lists the cells
+        that mean "no value".
     max_bytes
         Larger files are refused before they are opened.
 
@@ -126,7 +130,10 @@ def _check_xpt_whole(path: Path, rows: int, row_bytes: int) -> None:
         raise InputError(f"{path.name}: the transport file is cut; export it again")
 
 
-def _read_csv(path: Path, separator: str, encoding: str, missing: tuple[str, ...]) -> pd.DataFrame:
+def _read_csv(
+    path: Path, separator: str | None, encoding: str, missing: tuple[str, ...]
+) -> pd.DataFrame:
+    separator = separator or _separator(path, encoding)
     names = _csv_header(path, separator, encoding)
     ragged: list[int] = []
 
@@ -173,16 +180,35 @@ def _guard_csv(path: Path, encoding: str, read: Callable[[], pa.Table]) -> pa.Ta
         ) from None
 
 
-def _csv_header(path: Path, separator: str, encoding: str) -> list[str]:
+def _separator(path: Path, encoding: str) -> str:
+    """The separator that cuts the header, and most of the first rows into as many fields.
+
+    A comma where none does: the faults are told then.
+    """
+
+    def fits(mark: str) -> tuple[int, int]:
+        lengths = [len(row) for row in _first_rows(path, mark, encoding, _LOOKED_AT) if row]
+        fields = lengths[0] if lengths else 1
+        return (lengths.count(fields), fields) if fields > 1 else (0, 0)
+
+    best = max(_SEPARATORS, key=fits)
+    return best if fits(best)[0] else ","
+
+
+def _first_rows(path: Path, separator: str, encoding: str, n: int) -> list[list[str]]:
     import csv
 
     try:
         with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as f:
-            names = next(csv.reader(f, delimiter=separator), [])
+            return list(islice(csv.reader(f, delimiter=separator), n))
     except (UnicodeDecodeError, LookupError, csv.Error):
         raise InputError(
             f"{path.name}: not {encoding} text; save it as UTF-8 or name its encoding"
         ) from None
+
+
+def _csv_header(path: Path, separator: str, encoding: str) -> list[str]:
+    names = next(iter(_first_rows(path, separator, encoding, 1)), [])
     repeated = sorted(name for name, n in Counter(names).items() if n > 1)
     if repeated:
         raise InputError([f"{path.name}: column {name} appears twice" for name in repeated])

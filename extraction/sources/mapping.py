@@ -43,7 +43,9 @@ class _Part(Frozen):
 class CsvFormat(_Part):
     """How a CSV file is written."""
 
-    separator: str = Field(default=",", min_length=1, max_length=1)
+    separator: str | None = Field(
+        default=None, min_length=1, max_length=1, description="by default found from the rows"
+    )
     encoding: str = Field(default="utf-8", description="e.g. utf-8, latin-1, cp1252")
     missing: tuple[Word, ...] = Field(default=("", "NA"), description="cells that mean no value")
 

@@ -36,12 +36,6 @@ def narrowed(cohort: Cohort, variables: Sequence[str], endpoints: Sequence[str])
     return cohort.with_schema(cohort.schema.keep(variables).replace(endpoints=kept))
 
 
-def controls_of(cohort: Cohort) -> Cohort:
-    """Return the patients of the control arm."""
-    arm = cohort.subjects["arm"] == cohort.schema.control_arm
-    return cohort.take(arm.to_numpy())
-
-
 def notice(n: int, n_train: int) -> str:
     """Say what goes with every set of synthetic patients."""
     return (

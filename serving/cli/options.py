@@ -42,6 +42,19 @@ def overwrite(command: Command) -> Command:
     )(command)
 
 
+def columns(command: Command) -> Command:
+    """Add --arm, --time, --event and --subject: what the columns of a flat table mean."""
+    for name, what in (
+        ("subject", "Subject"),
+        ("event", "Event"),
+        ("time", "Follow-up time (days)"),
+        ("arm", "Arm"),
+    ):
+        text = f"{what} column of a flat table."
+        command = click.option(f"--{name}", default=None, help=text)(command)
+    return command
+
+
 def execution(command: Command) -> Command:
     """Add --execution and --workers."""
     command = click.option(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .auditing import audit_inference
     from .control_requests import ControlArm, ControlsRequest, controls
-    from .data import describe, export, ingest, validate
+    from .data import describe, draft_mapping, export, ingest, validate
     from .disclosing import DisclosureRequest, evaluate_disclosure
     from .evaluations import EvaluationRequest, evaluate_cohort, evaluate_patients
     from .forecasts import TwinRequest, forecast
@@ -34,6 +34,7 @@ _HOMES = {
     "controls": "control_requests",
     "describe": "data",
     "doctor": "health",
+    "draft_mapping": "data",
     "evaluate_cohort": "evaluations",
     "evaluate_disclosure": "disclosing",
     "evaluate_notes": "judging",
@@ -61,6 +62,7 @@ __all__ = [
     "controls",
     "describe",
     "doctor",
+    "draft_mapping",
     "evaluate_cohort",
     "evaluate_disclosure",
     "evaluate_notes",

@@ -9,6 +9,7 @@ from extraction.records import Cohort
 from extraction.records.errors import Faults
 
 from .folders import check_out
+from .patients import Columns, read_table
 
 
 def ingest(
@@ -57,6 +58,45 @@ def ingest(
     faults.raise_if_any()
     cohort.write(out)
     return {"folder": str(out), "digest": cohort.digest(), "summary": cohort.summary()}
+
+
+def draft_mapping(
+    where: Path, mapping: Path, columns: Columns, overwrite: bool = False
+) -> dict[str, Any]:
+    """Guess what the columns of a table with one row a subject mean, and write a mapping file.
+
+    Parameters
+    ----------
+    where
+        A ``.csv`` or ``.parquet`` file.
+    mapping
+        New YAML file, to be read and corrected before `ingest`.
+    columns
+        What is known of the columns.
+
+    Returns
+    -------
+    dict
+        ``mapping``; ``notes``: what was left out and which arm was taken for the control arm.
+
+    Raises
+    ------
+    InputError
+        With every fault of the table, or when `mapping` is there already.
+    """
+    from extraction.records.guess import propose_schema
+    from extraction.sources import mapping as mappings
+
+    faults = Faults()
+    if mapping.exists() and not (overwrite and mapping.is_file()):
+        faults.add(f"--draft: {mapping.name} is there already; give a new file, or --overwrite")
+    elif not mapping.parent.is_dir():
+        faults.add(f"--draft: the folder of {mapping.name} is not there; make it first")
+    with faults.catch():
+        schema, notes = propose_schema(read_table(where, columns), **vars(columns))
+    faults.raise_if_any()
+    mapping.write_text(mappings.draft_mapping(schema, where.stem), "utf-8")
+    return {"mapping": str(mapping), "notes": list(notes)}
 
 
 def describe(folder: Path) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def evaluate_disclosure(
     Returns
     -------
     dict
-        `generation.evaluation.auditing.DisclosureAudit.to_dict`, with ``sentences``.
+        `generation.evaluation.auditing.DisclosureAudit.to_dict`, with ``sentences`` and ``notes``
+        (columns of a table that were left out).
 
     Raises
     ------
@@ -75,11 +76,12 @@ def evaluate_disclosure(
         )
     with faults.catch():
         engine_class(request.engine)
+    notes: list[str] = []
     with faults.catch():
-        patients = read_patients({"cohort": request.cohort}, ("cohort",), request.columns)
+        patients = read_patients({"cohort": request.cohort}, ("cohort",), request.columns, notes)
     faults.raise_if_any()
     audit = disclosure_audit(
         patients["cohort"], request.engine, request.refits, request.seed, progress,
         **request.options,
     )
-    return {**audit.to_dict(), "sentences": list(audit.sentences)}
+    return {**audit.to_dict(), "sentences": list(audit.sentences), "notes": notes}

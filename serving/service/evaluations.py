@@ -72,7 +72,8 @@ def evaluate_patients(
     -------
     dict
         `Evaluation.to_dict`, with ``use`` (the verdict for the stated use, None without one),
-        ``compared`` (what was compared) and ``files`` (what was written).
+        ``compared`` (what was compared, with ``notes`` on columns that were left out) and ``files``
+        (what was written).
 
     Raises
     ------
@@ -173,10 +174,10 @@ def _sides(
     from generation.evaluation import evaluate
     from generation.evaluation.views import views
 
-    faults = Faults()
+    faults, notes = Faults(), list[str]()
     with faults.catch():
         places = {name: getattr(request, name) for name in _SIDES}
-        sides = read_patients(places, ("train", "holdout"), request.columns)
+        sides = read_patients(places, ("train", "holdout"), request.columns, notes)
     model = None
     with faults.catch():
         model = None if request.model is None else _model(request.model)
@@ -187,6 +188,7 @@ def _sides(
         "kind": "cohort",
         "study": holdout.schema.study_id,
         "groups": [_group(name, sides[name]) for name in _SIDES],
+        "notes": notes,
     }
     return found, views([synthetic], holdout, found), compared, _audits(request, model)
 
@@ -199,7 +201,9 @@ def _engine(
     from generation.evaluation.views import views
 
     assert request.cohort is not None
-    real = read_patients({"cohort": request.cohort}, ("cohort",), request.columns)["cohort"]
+    notes: list[str] = []
+    place = {"cohort": request.cohort}
+    real = read_patients(place, ("cohort",), request.columns, notes)["cohort"]
     fitted = cross_fit(
         real, request.engine, request.folds, request.seed, progress=part(progress, 0, 0.7)
     )
@@ -210,6 +214,7 @@ def _engine(
         "engine": request.engine,
         "folds": request.folds,
         "groups": [_group("cohort", real)],
+        "notes": notes,
     }
     return found, views(fitted.synthetic, real, found), compared
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from extraction.records import Cohort, InputError
-from extraction.records.errors import Faults
+from extraction.records.errors import Faults, nearest
 from extraction.records.exports import to_csv
 from serving.settings import settings
 
@@ -18,10 +18,19 @@ from .folders import check_out
 
 
 class Only(NamedTuple):
-    """Variables and endpoints that a model learns; all of a kind when empty."""
+    """What a model learns of a cohort.
+
+    Attributes
+    ----------
+    variables, endpoints
+        Names; all of a kind when empty.
+    control_arm
+        The control arm, where the cohort names none or another one.
+    """
 
     variables: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    control_arm: str | None = None
 
 
 def train(
@@ -82,20 +91,37 @@ def train(
 
 
 def _learnt_from(folder: Path, fit: str, only: Only) -> Cohort:
-    from serving.analyses.modelling import controls_of, narrowed
+    from serving.analyses.modelling import narrowed
 
     patients = Cohort.read(folder)
     faults = Faults()
-    if fit == "controls":
-        if patients.schema.control_arm is None:
-            faults.add("train: the cohort names no control arm; fit all arms, or set it")
-        else:
-            patients = controls_of(patients)
+    with faults.catch():
+        patients = named_control(patients, only.control_arm)
+        patients = patients.controls() if fit == "controls" else patients
     if only.variables or only.endpoints:
         with faults.catch():
             patients = narrowed(patients, only.variables, only.endpoints)
     faults.raise_if_any()
     return patients
+
+
+def named_control(cohort: Cohort, arm: str | None) -> Cohort:
+    """Return the cohort with its control arm set, where one is given.
+
+    Raises
+    ------
+    InputError
+        When the cohort has no such arm.
+    """
+    arms = cohort.schema.arms
+    if arm is None:
+        return cohort
+    if arm not in arms:
+        raise InputError(
+            f"--control-arm: {arm} is no arm; the arms are {', '.join(arms) or 'none'}"
+            f"{nearest(arm, arms)}"
+        )
+    return cohort.with_schema(cohort.schema.replace(control_arm=arm))
 
 
 def generate(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from extraction.records import Cohort, CohortSchema, InputError
 from extraction.records.errors import Faults, nearest
+from extraction.records.guess import Proposal, propose_schema
 
 TABLES = (".csv", ".parquet")
 _MANY_NUMBERS = 20  # a guess takes no categories beyond these
@@ -31,7 +32,10 @@ class Columns:
 
 
 def read_patients(
-    places: Mapping[str, Path], real: tuple[str, ...], columns: Columns | None = None
+    places: Mapping[str, Path],
+    real: tuple[str, ...],
+    columns: Columns | None = None,
+    notes: list[str] | None = None,
 ) -> dict[str, Cohort]:
     """Read several groups of patients under one schema.
 
@@ -45,6 +49,8 @@ def read_patients(
         else by one guessed from the real tables together (`CohortSchema.guess`).
     columns
         What the tables' columns mean.
+    notes
+        Takes what a guess of the schema left out; see `extraction.records.guess.Proposal`.
 
     Raises
     ------
@@ -58,7 +64,7 @@ def read_patients(
     for name, place in places.items():
         with faults.catch():
             if place.suffix.lower() in TABLES:
-                frames[name] = _frame(place, chosen, name in real)
+                frames[name] = read_table(place, chosen, name in real)
             elif not place.exists():
                 raise InputError(f"{name}: {place} is not there; give a cohort's folder or a .csv")
             else:
@@ -67,7 +73,9 @@ def read_patients(
         faults.add("--arm, --time, --event, --subject: they describe tables, and none came")
     faults.raise_if_any()
     if frames:
-        schema = _schema(cohorts, frames, real, chosen)
+        schema, told = _schema(cohorts, frames, real, chosen)
+        if notes is not None:
+            notes.extend(told)
         for name, frame in frames.items():
             try:
                 cohorts[name] = Cohort.from_table(_named(frame, name, schema), schema)
@@ -78,17 +86,21 @@ def read_patients(
     return {name: cohorts[name] for name in places}
 
 
-def _frame(place: Path, columns: Columns, real: bool) -> pd.DataFrame:
-    """A table; text that is numbers throughout becomes numbers, but for the subjects' names.
+def read_table(place: Path, columns: Columns, real: bool = True) -> pd.DataFrame:
+    """Read a flat table; text that is numbers throughout becomes numbers, but for subjects' names.
 
-    Tables of synthetic patients may have the headings of `Cohort.to_table` in place of the named.
+    Tables of synthetic patients (not `real`) may have the headings of `Cohort.to_table` in place of
+    the named ones.
+
+    Raises
+    ------
+    InputError
+        With every fault: columns that are not there, words and decimal commas among numbers.
     """
     from extraction.sources.files import read_frame
 
-    frame = read_frame(place)
+    frame = read_frame(place, missing=("", "NA"))
     frame.columns = [str(c) for c in frame.columns]
-    if len(frame.columns) == 1 and any(mark in frame.columns[0] for mark in ";\t|"):
-        raise InputError(f"{place.name}: one column only; save the table with commas between cells")
     exported = {
         "arm": "arm",
         "time": f"{columns.event}_time",
@@ -115,11 +127,16 @@ def _frame(place: Path, columns: Columns, real: bool) -> pd.DataFrame:
 
 def _numbers(values: pd.Series, where: str, faults: Faults) -> pd.Series:
     """Text as numbers where all of it is; words among many numbers would hide the column."""
+    from extraction.sources.cells import decimal_commas
+
     if values.dtype != object and not isinstance(values.dtype, pd.StringDtype):
         return values
     numbers = pd.to_numeric(values, errors="coerce")
     lost = numbers.isna() & values.notna()
-    if numbers.nunique() > _MANY_NUMBERS and 0 < lost.sum() < numbers.notna().sum():
+    commas = int(decimal_commas(values).sum())
+    if commas and commas >= lost.sum():  # a guess would take them for words
+        faults.add(f"{where}: {commas} row(s) hold a decimal comma; write a decimal point")
+    elif numbers.nunique() > _MANY_NUMBERS and 0 < lost.sum() < numbers.notna().sum():
         faults.add(
             f"{where}: {lost.sum()} row(s) are no numbers; correct them, or leave the cells empty"
         )
@@ -131,15 +148,15 @@ def _schema(
     frames: Mapping[str, pd.DataFrame],
     real: tuple[str, ...],
     columns: Columns,
-) -> CohortSchema:
+) -> Proposal:
     for name in real:
         if name in cohorts:
-            return cohorts[name].schema
+            return Proposal(cohorts[name].schema, ())
     together = pd.concat([frames[name] for name in real if name in frames], ignore_index=True)
     guessed = dict(vars(columns))
     if guessed["subject"] is None and "subject_id" in together:
         guessed["subject"] = "subject_id"
-    return CohortSchema.guess(together, **guessed)
+    return propose_schema(together, **guessed)
 
 
 def _named(frame: pd.DataFrame, group: str, schema: CohortSchema) -> pd.DataFrame:

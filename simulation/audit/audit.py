@@ -120,7 +120,7 @@ def inference_audits(  # noqa: PLR0913
     folder
         Where finished chunks are kept: a second call with the same arguments goes on.
     """
-    controls = control_arm(cohort)
+    controls = cohort.controls()
     asked = list(effects) or [None] * len(plans)
     checked = _checked(controls, engine, plans, asked, replicates, fraction, refits)
     n_train = round(fraction * len(controls))
@@ -195,23 +195,6 @@ def oracle_audit(
     rows = _frame(map_chunks(_ORACLE, payload, replicates, 50, execution, workers))
     about = {**payload, "source": "linear oracle", "engine": "linear oracle", "options": {}}
     return _summed(rows, about, "linear oracle", payload["effect"])
-
-
-def control_arm(cohort: Cohort) -> Cohort:
-    """Controls of a cohort: its control arm, or everyone where there is only one arm.
-
-    Raises
-    ------
-    InputError
-        Where there are several arms and none is named the control arm.
-    """
-    arms = set(cohort.subjects["arm"].dropna())
-    named = cohort.schema.control_arm
-    if len(arms) < 2:
-        return cohort
-    if named not in arms:
-        raise InputError("cohort: several arms and none named the control arm; set control_arm")
-    return cohort.take((cohort.subjects["arm"] == named).to_numpy())
 
 
 def _checked(

@@ -106,8 +106,12 @@ def test_faults_of_tables_are_told_with_the_tables_name(tmp_path: Path) -> None:
     good.assign(died=[None, *good["died"][1:]]).to_csv(tmp_path / "train.csv", index=False)
     faults = refused(*sides(tmp_path, ".csv"), *columns)
     assert all(fault.startswith("train.csv: column died: 1 row(s)") for fault in faults)
-    good.to_csv(tmp_path / "train.csv", index=False, sep=";")
-    assert "save the table with commas" in refused(*sides(tmp_path, ".csv"), *columns)[0]
+    commas = good.astype({"age": str})
+    commas["age"] += ",5"
+    commas.to_csv(tmp_path / "train.csv", index=False, sep=";")
+    assert refused(*sides(tmp_path, ".csv"), *columns) == (
+        "train.csv: column age: 30 row(s) hold a decimal comma; write a decimal point",
+    )
 
 
 def test_an_engine_is_judged_over_folds(folder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 
 from generation import fit
-from serving.analyses.modelling import controls_of, narrowed
+from serving.analyses.modelling import narrowed
 from serving.api.config import ServiceConfig
 from tests.support.records_support import small_cohort
 
@@ -29,7 +29,7 @@ def make_run(runs: Path, patients: int = 300) -> Path:
     learnt = narrowed(cohort, names, [e.name for e in cohort.schema.endpoints])
     run = runs / NAME
     cohort.write(run / "stages" / "cohort" / "cohort")
-    model = fit(controls_of(learnt), engine="cart", seed=0)
+    model = fit(learnt.controls(), engine="cart", seed=0)
     model.save(run / "stages" / "models" / "controls")
     return runs
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from serving.cli.options import FILE, common, pairs, progress_lines
+from serving.cli.options import FILE, columns, common, pairs, progress_lines
 from serving.cli.outcome import show
 
 EXAMPLES = """
@@ -30,10 +30,7 @@ Examples:
     help="Models fitted to halves of the patients, an even number from 4.",
 )
 @click.option("--option", "options", multiple=True, help="NAME=VALUE for the engine.")
-@click.option("--arm", default=None, help="Arm column of a CSV table.")
-@click.option("--time", default=None, help="Follow-up time column of a CSV table, days.")
-@click.option("--event", default=None, help="Event column of a CSV table.")
-@click.option("--subject", default=None, help="Subject column of a CSV table.")
+@columns
 @common
 def evaluate_disclosure(
     cohort: Path,
@@ -42,7 +39,7 @@ def evaluate_disclosure(
     options: tuple[str, ...],
     seed: int | None,
     as_json: bool,
-    **columns: str | None,
+    **known: str | None,
 ) -> None:
     """Attack an engine: what its synthetic patients give away about those of COHORT.
 
@@ -59,7 +56,7 @@ def evaluate_disclosure(
     with faults.catch():
         chosen = pairs(options, "--option")
     request = service.DisclosureRequest(
-        cohort, engine, chosen, refits, seed or 0, Columns(**columns)
+        cohort, engine, chosen, refits, seed or 0, Columns(**known)
     )
     done = service.evaluate_disclosure(request, progress_lines(quiet=as_json), also=faults)
     show(
@@ -69,5 +66,6 @@ def evaluate_disclosure(
             f"Engine {done['engine']!r}, {done['patients']} patients, {done['refits']} refits: "
             f"{done['verdict']}",
             *done["sentences"],
+            *done["notes"],
         ],
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from serving.cli.options import FILE, common, progress_lines, seed_of
+from serving.cli.options import FILE, columns, common, progress_lines, seed_of
 from serving.cli.outcome import show
 
 COHORT = """
@@ -35,10 +35,7 @@ Example:
 @click.option("--folds", type=click.INT, default=5, show_default=True, help="Of --cohort.")
 @click.option("--model", default=None, help="The fitted model: its folder, or its run.")
 @click.option("--use", default=None, help="exploration, software_testing or augment_control_arm.")
-@click.option("--arm", default=None, help="Arm column of CSV tables.")
-@click.option("--time", default=None, help="Follow-up time column of CSV tables, days.")
-@click.option("--event", default=None, help="Event column of CSV tables.")
-@click.option("--subject", default=None, help="Subject column of CSV tables.")
+@columns
 @click.option("--html", type=FILE, default=None, help="Write a page with figures.")
 @click.option(
     "--json",
@@ -86,7 +83,7 @@ def evaluate_cohort(
 def _told(done: dict[str, Any]) -> list[str]:
     """The verdicts for uses first, then the sentences by group, then the files."""
     uses = [done["use"]] if done["use"] else list(done["uses"].values())
-    lines = [done["caution"], ""]
+    lines = [done["caution"], *done["compared"]["notes"], ""]
     for use in uses:
         lines.append(f"{use['use'].replace('_', ' ')}: {use['verdict']}")
         lines += [f"  {reason}" for reason in (use["reasons"] if done["use"] else [])]

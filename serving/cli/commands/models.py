@@ -47,6 +47,9 @@ def _words(text: str) -> tuple[str, ...]:
     show_default=True,
     help="controls: for synthetic controls; all_arms: for forecasts under each arm.",
 )
+@click.option(
+    "--control-arm", default=None, help="Control arm, where the cohort names none or another."
+)
 @click.option("--variables", default="", help="Names to learn, with commas; all when empty.")
 @click.option("--endpoints", default="", help="Endpoints to learn, with commas.")
 @click.option("--option", "options", multiple=True, help="NAME=VALUE, an option of the engine.")
@@ -58,12 +61,11 @@ def train(
     out: Path,
     engine: str,
     fit: str,
-    variables: str,
-    endpoints: str,
     options: tuple[str, ...],
     overwrite: bool,
     seed: int | None,
     as_json: bool,
+    **learnt: Any,
 ) -> None:
     """Fit a generative model to a cohort's folder."""
     from extraction.records.errors import Faults
@@ -80,7 +82,9 @@ def train(
         out,
         engine,
         "controls" if fit == "controls" else "all_arms",
-        Only(_words(variables), _words(endpoints)),
+        Only(
+            _words(learnt["variables"]), _words(learnt["endpoints"]), learnt["control_arm"]
+        ),
         seed or 0,
         chosen,
         overwrite=overwrite,
@@ -91,11 +95,18 @@ def train(
         done,
         as_json,
         [
-            f"{done['engine']} fitted to {done['n_train']} patients ({done['fit']}).",
+            f"{done['engine']} fitted to {done['n_train']} patients, {_whom(fit, done['arms'])}.",
             *done["notes"],
             f"Model: {done['folder']}",
         ],
     )
+
+
+def _whom(fit: str, arms: list[str]) -> str:
+    named = ", ".join(arms) or "not named"
+    if fit == "controls":
+        return f"controls (arm {named})"
+    return f"all arms ({named})"
 
 
 @click.command(epilog=GENERATE)

@@ -7,7 +7,7 @@ from typing import Any
 from extraction.records import Cohort
 from generation.evaluation.crossing import compared, cross_fit, judge
 from generation.randomness import integer_seed
-from serving.analyses.modelling import controls_of, model_cohort
+from serving.analyses.modelling import model_cohort
 from serving.pipeline.stage import Job
 
 from .tools import plain
@@ -19,7 +19,7 @@ def run(job: Job) -> dict[str, Any]:
     settings = study.evaluation
     assert settings is not None
     cohort = Cohort.read(job.stage("cohort") / "cohort")
-    controls = controls_of(model_cohort(cohort, study.models))
+    controls = model_cohort(cohort, study.models).controls()
     seed = integer_seed(job.seed, "evaluation")
     options = {study.models.engine: study.models.options} | settings.options
     fits = []

@@ -8,7 +8,7 @@ from extraction.records import Cohort
 from extraction.records.exports import to_csv
 from generation import fit
 from generation.randomness import integer_seed
-from serving.analyses.modelling import controls_of, model_cohort, notice
+from serving.analyses.modelling import model_cohort, notice
 from serving.pipeline.stage import Job
 
 from .tools import plain, write_table
@@ -18,7 +18,7 @@ def run(job: Job) -> dict[str, Any]:
     """Fit both models and sample synthetic controls; see `serving.pipeline.stage`."""
     settings = job.trial.models
     cohort = model_cohort(Cohort.read(job.stage("cohort") / "cohort"), settings)
-    controls = controls_of(cohort)
+    controls = cohort.controls()
     cards: dict[str, Any] = {}
     for k, (name, patients) in enumerate((("controls", controls), ("all_arms", cohort))):
         model = fit(

@@ -68,6 +68,22 @@ def test_parquet_and_other_separators_read_alike(
         pd.testing.assert_frame_equal(again.observations, cohort.observations)
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_separator_is_found(cohort: Cohort, tmp_path: Path, table: Path, mark: str) -> None:
+    pd.read_csv(table).to_csv(tmp_path / "other.csv", sep=mark, index=False)
+    again = read_source("table", tmp_path / "other.csv", mapping=WIDE_MAPPING)
+    pd.testing.assert_frame_equal(again.subjects, cohort.subjects)
+
+
+def test_commas_inside_cells_do_not_pass_for_separators(tmp_path: Path) -> None:
+    path = tmp_path / "semi.csv"
+    path.write_text("id;crp, mg/L\n1;4,5\n2;6,25\n", "utf-8")
+    mapping = {"study_id": "S", "subject": "id",
+               "variables": [{"name": "crp", "column": "crp, mg/L", "kind": "continuous"}]}
+    with pytest.raises(InputError, match=r"crp, mg/L: 2 row\(s\) hold a decimal comma"):
+        read_source("table", path, mapping=mapping)
+
+
 def test_a_row_a_visit(tmp_path: Path, cohort: Cohort) -> None:
     mapping = {k: v for k, v in WIDE_MAPPING.items() if k not in ("variables", "endpoints")} | {
         "layout": "visits",

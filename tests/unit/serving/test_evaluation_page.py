@@ -26,6 +26,7 @@ def judged() -> tuple[dict, dict]:
             "groups": [
                 {"name": "holdout", "patients": 80, "arms": {"Active": 40}, "digest": "ab" * 32}
             ],
+            "notes": [f"column {NASTY} is left out: it is empty"],
         },
     }
     return told, views([synthetic], holdout, found)

@@ -12,7 +12,7 @@ from extraction.records import Cohort, InputError
 from extraction.sources import read_source
 from serving.analyses.effects import observed
 from serving.analyses.historical import numeric_columns, without_outcomes
-from serving.analyses.modelling import controls_of, narrowed
+from serving.analyses.modelling import narrowed
 from serving.analyses.notes import _usual
 from serving.analyses.published import carried_forward, checks
 from serving.analyses.table_one import smd_numbers, smd_shares, table_one
@@ -134,7 +134,7 @@ def test_a_score_refuses_missing_values(toy: tuple[TrialStudy, Cohort]) -> None:
 def test_models_learn_the_named_part_only(toy: tuple[TrialStudy, Cohort]) -> None:
     narrow = narrowed(toy[1], ["AGE", "SCORE"], ["leaving"])
     assert [v.name for v in narrow.schema.variables] == ["AGE", "SCORE"]
-    assert set(controls_of(narrow).subjects["arm"]) == {"Control"}
+    assert set(narrow.controls().subjects["arm"]) == {"Control"}
     with pytest.raises(InputError, match="endpoint dying"):
         narrowed(toy[1], ["AGE"], ["dying"])
 

@@ -19,7 +19,7 @@ from serving.cli.lazy import program
 from serving.service.data import note_of
 from serving.service.forecasts import _fitted_to
 from serving.service.marked_notes import parse_marked, read_marked
-from serving.service.models import find_model
+from serving.service.models import Only, find_model
 from serving.settings import settings
 from tests.support.serving_support import MAPPING, toy_table
 
@@ -138,8 +138,14 @@ def test_synthetic_patients_are_judged(place: Path, tmp_path: Path) -> None:
 def test_controls_need_a_control_arm(place: Path, tmp_path: Path) -> None:
     cohort = Cohort.read(place / "cohort")
     cohort.with_schema(cohort.schema.replace(control_arm=None)).write(tmp_path / "open")
-    with pytest.raises(InputError, match="names no control arm"):
+    with pytest.raises(InputError, match="none is named; the arms are Active, Control; set"):
         service.train(tmp_path / "open", tmp_path / "model", engine="cart", fit="controls")
+    with pytest.raises(InputError, match=r"--control-arm: Actve is no arm.*did you mean Active"):
+        service.train(tmp_path / "open", tmp_path / "model", engine="cart",
+                      only=Only(control_arm="Actve"))
+    done = service.train(tmp_path / "open", tmp_path / "model", engine="cart", fit="controls",
+                         only=Only(control_arm="Control"))
+    assert done["arms"] == ["Control"] and done["fit"] == "controls_only"
 
 
 def test_marks_are_taken_out_of_a_text() -> None:

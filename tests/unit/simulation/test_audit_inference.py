@@ -21,7 +21,7 @@ from simulation.audit import (
     read_audits,
     speaking,
 )
-from simulation.audit.audit import control_arm, inference_audits
+from simulation.audit.audit import inference_audits
 from simulation.audit.figures import Figure, Performance
 from simulation.audit.plan import Outcomes, plant, truth, usual_effect
 from simulation.audit.result import MINIMUM_REPLICATES, audit_key
@@ -32,7 +32,7 @@ MEAN = PlannedAnalysis(analysis="mean", target="ALT@Week 8")
 
 @pytest.fixture(scope="module")
 def controls() -> Cohort:
-    return control_arm(small_cohort(160, 3))
+    return small_cohort(160, 3).controls()
 
 
 @pytest.fixture(scope="module")
