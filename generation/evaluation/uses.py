@@ -36,6 +36,11 @@ class Audit(Protocol):
         """"passed", "failed" or "not shown"."""
         ...
 
+    @property
+    def analysis(self) -> str:
+        """The planned analysis that it speaks for, in words."""
+        ...
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -168,7 +173,7 @@ def verdict_for(evaluation: Evaluation, use: str, audit: Audit | None = None) ->
             )
             met += state == "met"
     if known == "augment_control_arm":
-        _audited(audit, against, unclear)
+        _audited(audit, against, unclear, let_pass)
     if (fewest := min(evaluation.sizes["train"], evaluation.sizes["holdout"])) < FEWEST_PATIENTS:
         unclear.append(
             f"Patients: {fewest} on the smaller real side; with fewer than {FEWEST_PATIENTS} "
@@ -188,16 +193,22 @@ def checked_use(use: str) -> Use:
     raise InputError(f"use: {use!r} came; uses are {', '.join(USES)}{nearest(use, USES)}")
 
 
-def _audited(audit: Audit | None, against: list[str], unclear: list[str]) -> None:
+def _audited(
+    audit: Audit | None, against: list[str], unclear: list[str], let_pass: list[str]
+) -> None:
     if audit is None:
         unclear.append(
             "Inference audit: none was given; what the synthetic controls do to bias, coverage and "
             "type I error is not known."
         )
     elif audit.verdict == "not shown":
-        unclear.append("Inference audit: too few replicates to show that the analysis holds.")
+        unclear.append(
+            f"Inference audit of {audit.analysis}: too few replicates to show that it holds."
+        )
     elif not audit.passed:
-        against.append("Inference audit: not passed; the planned analysis does not keep its level.")
+        against.append(f"Inference audit of {audit.analysis}: not passed; it keeps no level.")
+    else:
+        let_pass.append(f"Inference audit: passed for {audit.analysis}, and for nothing else.")
 
 
 def _judged(rule: Rule, evaluation: Evaluation) -> list[tuple[str, str]]:

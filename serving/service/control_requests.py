@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from extraction.records import Cohort
 from generation.applicability import SMALLEST_CELL, Applicability, require
 from generation.engine import Model
 from generation.given import check_given
 
-from .auditing import audit_notice, require_audit
+from .auditing import audit_notice, audits_of, require_audit
 
 if TYPE_CHECKING:
     from serving.registry import Registry
@@ -46,6 +46,20 @@ class ControlsRequest(BaseModel):
         "exploration",
         description="what the rows are for; augment_control_arm needs a passing inference audit",
     )
+    analysis: str | None = Field(
+        None,
+        max_length=500,
+        description=(
+            "for augment_control_arm: the planned analysis in the words of its audit, e.g. "
+            '"mean of ADAS@Week 24"; the notice lists those that passed when empty'
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _analysis_of_a_use(self) -> Self:
+        if self.analysis is not None and self.use != "augment_control_arm":
+            raise ValueError("analysis: only the use augment_control_arm takes one")
+        return self
 
 
 @dataclass(frozen=True)
@@ -103,7 +117,7 @@ def controls(request: ControlsRequest, registry: Registry) -> ControlArm:
         For an unknown model, arm, variable or category (every fault at once).
     RefusedError
         If fewer than 20 real patients meet the conditions, or the rows are to augment a
-        control arm and no inference audit of the model has passed.
+        control arm and no inference audit of the model (for the stated analysis) has passed.
     """
     verdict = gate(request, registry)
     model = registry.model(request.model)
@@ -138,12 +152,13 @@ def gate(request: ControlsRequest, registry: Registry) -> Applicability:
     return require(registry.training(request.model), request.given, control_arm(request, model))
 
 
-def _audits(request: ControlsRequest, registry: Registry) -> list[InferenceAudit]:
-    """Passing audits behind a request that asks for them; refuse where there is none."""
+def _audits(request: ControlsRequest, registry: Registry) -> Sequence[InferenceAudit]:
+    """Audits behind a request that asks for them; refuse where none has passed."""
     if request.use != "augment_control_arm":
         return []
     folder = registry.find(request.model).run_folder
-    return require_audit(request.model, folder, registry.model(request.model).card)
+    known = audits_of(folder, registry.model(request.model).card)
+    return require_audit(request.model, known, request.analysis)
 
 
 def told(request: ControlsRequest, registry: Registry, verdict: Applicability) -> str:

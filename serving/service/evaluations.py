@@ -6,10 +6,10 @@ What is returned is plain data; with `html` or `json` the same is written as a p
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from extraction.records import Cohort, InputError
 from extraction.records.errors import Faults
@@ -43,6 +43,8 @@ class EvaluationRequest:
         inference audits.
     use
         "exploration", "software_testing" or "augment_control_arm"; all three where None.
+    analysis
+        The planned analysis in the words of its inference audit; None takes all that passed.
     columns
         What the columns of flat tables mean.
     html, json
@@ -57,6 +59,7 @@ class EvaluationRequest:
     folds: int = 5
     model: str | None = None
     use: str | None = None
+    analysis: str | None = None
     seed: int = 0
     columns: Columns | None = None
     html: Path | None = None
@@ -86,7 +89,7 @@ def evaluate_patients(
         audits: list[InferenceAudit] = []
     else:
         evaluation, views, compared, audits = _sides(request, progress)
-    audit = next((a for a in audits if a.passed), audits[0] if audits else None)
+    audit = _audit(audits, request.analysis)
     from generation.evaluation.uses import USES
 
     uses = {str(u): evaluation.verdict_for(u, audit).to_dict() for u in USES}
@@ -125,6 +128,8 @@ def _faults_of_sides(request: EvaluationRequest) -> Iterator[str]:
     """Too few sides, or both ways of judging at once."""
     given = [name for name in _SIDES if getattr(request, name) is not None]
     if request.cohort is None:
+        if request.analysis is not None and request.model is None:
+            yield "--analysis: an inference audit belongs to a model; give --model too"
         missing = ", ".join(_option(n) for n in _SIDES if n not in given)
         if missing:
             yield (
@@ -135,6 +140,8 @@ def _faults_of_sides(request: EvaluationRequest) -> Iterator[str]:
     if given:
         told = ", ".join(map(_option, given))
         yield f"evaluate: --cohort came with {told}; give one or the other"
+    if request.analysis is not None:
+        yield "--analysis: an inference audit belongs to a model; leave it out with --cohort"
     if request.model is not None:
         yield "--model: an engine is fitted anew in every fold; leave it out with --cohort"
 
@@ -239,13 +246,32 @@ def _audits(request: EvaluationRequest, model: Model | None) -> list[InferenceAu
     """Inference audits of the run that the model belongs to."""
     if model is None or request.model is None:
         return []
-    from simulation.audit import key_of, read_audits, speaking
-
-    from .auditing import AUDITS
+    from .auditing import AUDITS, audits_of
 
     folder = find_model(request.model).resolve()
     runs = [parent for parent in folder.parents if (parent / AUDITS).is_dir()][:1]
-    return speaking([a for run in runs for a in read_audits(run / AUDITS, key_of(model.card))])
+    return [audit for run in runs for audit in audits_of(run, model.card)]
+
+
+class _Stands(NamedTuple):
+    """What audits say together; see `generation.evaluation.uses.Audit`."""
+
+    passed: bool
+    verdict: str
+    analysis: str
+
+
+def _audit(audits: Sequence[InferenceAudit], analysis: str | None) -> _Stands | None:
+    """All audits that passed, or else the first one; of one planned analysis where it is named."""
+    known = [a for a in audits if analysis is None or a.analysis == analysis]
+    if analysis is not None and not known:
+        told = ", ".join(a.analysis for a in audits) or "none"
+        raise InputError(f"--analysis: {analysis!r} was not audited; audited are: {told}")
+    stands = [a for a in known if a.passed] or known[:1]
+    if not stands:
+        return None
+    words = "; ".join(a.analysis for a in stands)
+    return _Stands(stands[0].passed, stands[0].verdict, words)
 
 
 def _write(

@@ -91,6 +91,15 @@ class InferenceAudit:
     performance: Mapping[str, Performance]
 
     @property
+    def analysis(self) -> str:
+        """The planned analysis that it speaks for, in words: "mean of ADAS@Week 24"."""
+        plan = self.about["plan"]
+        given = f" with {', '.join(plan['covariates'])}" if plan.get("covariates") else ""
+        horizon = plan.get("horizon_days")
+        until = f" to day {horizon:g}" if horizon else ""
+        return f"{plan['analysis']} of {plan['target']}{given}{until}"
+
+    @property
     def judged(self) -> str:
         """The method that the verdict is about."""
         return "over_refits" if "over_refits" in self.performance else "corrected"
@@ -132,8 +141,7 @@ class InferenceAudit:
         """The findings in plain words."""
         judged, plain = self.performance[self.judged], self.performance["naive"]
         said = [
-            f"{self.about['plan']['analysis']} of {self.about['plan']['target']}, "
-            f"{self.about['source']}: {self.about['n_train']} training controls, "
+            f"{self.analysis}, {self.about['source']}: {self.about['n_train']} training controls, "
             f"{self.about['n_synthetic']} synthetic ones, {self.about['n_treated']} "
             f"pseudo-treated, {judged.replicates} replicates.",
             f"Naive: type I error {plain.type_one_error} at nominal {ALPHA}; the formula says "

@@ -35,6 +35,9 @@ Example:
 @click.option("--folds", type=click.INT, default=5, show_default=True, help="Of --cohort.")
 @click.option("--model", default=None, help="The fitted model: its folder, or its run.")
 @click.option("--use", default=None, help="exploration, software_testing or augment_control_arm.")
+@click.option(
+    "--analysis", default=None, help='Planned analysis, audited: "mean of ADAS@Week 24".'
+)
 @columns
 @click.option("--html", type=FILE, default=None, help="Write a page with figures.")
 @click.option(

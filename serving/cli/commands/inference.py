@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from serving.cli.options import common, execution, progress_lines
+from serving.cli.options import FILE, common, execution, pairs, progress_lines
 from serving.cli.outcome import show
 
 EXAMPLES = """
@@ -15,11 +15,12 @@ Examples:
   trialtwin evaluate inference quickstart --target "ADAS@Week 24"
   trialtwin evaluate inference my-run --target death --analysis log_hazard_ratio \\
       --execution processes --workers 4
+  trialtwin evaluate inference my-trial --engine cart --target death --analysis rmst --out audits
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("run")
+@click.argument("where")
 @click.option("--target", required=True, help='What is compared: "variable@visit" or an endpoint.')
 @click.option(
     "--analysis",
@@ -47,17 +48,27 @@ Examples:
     show_default=True,
     help="Bootstrap refits in each replicate, 0 or from 20: the variance is then measured.",
 )
+@click.option("--engine", default=None, help="Of a cohort: engine that is audited; twin if none.")
+@click.option("--option", "options", multiple=True, help="Of a cohort: NAME=VALUE for the engine.")
+@click.option("--control-arm", default=None, help="Of a cohort that names none, or another.")
+@click.option("--out", type=FILE, default=None, help="Of a cohort: folder to keep the audit in.")
 @execution
 @common
-def evaluate_inference(run: str, as_json: bool, seed: int | None, **asked: Any) -> None:
-    """Audit the model of controls of RUN: bias, coverage, type I error and power of an analysis.
+def evaluate_inference(where: str, as_json: bool, seed: int | None, **asked: Any) -> None:
+    """Audit synthetic controls: bias, coverage, type I error and power of a planned analysis.
 
-    The model's engine is refitted to random halves of its controls, the other half plays the
-    treated. A passing audit is kept with the run and allows synthetic controls of this model for
-    augmenting a control arm. A stopped audit goes on where it was.
+    WHERE is a run (its name or folder, made by `trialtwin run`) or a cohort's folder (made by
+    `trialtwin ingest`). The engine (a run's own) is refitted to random halves of the controls, the
+    other half plays the treated. A run's passing audit is kept with it and allows synthetic
+    controls of its model for augmenting a control arm in this analysis. A stopped audit that is
+    kept goes on where it was.
     """
     from serving import service
+    from serving.service.auditing import EngineOnCohort
 
+    on = EngineOnCohort(
+        asked["engine"], pairs(asked["options"], "--option"), asked["control_arm"], asked["out"]
+    )
     plan = {
         "analysis": asked["analysis"],
         "target": asked["target"],
@@ -65,8 +76,9 @@ def evaluate_inference(run: str, as_json: bool, seed: int | None, **asked: Any) 
         "horizon_days": asked["horizon"],
     }
     done = service.audit_inference(
-        run,
+        where,
         plan,
+        on=on,
         replicates=asked["replicates"],
         n_synthetic=asked["synthetic"],
         refits=asked["refits"],
@@ -75,5 +87,6 @@ def evaluate_inference(run: str, as_json: bool, seed: int | None, **asked: Any) 
         workers=asked["workers"],
         progress=progress_lines(quiet=as_json),
     )
-    show(done, as_json, [*done["sentences"], f"Rule: {done['rules']}", f"Kept: {done['file']}"])
+    kept = f"Kept: {done['file']}" if done["file"] else "Not kept; --out FOLDER keeps it."
+    show(done, as_json, [*done["sentences"], f"Rule: {done['rules']}", kept])
 

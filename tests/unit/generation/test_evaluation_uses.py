@@ -31,6 +31,7 @@ NEEDED = (
 @dataclass(frozen=True)
 class Audit:
     verdict: str
+    analysis: str = "mean of ADAS@Week 24"
 
     @property
     def passed(self) -> bool:
@@ -63,6 +64,8 @@ def test_a_control_arm_needs_an_audit_that_passed():
     assert [v.verdict for v in verdicts.values()] == [
         "not shown", "not shown", "not suited", "suited",
     ]  # fmt: skip
+    for audit in ("not shown", "failed", "passed"):
+        assert any("mean of ADAS@Week 24" in reason for reason in verdicts[audit].reasons)
     assert "none was given" in verdicts[""].reasons[0]
 
 
