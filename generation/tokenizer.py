@@ -6,12 +6,14 @@ decoded by drawing a place inside its bin and interpolating the bin's quantiles.
 Nothing that is stored belongs to fewer than :data:`MINIMUM_CELL` patients: each
 edge and knot is a mean of that many neighbouring values (so the true minimum and
 maximum are never kept), rarer categories are merged, and a missing token exists
-only when that many patients lack the value.
+only when that many patients lack the value. Values come back on the grid on which they were
+recorded (`generation.tokenizer_grids`) and as unevenly (`generation.tokenizer_heaping`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from extraction.records.conditions import Interval
+from generation.tokenizer_grids import Grid, six_figures
+from generation.tokenizer_heaping import Heaping
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -61,9 +65,13 @@ class NumericCodec:
     missing
         Whether the last token stands for a missing value.
     step
-        The grid on which values were recorded; 0 for a continuum.
+        The decimal step on which values were recorded; 0 for a continuum and other grids.
     centre, scale
         Median and normal-consistent interquartile range.
+    grid
+        Values that the column can take; None: multiples of `step`.
+    heaping
+        Values and kinds of values that patients share more often than the knots say.
     """
 
     name: str
@@ -75,6 +83,29 @@ class NumericCodec:
     step: float
     centre: float
     scale: float
+    grid: Grid | None = None
+    heaping: Heaping = field(default_factory=Heaping)
+
+    @cached_property
+    def recorded(self) -> Grid:
+        """The grid of values."""
+        return Grid.decimal(self.step) if self.grid is None else self.grid
+
+    @cached_property
+    def _quantiles(self) -> tuple[FloatArray, FloatArray]:
+        """Bin number plus place, and the value there; between two of them it is linear."""
+        share = np.diff(self.cumulative)
+        places, values = [], []
+        for b in range(self.bins):
+            place, value = np.linspace(0.0, 1.0, KNOTS + 1), self.knots[b]
+            if not self.atom[b]:
+                low, high = float(self.edges[b]), float(self.edges[b + 1])
+                place, value = self.heaping.refine(
+                    self.recorded, value, max(float(share[b]), 1e-12), low, high
+                )
+            places.append(b + place)
+            values.append(value)
+        return np.concatenate(places), np.concatenate(values)
 
     @property
     def bins(self) -> int:
@@ -108,25 +139,21 @@ class NumericCodec:
         if not self.bins:
             return np.full(codes.shape, np.nan)
         bin_ = np.clip(codes, 0, self.bins - 1)
-        position = np.clip(place, 0.0, 1.0) * KNOTS
-        left = np.minimum(position.astype(np.int64), KNOTS - 1)
-        weight = position - left
-        values = self.knots[bin_, left] * (1 - weight) + self.knots[bin_, left + 1] * weight
-        values = to_grid(values, self.step)
+        places, quantiles = self._quantiles
+        values = np.interp(bin_ + np.clip(place, 0.0, 1.0 - 1e-12), places, quantiles)
+        values = self.recorded.snap(values)
         return np.where((codes < 0) | (codes >= self.bins), np.nan, values)
 
     def place(self, values: FloatArray, codes: IntArray) -> FloatArray:
         """Place (0 to 1) of each value inside its bin; one half inside an atom."""
         if not self.bins:
             return np.full(values.shape, 0.5)
-        knots = self.knots[np.clip(codes, 0, self.bins - 1)]
-        below = np.clip(np.sum(values[..., None] >= knots[..., 1:-1], axis=-1), 0, KNOTS - 1)
-        low = np.take_along_axis(knots, below[..., None], -1)[..., 0]
-        high = np.take_along_axis(knots, below[..., None] + 1, -1)[..., 0]
-        width = high - low
-        flat = 0.5 + 0.5 * np.sign(values - low)
-        inside = np.where(width > 0, (values - low) / np.where(width > 0, width, 1.0), flat)
-        place = (below + np.clip(inside, 0.0, 1.0)) / KNOTS
+        bin_ = np.clip(codes, 0, self.bins - 1)
+        places, quantiles = self._quantiles
+        # Where quantiles are flat the value belongs to a stretch of places: its middle is meant.
+        above = np.interp(values, quantiles, places)
+        below = -np.interp(-values, -quantiles[::-1], -places[::-1])
+        place = np.clip(above - bin_, 0.0, 1.0) / 2 + np.clip(below - bin_, 0.0, 1.0) / 2
         return np.asarray(place, dtype=np.float64)
 
     def rank(self, values: FloatArray, codes: IntArray) -> FloatArray:
@@ -147,16 +174,8 @@ class NumericCodec:
 
     def region(self, interval: Interval) -> Region:
         """Part of each token inside the interval; missing is never inside."""
-        low, high = interval.low, interval.high
-        if self.step > 0:
-            inner_low = np.ceil(low / self.step - 1e-9) * self.step
-            inner_high = np.floor(high / self.step + 1e-9) * self.step
-            low = inner_low + self.step * (
-                0.5 if inner_low <= interval.low and not interval.low_closed else -0.5
-            )
-            high = inner_high - self.step * (
-                0.5 if inner_high >= interval.high and not interval.high_closed else -0.5
-            )
+        low = self.recorded.start(interval.low, interval.low_closed)
+        high = self.recorded.stop(interval.high, interval.high_closed)
         bins = np.arange(self.bins)
         start = self.place(np.full(self.bins, low), bins)
         stop = self.place(np.full(self.bins, high), bins)
@@ -171,7 +190,9 @@ class NumericCodec:
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to rebuild the codec."""
-        return {"kind": "numeric", **self.__dict__}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        own["grid"] = None if self.grid is None else self.grid.state()
+        return {"kind": "numeric", **own, "heaping": self.heaping.state()}
 
 
 @dataclass(frozen=True)
@@ -229,18 +250,18 @@ Codec = NumericCodec | CategoricalCodec
 
 def codec_from_state(state: dict[str, Any]) -> Codec:
     """Rebuild a codec from :meth:`NumericCodec.state` or :meth:`CategoricalCodec.state`."""
-    fields = {key: value for key, value in state.items() if key != "kind"}
+    own = {key: value for key, value in state.items() if key != "kind"}
     if state["kind"] == "numeric":
-        fields["atom"] = np.asarray(fields["atom"], dtype=bool)
-        return NumericCodec(**fields)
-    fields["categories"] = tuple(fields["categories"])
-    return CategoricalCodec(**fields)
+        own["atom"] = np.asarray(own["atom"], dtype=bool)
+        own["grid"] = None if own["grid"] is None else Grid.from_state(own["grid"])
+        own["heaping"] = Heaping.from_state(own["heaping"])
+        return NumericCodec(**own)
+    own["categories"] = tuple(own["categories"])
+    return CategoricalCodec(**own)
 
 
 def to_grid(values: FloatArray, step: float) -> FloatArray:
     """Round values to the recorded grid; six significant figures on a continuum."""
     if step > 0:
         return np.asarray(np.round(np.round(values / step) * step, 6) + 0.0, dtype=np.float64)
-    magnitude = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
-    unit = 10.0 ** np.clip(magnitude - 5, -300, 300)
-    return np.asarray(np.where(values == 0, 0.0, np.round(values / unit) * unit), dtype=np.float64)
+    return six_figures(values)

@@ -16,8 +16,10 @@ from generation.tokenizer import (
     FloatArray,
     IntArray,
     NumericCodec,
-    to_grid,
 )
+from generation.tokenizer_grid_fitting import learn_grid
+from generation.tokenizer_grids import Grid
+from generation.tokenizer_heaping import Bin, learn_heaping
 
 _ATOM_SHARE = 0.03
 _ATOM_CONTRAST = 2.5
@@ -51,8 +53,11 @@ def tail_edge(ordered: FloatArray) -> float:
     exponential tail is expected 1.28 scales above T, and T lies 1.29 scales above N: so the edge
     is 2T - N where the tail thins out, and a synthetic sample has the range of a real one.
     """
-    top = [float(part.mean()) for part in (ordered[-5:], ordered[-10:-5], ordered[-15:-10])
-           if len(part) == MINIMUM_CELL]
+    top = [
+        float(part.mean())
+        for part in (ordered[-5:], ordered[-10:-5], ordered[-15:-10])
+        if len(part) == MINIMUM_CELL
+    ]
     if len(top) < 3 or top[0] - top[1] <= _THINS_OUT * (top[1] - top[2]):
         return local_mean(ordered, 1.0)
     return 2 * top[0] - top[1]
@@ -103,27 +108,63 @@ def fit_numeric(
         return NumericCodec(
             name, np.zeros(1), nothing, np.ones(1), np.zeros(0, bool), True, 0.0, 0.0, 1.0
         )
-    step = learn_step(seen)
-    seen = to_grid(seen, step) if step > 0 else seen
-    edges, atoms = _layout(seen, step, bins, cuts)
-    spread = spread_ties(seen, step)
-    slot = np.searchsorted(edges[1:-1], seen, side="right")
+    grid = learn_grid(seen)
+    seen = grid.snap(seen) if grid.kind != "continuum" else seen
+    number = grid.number(seen)
+    step = 0.0 if grid.kind == "continuum" else 1.0
+    least = 0.0 if grid.even and seen[0] >= 0 else -np.inf
+    inner = grid.index(np.array(cuts, dtype=np.float64)).tolist()
+    edges, atoms = _layout(number, step, bins, inner, least)
+    slot = np.searchsorted(edges[1:-1], number, side="right")
     counts = np.bincount(slot, minlength=len(edges) - 1).astype(np.float64)
-    knots = np.stack([
-        _bin_knots(spread[slot == b], edges[b], edges[b + 1], atoms.get(b))
-        for b in range(len(edges) - 1)
-    ])
+    knots = _knots(grid, number, slot, edges, atoms, np.ones(len(seen), dtype=bool))
     atom = np.array([b in atoms for b in range(len(edges) - 1)])
+    ends = grid.position(edges)
+    parts = [
+        Bin(float(ends[b]), float(ends[b + 1]), knots[b], seen[slot == b])
+        for b in np.flatnonzero(~atom)
+    ]
+    heaping = learn_heaping(parts, grid, len(seen))
+    if len(heaping.values):
+        knots = _knots(grid, number, slot, edges, atoms, heaping.place(seen) < 0)
     mass = np.append(counts, float(lost)) if missing else counts
     low, centre, high = np.quantile(seen, [0.25, 0.5, 0.75])
     scale = float(high - low) / 1.349 or float(seen.std()) or 1.0
     return NumericCodec(
-        name, edges, knots, mass / mass.sum(), atom, missing, step, float(centre), scale
+        name,
+        ends,
+        knots,
+        mass / mass.sum(),
+        atom,
+        missing,
+        grid.step if grid.kind == "decimal" else 0.0,
+        float(centre),
+        scale,
+        grid,
+        heaping,
     )
 
 
+def _knots(
+    grid: Grid,
+    number: FloatArray,
+    slot: IntArray,
+    edges: FloatArray,
+    atoms: dict[int, float],
+    smooth: npt.NDArray[np.bool_],
+) -> FloatArray:
+    """Knots of every bin, of the patients who are `smooth` where they are enough."""
+    spread = number if grid.kind == "continuum" else spread_ties(number, 1.0)
+    found = []
+    for b in range(len(edges) - 1):
+        rows = (slot == b) & smooth
+        rows = rows if rows.sum() >= MINIMUM_CELL else slot == b
+        found.append(_bin_knots(spread[rows], edges[b], edges[b + 1], atoms.get(b)))
+    return grid.position(np.stack(found))
+
+
 def _layout(
-    seen: FloatArray, step: float, bins: int, cuts: Sequence[float]
+    seen: FloatArray, step: float, bins: int, cuts: Sequence[float], least: float
 ) -> tuple[FloatArray, dict[int, float]]:
     """Edges of bins and atoms, and the value of each atom by its place."""
     unique, counts = np.unique(seen, return_counts=True)
@@ -138,7 +179,7 @@ def _layout(
     for right in [*values.tolist(), np.inf]:
         inside = seen[(seen > left) & (seen < right)]
         if len(inside) >= MINIMUM_CELL:
-            pieces += _segment(inside, step, max(1, round(len(inside) * bins / n)), cuts)
+            pieces += _segment(inside, step, max(1, round(len(inside) * bins / n)), cuts, least)
         if np.isfinite(right):
             pieces.append((right - half, right + half, float(right)))
         left = right
@@ -151,13 +192,12 @@ def _layout(
 
 
 def _segment(
-    seen: FloatArray, step: float, bins: int, cuts: Sequence[float]
+    seen: FloatArray, step: float, bins: int, cuts: Sequence[float], least: float
 ) -> list[tuple[float, float, float | None]]:
     """Bins of a run of sorted values without atoms, each of five patients or more."""
     spread = spread_ties(seen, step)
     low, high = -tail_edge(-spread[::-1]), tail_edge(spread)
-    if spread[0] >= 0:
-        low = max(low, 0.0)
+    low = max(low, least)
     wanted = [local_mean(spread, q) for q in np.arange(1, bins) / bins]
     if step > 0:
         under, over = (np.floor(low / step) - 0.5) * step, (np.ceil(high / step) + 0.5) * step
@@ -274,9 +314,16 @@ def category_cuts(values: FloatArray, labels: Sequence[IntArray]) -> list[float]
         rows = seen & (label >= 0)
         if rows.sum() < 4 * MINIMUM_CELL or len(np.unique(label[rows])) < 2:
             continue
-        tree = DecisionTreeClassifier(
-            criterion="entropy", max_leaf_nodes=4, min_samples_leaf=2 * MINIMUM_CELL, random_state=0
-        ).fit(values[rows, None], label[rows]).tree_
+        tree = (
+            DecisionTreeClassifier(
+                criterion="entropy",
+                max_leaf_nodes=4,
+                min_samples_leaf=2 * MINIMUM_CELL,
+                random_state=0,
+            )
+            .fit(values[rows, None], label[rows])
+            .tree_
+        )
         inner = np.flatnonzero(tree.children_left >= 0)
         for node in inner:
             left, right = tree.children_left[node], tree.children_right[node]
