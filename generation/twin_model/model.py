@@ -139,6 +139,10 @@ class TwinModel(Model):
             cohort, cls.engine, cls.engine_version, seed, kept,
             ("numpy", "scipy", "scikit-learn", "torch", "pytorch-lightning"), metrics,
         )
+        if chosen.checkpoint is not None:
+            from generation.twin_model.training_checkpoint import FILE
+
+            (chosen.checkpoint / FILE).unlink(missing_ok=True)  # nothing is left to go on with
         report_progress(progress, "fitted", 1.0)
         return cls(card, parts)
 

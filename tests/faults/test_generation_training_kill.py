@@ -15,6 +15,8 @@ import pytest
 
 from extraction.records import InputError
 from generation import fit
+from generation.engine import ModelCard
+from generation.twin_model import training_checkpoint
 from generation.twin_model.model import TwinModel
 from generation.twin_model.training_checkpoint import FILE
 from tests.support.generation_support import simulated_trial
@@ -95,14 +97,31 @@ def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path, architectur
     plain = fitted(architecture=architecture)
     assert digest(resumed) == digest(plain)
     assert resumed.card == plain.card
-    # A finished training is read, not repeated, and gives the same model again.
-    again = fitted(checkpoint=folder, architecture=architecture)
-    assert digest(again) == digest(plain)
+    assert not list(folder.iterdir())
+
+
+def stopped_after_training(folder: Path) -> None:
+    """A fit that ends between its training and its model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelCard, "describe", None)
+        with pytest.raises(TypeError):
+            fitted(checkpoint=folder)
+
+
+def test_a_finished_training_is_read_once_and_then_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    stopped_after_training(folder)
+    assert _epochs_done(folder) > 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_checkpoint.TrainingStore, "write", None)  # it is not repeated
+        again = fitted(checkpoint=folder)
+    assert digest(again) == digest(fitted())
+    assert not list(folder.iterdir())
 
 
 def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "training"
-    fitted(checkpoint=folder)
+    stopped_after_training(folder)
     with pytest.raises(InputError, match="other seed"):
         fit(simulated_trial(120, seed=3), seed=5, epochs=EPOCHS, checkpoint=folder)
     with pytest.raises(InputError, match="other options"):
