@@ -139,6 +139,11 @@ def _load(entry: ModelEntry) -> tuple[Model, Cohort]:
     from serving.analyses.modelling import narrowed
 
     model = load_model(entry.model_folder)
+    if model.card.privacy is not None:
+        raise InputError(
+            f"model: {entry.name!r} is private, and a server shows its real patients' counts; "
+            "sample it with trialtwin generate"
+        )
     cohort = Cohort.read(entry.cohort_folder)
     names = [variable.name for variable in model.schema.variables]
     training = narrowed(cohort, names, [endpoint.name for endpoint in model.schema.endpoints])

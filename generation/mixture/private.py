@@ -85,8 +85,10 @@ def fit_private(
         what="mixture model: " + ", ".join(spent),
         epsilon=epsilon_of(curve, delta), delta=delta, renyi=curve,
     )
-    ledger = PrivacyLedger(epsilon_budget=epsilon, delta_budget=delta).spend(release)
-    return PrivateFit(private.columns, tree, ledger, low_utility(epsilon, n))
+    ledger = PrivacyLedger(
+        epsilon_budget=epsilon, delta_budget=delta, noise_seeded=noise_seed is not None
+    )
+    return PrivateFit(private.columns, tree, ledger.spend(release), low_utility(epsilon, n))
 
 
 def _depth(epsilon: float, n: int) -> int:

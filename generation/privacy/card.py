@@ -15,6 +15,10 @@ TERMS = (
     "patients is not), the planned length of follow-up, the arms with patients, and the number "
     "of patients"
 )
+_SEEDED = (
+    "not differentially private: the noise was drawn from a fixed noise_seed, and whoever knows or "
+    "guesses it can take the noise off; fit without noise_seed before anything is released"
+)
 
 
 def private_card(
@@ -47,6 +51,8 @@ def privacy_notes(card: ModelCard) -> tuple[str, ...]:
     ledger = ledger_of(card)
     if ledger is None or card.privacy is None:
         return ()
+    if ledger.noise_seeded:
+        return (_SEEDED,)
     spent = (
         f"differentially private: epsilon {ledger.total():.3g} at delta "
         f"{ledger.delta_budget:.2g}; {card.privacy['terms']}"

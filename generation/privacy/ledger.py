@@ -41,6 +41,9 @@ class PrivacyLedger(BaseModel):
     epsilon_budget: float | None = Field(default=None, gt=0)
     delta_budget: float = Field(default=1e-5, gt=0, lt=1)
     releases: tuple[Release, ...] = ()
+    noise_seeded: bool = Field(
+        False, description="the noise came from a fixed seed, which voids the claim of privacy"
+    )
 
     def total(self, delta: float | None = None, composition: Composition | None = None) -> float:
         """Epsilon of all releases together at a delta.

@@ -217,7 +217,10 @@ def _budget(
         what="private twin: bins, marginals, network",
         epsilon=epsilon_of(curve, delta), delta=delta, renyi=curve,
     )
-    ledger = PrivacyLedger(epsilon_budget=chosen.epsilon, delta_budget=delta)
+    ledger = PrivacyLedger(
+        epsilon_budget=chosen.epsilon, delta_budget=delta,
+        noise_seeded=chosen.noise_seed is not None,
+    )
     return prepared, noise, ledger.spend(release)
 
 

@@ -58,12 +58,12 @@ def test_a_private_model_spends_what_it_was_given_and_says_so(engine: str, tmp_p
     sample, report = model(engine).sample_with_report(50, {"SEX": "F"}, seed=1)
     assert (sample.mask({"SEX": "F"}) == 1).all()
     assert impossible_rows(sample) == 0
-    assert any("differentially private: epsilon 2" in note for note in report.notes)
-    assert any("try software" in note for note in report.notes)
+    assert ledger.noise_seeded
+    assert any("not differentially private: the noise" in note for note in report.notes)
     loaded = load_model(model(engine).save(tmp_path / "m"))
     assert loaded.sample(20, seed=2).digest() == model(engine).sample(20, seed=2).digest()
     np.testing.assert_array_equal(loaded.log_prob(trial()), model(engine).log_prob(trial()))
-    assert "noise_seed" not in (tmp_path / "m" / "model.json").read_text()
+    assert '"noise_seed"' not in (tmp_path / "m" / "model.json").read_text()
 
 
 @pytest.mark.parametrize("engine", sorted(ASKED))
@@ -86,7 +86,12 @@ def test_noise_is_new_at_every_fit_unless_a_test_fixes_it() -> None:
     one, two = (
         fit(trial(), "mixture", seed=1, epsilon=2.0, follow_up_days=182.0) for _ in range(2)
     )
-    assert one.sample(30, seed=1).digest() != two.sample(30, seed=1).digest()
+    made, report = one.sample_with_report(30, seed=1)
+    assert made.digest() != two.sample(30, seed=1).digest()
+    ledger = ledger_of(one.card)
+    assert ledger is not None and not ledger.noise_seeded
+    assert any(note.startswith("differentially private: epsilon 2") for note in report.notes)
+    assert any("try software" in note for note in report.notes)
 
 
 def test_with_much_budget_the_private_mixture_finds_the_effect_and_the_marginals() -> None:

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from extraction.records import Cohort
+from extraction.records import Cohort, InputError
+from generation import load_model
 from serving.api.app import build_app
+from serving.registry import Registry
 from serving.service import control_requests as use_case
 from serving.service.control_table import ORIGIN
 from tests.support.server_support import NAME, config_of, make_run
@@ -256,3 +258,12 @@ def test_two_regions_do_not_give_one_patients_value_away() -> None:
     # What is worked out from rounded means is one of a few values 80 steps apart, or the mean.
     assert abs((80 * with_one - 79 * without) - weight[0]) > 1.0
     assert use_case._moments(np.full(6, 3.0)) == {"mean": 3.0, "sd": 0.0}
+
+
+def test_a_private_model_is_not_served_beside_its_patients(tmp_path: Path) -> None:
+    registry = Registry({NAME: make_run(tmp_path, patients=60) / NAME})
+    model = load_model(registry.find(NAME).model_folder)
+    model.card = model.card.model_copy(update={"privacy": {"ledger": {}}})
+    model.save(registry.find(NAME).model_folder)
+    with pytest.raises(InputError, match="is private.*sample it with trialtwin generate"):
+        registry.model(NAME)
