@@ -265,5 +265,5 @@ def test_a_private_model_is_not_served_beside_its_patients(tmp_path: Path) -> No
     model = load_model(registry.find(NAME).model_folder)
     model.card = model.card.model_copy(update={"privacy": {"ledger": {}}})
     model.save(registry.find(NAME).model_folder)
-    with pytest.raises(InputError, match="is private.*sample it with trialtwin generate"):
+    with pytest.raises(InputError, match=r"is private.*sample it with trialtwin generate"):
         registry.model(NAME)
