@@ -1,0 +1,154 @@
+"""The tagger: texts in, labelled spans with scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from .base import Base
+from .batches import collate, packed
+from .decoding import Decoder
+from .network import Network
+from .tags import TagScheme
+from .windows import Cut, Window, cut, windows
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A span that the tagger found.
+
+    Parameters
+    ----------
+    start, stop
+        Character places, half open.
+    label
+        Its type.
+    score
+        Mean probability of its words' tags, 0 to 1.
+    heads
+        Name of the label set.
+    """
+
+    start: int
+    stop: int
+    label: str
+    score: float
+    heads: str
+
+
+@dataclass
+class Tagger:
+    """An encoder with trained heads.
+
+    Parameters
+    ----------
+    base
+        The encoder and its tokenizer.
+    network
+        With the weights in place.
+    schemes
+        The tags of every label set.
+    window, overlap
+        In word pieces; see `extraction.notes.encoder.windows.windows`.
+    batch
+        Most word pieces that are computed side by side.
+    """
+
+    base: Base
+    network: Network
+    schemes: Mapping[str, TagScheme]
+    window: int = 126
+    overlap: int = 64
+    batch: int = 1024
+    moves: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """The pieces that open and close what the encoder reads."""
+        tokenizer = self.base.tokenizer
+        opens = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else 0
+        closes = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else opens
+        return int(opens), int(closes)
+
+    @property
+    def pad(self) -> int:
+        """The piece that fills a batch."""
+        return int(self.base.tokenizer.pad_token_id or 0)
+
+    def tag(self, texts: Sequence[str], names: Iterable[str] | None = None) -> list[list[Found]]:
+        """Return the spans of every text in the order of their places.
+
+        Parameters
+        ----------
+        texts
+            Any number; windows of like length are computed together.
+        names
+            The label sets to ask; None asks all. Spans of different sets may overlap.
+        """
+        asked = tuple(self.schemes if names is None else names)
+        cuts = [cut(text, self.base.tokenizer) for text in texts]
+        made = tuple(windows(cuts, self.window, self.overlap))
+        scores = self._scores(made, cuts, asked)
+        found: list[list[Found]] = [[] for _ in texts]
+        for name in asked:
+            self._decode(name, scores[name], cuts, found)
+        return [sorted(spans, key=lambda s: (s.start, s.stop, s.heads)) for spans in found]
+
+    def _scores(
+        self, made: Sequence[Window], cuts: Sequence[Cut], asked: tuple[str, ...]
+    ) -> dict[str, list[Floats]]:
+        """Log probabilities of the tags of every word of every text."""
+        out = {
+            name: [
+                np.zeros((len(c.tokens.words), len(self.schemes[name])), np.float32) for c in cuts
+            ]
+            for name in asked
+        }
+        sizes = np.asarray([len(w.pieces) for w in made], np.int64)
+        self.network.eval()
+        with torch.inference_mode():
+            for rows in packed(np.argsort(sizes, kind="stable"), sizes, self.batch):
+                chosen = [made[i] for i in rows]
+                found = self.network(collate(chosen, self.marks, self.pad), asked)
+                for name in asked:
+                    logs = found[name].log_softmax(-1).numpy()
+                    for one, mine in zip(chosen, logs, strict=True):
+                        kept = mine[one.keep_from - one.start : one.keep_to - one.start]
+                        out[name][one.text][one.keep_from : one.keep_to] = kept
+        return out
+
+    def _decode(
+        self, name: str, scores: list[Floats], cuts: Sequence[Cut], found: list[list[Found]]
+    ) -> None:
+        decoder = Decoder(self.schemes[name], self.moves.get(name))
+        for text, (tags, logs) in enumerate(_best(decoder, scores)):
+            tokens = cuts[text].tokens
+            for start, stop, label in decoder.scheme.decode(tags.tolist()):
+                sure = np.exp(logs[np.arange(start, stop), tags[start:stop]]).mean()
+                found[text].append(
+                    Found(
+                        tokens.starts[start], tokens.stops[stop - 1], label,
+                        round(float(sure), 4), name,
+                    )
+                )  # fmt: skip
+
+
+def _best(decoder: Decoder, scores: list[Floats]) -> Iterable[tuple[Any, Floats]]:
+    """Decode runs of words that are parted by words which are surely outside.
+
+    Where two neighbours are both O beyond doubt the sequence may be cut without any change, so that
+    runs are short and many are decoded side by side.
+    """
+    for logs in scores:
+        if not len(logs):
+            yield np.zeros(0, np.int64), logs
+            continue
+        lengths = np.asarray([len(logs)])
+        yield decoder.best(logs[None], lengths)[0], logs

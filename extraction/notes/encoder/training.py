@@ -1,0 +1,171 @@
+"""Training a tagger: documents in, a network with the best weights out."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from .base import Base
+from .batches import TaggedSet, epoch_batches, tagged
+from .checkpoint import Store, binding
+from .documents import Document
+from .frozen import remembered
+from .module import Chosen, Progress, TaggerModule, put, steps_of
+from .network import Network
+from .scoring import count, micro_f1
+from .settings import TrainingSettings
+from .tagger import Tagger
+from .tags import TagScheme
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one label set learns from.
+
+    Parameters
+    ----------
+    name
+        Of the label set.
+    labels
+        Its labels.
+    train
+        Documents to learn from.
+    held_out
+        Documents that decide when to stop; may be empty.
+    weight
+        How often a document is read in an epoch.
+    scored
+        Labels that count for stopping; empty for all.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    train: tuple[Document, ...]
+    held_out: tuple[Document, ...] = ()
+    weight: float = 1.0
+    scored: tuple[str, ...] = ()
+
+
+class _Epochs(IterableDataset[Chosen]):
+    def __init__(self, sets: Sequence[TaggedSet], budget: int, seed: int, first: int) -> None:
+        self.sets, self.budget, self.seed, self.epoch = sets, budget, seed, first
+
+    def __iter__(self) -> Iterator[Chosen]:
+        yield from epoch_batches(self.sets, self.budget, self.seed, self.epoch)
+        self.epoch += 1
+
+
+def begin(base: Base, tasks: Sequence[Task], seed: int, dropout: float = 0.1) -> Tagger:
+    """Return an untrained tagger whose heads begin with weights drawn from the seed."""
+    schemes = {t.name: TagScheme(t.labels) for t in tasks}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Network(base.model, {n: len(s) for n, s in schemes.items()}, dropout)
+    return Tagger(base, network, schemes)
+
+
+def train(
+    tagger: Tagger,
+    tasks: Sequence[Task],
+    settings: TrainingSettings,
+    seed: int,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> list[float]:
+    """Train a tagger in place and return the held-out score of every epoch.
+
+    Parameters
+    ----------
+    tagger
+        As `begin` or an artefact gives it.
+    tasks
+        Label sets with their documents.
+    checkpoint
+        Folder for the last finished epoch; a training that was stopped goes on from there, to the
+        weights it would have come to.
+
+    Raises
+    ------
+    InputError
+        When the checkpoint is of another training.
+    """
+    tagger.window, tagger.overlap = settings.window, settings.overlap
+    sets = [
+        tagged(
+            t.name, t.train, tagger.schemes[t.name], tagger.base.tokenizer, settings.window,
+            settings.overlap, t.weight, frozenset(t.scored),
+        )
+        for t in tasks
+    ]  # fmt: skip
+    module = TaggerModule(
+        tagger.network, settings, tagger.marks, tagger.pad, steps_of(sets, settings.batch),
+        lambda: score(tagger, tasks), seed, progress,
+    )  # fmt: skip
+    if checkpoint is not None:
+        digests = [f"{t.name} {d.digest()}" for t in tasks for d in (*t.train, *t.held_out)]
+        bound = binding(settings.model_dump(), digests, seed, module.average)
+        module.store = Store(checkpoint, bound)
+        saved = module.store.read()
+        if saved is not None:
+            module.go_on_from(saved)
+    if not module.finished():
+        _fit(module, sets, settings, seed)
+    put(tagger.network, module.best)
+    tagger.network.eval()
+    return module.scores
+
+
+def _fit(
+    module: TaggerModule, sets: Sequence[TaggedSet], settings: TrainingSettings, seed: int
+) -> None:
+    """Train what is left to train."""
+    with _quiet(), remembered(module.network, settings.frozen_layers) as memory:
+        module.memory = memory
+        trainer = pl.Trainer(
+            accelerator="cpu", devices=1, max_epochs=settings.epochs - module.epochs_done,
+            precision="bf16-mixed" if settings.precision == "bf16" else "32-true", logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            num_sanity_val_steps=0, use_distributed_sampler=False,
+        )  # fmt: skip
+        data = _Epochs(sets, settings.batch, seed, module.epochs_done)
+        try:
+            trainer.fit(module, DataLoader(data, batch_size=None))
+        except SystemExit as stop:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from stop
+    module.memory = None
+
+
+def score(tagger: Tagger, tasks: Sequence[Task]) -> float | None:
+    """Return the mean strict micro F1 over the tasks that hold documents out."""
+    found = [micro_f1(task_counts(tagger, task)) for task in tasks if task.held_out]
+    return float(np.mean(found)) if found else None
+
+
+def task_counts(tagger: Tagger, task: Task) -> Any:
+    """Return the counts of a task's held-out documents; see `scoring.count`."""
+    labels = task.scored or task.labels
+    spans = tagger.tag([d.text for d in task.held_out], (task.name,))
+    return count(((f, d.spans) for f, d in zip(spans, task.held_out, strict=True)), labels)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    log = logging.getLogger("pytorch_lightning")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")
+            yield
+    finally:
+        log.setLevel(level)
