@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -187,27 +186,6 @@ def replicate(cohort: Cohort, work: Mapping[str, Any], index: int) -> Cohort:
     return model.sample(work["n"], seed=integer_seed(seed, "synthesis.sample", index))
 
 
-def replicate_chunk(payload: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
-    """Do refits start to stop - 1 of a work into its folder (for `map_chunks`).
-
-    Parameters
-    ----------
-    payload
-        ``work`` of `describe`; ``paths``: the cohort's folder as ``cohort``, the synthesis's as
-        ``out``, which `MultipleSynthesis.load` reads when all are done.
-
-    Returns
-    -------
-    dict of arrays
-        ``replicate`` and ``digest``.
-    """
-    work = payload["work"]
-    cohort = _read_cohort(payload["paths"]["cohort"], work["data_digest"])
-    place = _open(Path(payload["paths"]["out"]), work)
-    done = [_kept(cohort, work, k, place).digest() for k in range(start, stop)]
-    return {"replicate": np.arange(start, stop), "digest": np.array(done, dtype=np.str_)}
-
-
 def bootstrap_rows(cohort: Cohort, seed: int, index: int) -> IntArray:
     """Subject rows of resample number `index`, shape (n,): within arms if these are randomised."""
     rng = generator(seed, "synthesis.bootstrap", index)
@@ -285,11 +263,3 @@ def _read_work(folder: Path) -> dict[str, Any]:
     if work.get("format") != _FORMAT:
         raise InputError(f"{folder.name}: written by another version; make it again")
     return dict(work)
-
-
-@lru_cache(maxsize=2)
-def _read_cohort(folder: str, digest: str) -> Cohort:
-    cohort = Cohort.read(folder)
-    if cohort.digest() != digest:
-        raise InputError("cohort: its folder holds other data than the work was described with")
-    return cohort

@@ -132,15 +132,3 @@ def smallest_noise(
         else:
             high = middle
     return high
-
-
-def sampled_gaussian_noise(
-    epsilon: float, delta: float, sample_rate: float, steps: int
-) -> float:
-    """Noise multiplier of DP-SGD for a target, found by opacus."""
-    from opacus.accountants.utils import get_noise_multiplier
-
-    found = get_noise_multiplier(
-        target_epsilon=epsilon, target_delta=delta, sample_rate=sample_rate, steps=steps
-    )
-    return float(found)

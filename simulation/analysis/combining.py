@@ -23,7 +23,6 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray, numeric, stop
 from simulation.analysis.estimate import Estimand, Estimate, from_t
 
@@ -294,19 +293,3 @@ def _misuse(rule: str, m: int, drawn: str, n_train: int, n_synthetic: int) -> li
             f"for {n_train} patients; use one of {', '.join(able) or 'none'}"
         )
     return faults
-
-
-def k_fold_shortfall(folds: int) -> float:
-    """Variance of a mean between K-fold members over its sampling variance: K/(K - 1)^2.
-
-    Member k's mean is (n * mean - n/K * mean_k) / (n - n/K), so that members differ by 1/(K - 1)
-    of the fold means' differences, whose variance is K times that of the mean of all.
-
-    Raises
-    ------
-    InputError
-        For fewer than two folds.
-    """
-    if folds < 2:
-        raise InputError(f"folds: {folds} came; at least 2 are needed")
-    return folds / (folds - 1) ** 2

@@ -21,7 +21,6 @@ from simulation.analysis.combining import (
     Combined,
     combine,
     combine_batch,
-    k_fold_shortfall,
 )
 from simulation.audit.oracle import OUTCOME_VARIANCE, SLOPES, LinearOracle, patients
 
@@ -120,8 +119,7 @@ def test_k_fold_members_vary_too_little_by_the_stated_factor(folds: int) -> None
     home = np.arange(N) % folds
     members = np.stack([y[:, home != k].mean(axis=1) for k in range(folds)])
     seen = members.var(axis=0, ddof=1).mean() / VARIANCE
-    assert seen == pytest.approx(k_fold_shortfall(folds), rel=0.2)
-    assert k_fold_shortfall(5) == pytest.approx(0.3125)
+    assert seen == pytest.approx(folds / (folds - 1) ** 2, rel=0.2)
 
 
 def test_a_fixed_part_adds_its_variance_and_its_degrees_of_freedom() -> None:

@@ -12,7 +12,6 @@ from generation.privacy.accountant import (
     epsilon_of,
     exponential_curve,
     gaussian_curve,
-    sampled_gaussian_noise,
     smallest_noise,
     total_curve,
 )
@@ -42,7 +41,11 @@ def test_epsilon_equals_the_accountant_of_opacus(history: list[tuple[float, floa
 
 def test_noise_for_a_target_equals_that_of_opacus() -> None:
     """Their search stops within .01 of epsilon, ours within .1 % of the noise."""
-    theirs = sampled_gaussian_noise(3.0, DELTA, 0.1, 200)
+    from opacus.accountants.utils import get_noise_multiplier
+
+    theirs = get_noise_multiplier(
+        target_epsilon=3.0, target_delta=DELTA, sample_rate=0.1, steps=200
+    )
     ours = smallest_noise(
         3.0, DELTA, lambda noise: gaussian_curve(noise, 0.1, 200, SEARCH_ORDERS), SEARCH_ORDERS
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from extraction.records import Cohort, InputError, RefusedError
 from generation import synthesis
-from generation.synthesis import MultipleSynthesis, bootstrap_rows, multiple, replicate_chunk
+from generation.synthesis import MultipleSynthesis, bootstrap_rows, multiple
 from tests.support.records_support import small_cohort
 
 
@@ -69,19 +68,8 @@ def test_finished_refits_are_not_done_again(
     resumed = multiple(cohort, "cart", m=4, seed=2, n=20, folder=folder)
     assert resumed.digests == whole.digests == MultipleSynthesis.load(folder).digests
     assert fitted == [0, 1, 2, 2, 3]
-
-
-def test_chunks_by_a_caller_give_the_same_cohorts(tmp_path: Path) -> None:
-    cohort, out = small_cohort(40), tmp_path / "out"
-    cohort.write(tmp_path / "cohort")
-    work = synthesis.describe(cohort, "cart", 3, 5, 20, {"leaf_patients": 8})
-    payload = json.loads(json.dumps(
-        {"work": work, "paths": {"cohort": str(tmp_path / "cohort"), "out": str(out)}}))
-    for start in (2, 0, 1):
-        replicate_chunk(payload, start, start + 1)
-    direct = multiple(cohort, "cart", m=3, seed=5, n=20, leaf_patients=8)
-    assert MultipleSynthesis.load(out).digests == direct.digests
-    assert MultipleSynthesis.load(direct.save(tmp_path / "saved")).digests == direct.digests
+    saved = MultipleSynthesis.load(whole.save(tmp_path / "saved"))
+    assert saved.digests == whole.digests
 
 
 def test_a_folder_of_other_work_is_refused(tmp_path: Path) -> None:
