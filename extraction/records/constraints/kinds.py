@@ -5,6 +5,7 @@ A constraint with a missing part is met: nothing speaks against it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 _RELATIVE = 1e-9
 
 
-class Rule(BaseModel):
+class Rule(BaseModel, ABC):
     """Base of every constraint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -35,29 +36,30 @@ class Rule(BaseModel):
         """The name, or the constraint in plain words."""
         return self.name or self._words()
 
+    @abstractmethod
     def _words(self) -> str:
-        raise NotImplementedError
+        """Say the constraint in plain words."""
 
     def met(self, cohort: Cohort) -> BoolArray:
         """Whether each patient meets the constraint wherever its parts are known, shape (n,)."""
         return self.checked(cohort)[0]
 
+    @abstractmethod
     def checked(self, cohort: Cohort) -> tuple[BoolArray, BoolArray]:
         """Whether each patient meets it, and whether there was anything to check; both (n,)."""
-        raise NotImplementedError
 
 
 class ColumnRule(Rule):
     """A constraint on columns of one row: of a patient, or of a patient's day."""
 
     @property
+    @abstractmethod
     def columns_used(self) -> tuple[str, ...]:
         """Every column of the constraint."""
-        raise NotImplementedError
 
+    @abstractmethod
     def holds(self, frame: pd.DataFrame) -> BoolArray:
         """Whether each row of a frame with these columns meets the constraint."""
-        raise NotImplementedError
 
     def checked(self, cohort: Cohort) -> tuple[BoolArray, BoolArray]:
         """See `Rule.checked`; longitudinal columns are compared within a patient's day."""
@@ -98,27 +100,27 @@ class ComputedRule(ColumnRule):
     """A constraint that fixes one column by the others."""
 
     @property
+    @abstractmethod
     def target_column(self) -> str:
         """The column that is computed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def inputs(self) -> tuple[str, ...]:
         """The columns that it is computed from."""
-        raise NotImplementedError
 
     @property
     def columns_used(self) -> tuple[str, ...]:
         """Every column of the constraint."""
         return (self.target_column, *self.inputs)
 
+    @abstractmethod
     def compute(self, frame: pd.DataFrame) -> FloatArray:
         """Return the target of each row, NaN where an input is missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slack(self, target: FloatArray) -> FloatArray:
         """Largest allowed distance between the target as recorded and as computed."""
-        raise NotImplementedError
 
     def holds(self, frame: pd.DataFrame) -> BoolArray:
         """Whether each row's target is what its inputs give, within the tolerance."""
