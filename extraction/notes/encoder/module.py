@@ -71,7 +71,9 @@ class TaggerModule(pl.LightningModule):
     def go_on_from(self, saved: Saved) -> None:
         """Take over the state at the end of an epoch."""
         put(self.network, saved.parts["now"])
-        self.average, self.best = dict(saved.parts["average"]), dict(saved.parts["best"])
+        self.average, self.best = (
+            {name: saved.parts[part][name] for name in self.trained} for part in ("average", "best")
+        )
         self.epochs_done, self.steps_done = saved.epochs, saved.steps
         self.scores = list(saved.scores)
         self._moments = saved

@@ -1,0 +1,204 @@
+"""Training, resuming and storing a tagger, on a tiny encoder and invented notes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from extraction.notes.encoder.artifact import Card, load_tagger, save_tagger
+from extraction.notes.encoder.base import load_base
+from extraction.notes.encoder.batches import collate, tagged
+from extraction.notes.encoder.frozen import remembered
+from extraction.notes.encoder.module import TaggerModule
+from extraction.notes.encoder.settings import TrainingSettings
+from extraction.notes.encoder.training import Task, begin, train
+from extraction.notes.encoder.windows import cut, windows
+from extraction.records import InputError
+from tests.support.encoder_support import invented_notes, tiny_encoder
+
+LABELS = ("Drug", "Dose", "Problem")
+SETTINGS = TrainingSettings(
+    epochs=12, frozen_layers=0, rate=1e-2, head_rate=2e-2, average=0.5, batch=256, window=40,
+    overlap=8,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return str(tiny_encoder(tmp_path_factory.mktemp("encoder")))
+
+
+def task(n=64, held=12):
+    return Task("own", LABELS, invented_notes(n), invented_notes(held, 1000))
+
+
+def trained(encoder, settings=SETTINGS, seed=1, checkpoint=None, **others):
+    tasks = (task(**others),)
+    tagger = begin(load_base(encoder), tasks, seed)
+    return tagger, train(tagger, tasks, settings, seed, checkpoint=checkpoint)
+
+
+@pytest.fixture(scope="module")
+def first(encoder):
+    return trained(encoder)
+
+
+def weights(tagger):
+    return {n: p.detach().numpy().copy() for n, p in tagger.network.named_parameters()}
+
+
+def test_it_learns_and_tags_with_places_and_scores(first):
+    tagger, scores = first
+    assert scores[-1] > 0.9
+    (found,) = tagger.tag(["He took aspirin 20 mg daily for severe gout ."])
+    assert [(f.start, f.stop, f.label) for f in found] == [
+        (8, 15, "Drug"), (16, 21, "Dose"), (39, 43, "Problem"),
+    ]  # fmt: skip
+    assert all(0 < f.score <= 1 and f.heads == "own" for f in found)
+
+
+def test_the_same_seed_gives_the_same_weights(encoder, first):
+    again, scores = trained(encoder)
+    assert scores == first[1]
+    for name, value in weights(again).items():
+        np.testing.assert_array_equal(value, weights(first[0])[name], err_msg=name)
+    other, _ = trained(encoder, seed=2)
+    assert any((v != weights(first[0])[n]).any() for n, v in weights(other).items())
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_weights(
+    encoder, first, tmp_path, monkeypatch
+):
+    whole = TaggerModule.on_train_epoch_end
+
+    def killed(self):
+        whole(self)
+        if self.epochs_done == 5:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(TaggerModule, "on_train_epoch_end", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        trained(encoder, checkpoint=tmp_path / "c")
+    monkeypatch.undo()
+    on, scores = trained(encoder, checkpoint=tmp_path / "c")
+    assert scores == first[1]
+    for name, value in weights(on).items():
+        np.testing.assert_array_equal(value, weights(first[0])[name], err_msg=name)
+    with pytest.raises(InputError, match="another training"):
+        trained(encoder, seed=5, checkpoint=tmp_path / "c")
+    file = tmp_path / "c" / "training.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match="damaged"):
+        trained(encoder, checkpoint=tmp_path / "c")
+
+
+def test_remembered_layers_give_what_computed_ones_give(encoder):
+    one = task(8, 0)
+    tagger = begin(load_base(encoder), (one,), 1)
+    made = tagged("own", one.train, tagger.schemes["own"], tagger.base.tokenizer, 40, 8)
+    rows = (0, 1, 2)
+    batch = collate([made.windows[i] for i in rows], tagger.marks, tagger.pad)
+    tagger.network.eval()
+    plain = tagger.network.words(batch)
+    with remembered(tagger.network, 2) as memory:
+        new = memory.words(batch, made, rows)
+        known = memory.words(batch, made, rows)
+    real = batch.words
+    torch.testing.assert_close(new[real], plain[real])
+    torch.testing.assert_close(known[real], plain[real], atol=1e-5, rtol=1e-4)
+
+
+def test_frozen_layers_stay_as_they_were(encoder):
+    before = {
+        f"encoder.{n}": p.detach().numpy() for n, p in load_base(encoder).model.named_parameters()
+    }
+    settings = SETTINGS.model_copy(update={"frozen_layers": 2, "epochs": 2})
+    tagger, _ = trained(encoder, settings)
+    for name, value in weights(tagger).items():
+        below = "layer.0." in name or "layer.1." in name or "embeddings" in name
+        if below:
+            np.testing.assert_array_equal(value, before[name], err_msg=name)
+        elif name in before and value.ndim > 1 and "pooler" not in name:
+            assert (value != before[name]).any(), name
+
+
+def test_training_stops_when_the_held_out_score_no_longer_rises(encoder):
+    settings = SETTINGS.model_copy(update={"epochs": 60, "patience": 3})
+    _, scores = trained(encoder, settings)
+    assert len(scores) < 60
+    assert scores.index(max(scores)) == len(scores) - 4
+
+
+def card(tagger, encoder):
+    return Card(
+        name="tiny", base=encoder, base_sha256=tagger.base.sha256, heads={"own": LABELS},
+        shown={"own": LABELS}, window=40, overlap=8,
+    )  # fmt: skip
+
+
+def test_a_stored_tagger_finds_the_same(encoder, first, tmp_path):
+    tagger, _ = first
+    stored = save_tagger(tagger, card(tagger, encoder), tmp_path / "t")
+    texts = [d.text for d in invented_notes(20, 500)]
+    again = load_tagger(tmp_path / "t")
+    for ours, theirs in zip(tagger.tag(texts), again.tag(texts), strict=True):
+        assert [(f.start, f.label) for f in ours] == [(f.start, f.label) for f in theirs]
+        assert [f.score for f in ours] == pytest.approx([f.score for f in theirs], abs=0.02)
+    once_more = save_tagger(again, card(again, encoder), tmp_path / "u")
+    assert stored.weights_sha256 and once_more.heads == stored.heads
+
+
+def test_damaged_folders_are_told(encoder, first, tmp_path):
+    tagger, _ = first
+    folder = tmp_path / "t"
+    with pytest.raises(InputError, match="extract train"):
+        load_tagger(folder)
+    save_tagger(tagger, card(tagger, encoder), folder)
+    whole = (folder / "weights.safetensors").read_bytes()
+    (folder / "weights.safetensors").write_bytes(whole[:-1])
+    with pytest.raises(InputError, match="hash differs"):
+        load_tagger(folder)
+    (folder / "weights.safetensors").write_bytes(whole)
+    raw = json.loads((folder / "card.json").read_text("utf-8"))
+    (folder / "card.json").write_text(json.dumps(raw | {"base_sha256": "0" * 64}), "utf-8")
+    with pytest.raises(InputError, match="SHA-256"):
+        load_tagger(folder)
+    (folder / "card.json").write_text(json.dumps(raw | {"window": "wide", "more": 1}), "utf-8")
+    with pytest.raises(InputError) as told:
+        load_tagger(folder)
+    assert len(told.value.faults) == 2
+
+
+def test_windows_cover_every_word_once_and_fit(encoder):
+    tokenizer = load_base(encoder).tokenizer
+    long = "took " + "unknownword 5 mg , " * 60 + "."
+    texts = ["", "   \n", "Gout .", long, "She had gout .\n" * 30, "\u200f\u200f", "x" * 300]
+    cuts = [cut(t, tokenizer) for t in texts]
+    for size, overlap in ((40, 8), (16, 0), (126, 64)):
+        kept = {i: np.zeros(len(c.tokens.words), int) for i, c in enumerate(cuts)}
+        for one in windows(cuts, size, overlap):
+            assert len(one.pieces) <= max(size, 301)
+            assert one.start <= one.keep_from < one.keep_to <= one.stop
+            assert one.first.min() >= 0 and one.last.max() < len(one.pieces)
+            kept[one.text][one.keep_from : one.keep_to] += 1
+        for number, times in kept.items():
+            if len(cuts[number].pieces):
+                assert (times == 1).all()
+
+
+def test_tagging_does_not_depend_on_the_company(first):
+    tagger, _ = first
+    texts = [d.text for d in invented_notes(9, 700)]
+    together = tagger.tag([*texts, "", "\n"])
+    assert together[-2:] == [[], []]
+    for text, found in zip(texts, together, strict=False):
+        (alone,) = tagger.tag([text])
+        assert [(f.start, f.stop, f.label) for f in alone] == [
+            (f.start, f.stop, f.label) for f in found
+        ]
+
+
+def test_an_encoder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_base(str(tmp_path / "none"))
