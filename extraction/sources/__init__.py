@@ -1,25 +1,19 @@
 """Readers that turn trial and health-record data into a `Cohort`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .registry import SOURCES, read_source, sources
+from extraction.lazy import lazy
 
 if TYPE_CHECKING:
     from .public import public_trial, public_trials
-
-_PUBLIC = ("public_trial", "public_trials")
+    from .registry import SOURCES, read_source, sources
 
 __all__ = ["SOURCES", "public_trial", "public_trials", "read_source", "sources"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the public trials when one of their names is first asked for."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import public
-
-    return getattr(public, name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy(__name__, {
+    "SOURCES": "registry",
+    "public_trial": "public",
+    "public_trials": "public",
+    "read_source": "registry",
+    "sources": "registry",
+})

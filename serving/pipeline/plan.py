@@ -13,6 +13,7 @@ from .stage import AnyStudy, Stage
 
 _HERE = "serving.pipeline.stages"
 _GROUND = (
+    "extraction/lazy.py",
     "extraction/records",
     "serving/pipeline/stage.py",
     "serving/pipeline/stages/tools.py",

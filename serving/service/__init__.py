@@ -6,8 +6,9 @@ By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from extraction.lazy import lazy
 
 if TYPE_CHECKING:
     from .auditing import audit_inference
@@ -23,34 +24,6 @@ if TYPE_CHECKING:
     from .runs import plan_study, run_study
     from .trials import simulate_trial
     from .updates import update
-
-_HOMES = {
-    "ControlArm": "control_requests",
-    "ControlsRequest": "control_requests",
-    "DisclosureRequest": "disclosing",
-    "EvaluationRequest": "evaluations",
-    "TwinRequest": "forecasts",
-    "audit_inference": "auditing",
-    "controls": "control_requests",
-    "describe": "data",
-    "doctor": "health",
-    "draft_mapping": "data",
-    "evaluate_cohort": "evaluations",
-    "evaluate_disclosure": "disclosing",
-    "evaluate_notes": "judging",
-    "evaluate_patients": "evaluations",
-    "export": "data",
-    "extract_notes": "notes",
-    "forecast": "forecasts",
-    "generate": "models",
-    "ingest": "data",
-    "plan_study": "runs",
-    "run_study": "runs",
-    "simulate_trial": "trials",
-    "train": "models",
-    "update": "updates",
-    "validate": "data",
-}
 
 __all__ = [
     "ControlArm",
@@ -80,13 +53,30 @@ __all__ = [
     "validate",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a use case when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'serving.service' has no attribute {name!r}")
-    return getattr(import_module(f"serving.service.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy(__name__, {
+    "ControlArm": "control_requests",
+    "ControlsRequest": "control_requests",
+    "DisclosureRequest": "disclosing",
+    "EvaluationRequest": "evaluations",
+    "TwinRequest": "forecasts",
+    "audit_inference": "auditing",
+    "controls": "control_requests",
+    "describe": "data",
+    "doctor": "health",
+    "draft_mapping": "data",
+    "evaluate_cohort": "evaluations",
+    "evaluate_disclosure": "disclosing",
+    "evaluate_notes": "judging",
+    "evaluate_patients": "evaluations",
+    "export": "data",
+    "extract_notes": "notes",
+    "forecast": "forecasts",
+    "generate": "models",
+    "ingest": "data",
+    "plan_study": "runs",
+    "run_study": "runs",
+    "simulate_trial": "trials",
+    "train": "models",
+    "update": "updates",
+    "validate": "data",
+})

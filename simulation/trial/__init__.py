@@ -4,8 +4,9 @@ One verb a file, in the order of a protocol: `population` (who), `randomise`, `d
 `analyse`; `replicate` puts them together, `conduct` repeats and sums up.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from extraction.lazy import lazy
 
 if TYPE_CHECKING:
     from simulation.trial.characteristics import OperatingCharacteristics
@@ -22,21 +23,10 @@ __all__ = [
     "simulate",
 ]
 
-_HOMES = {
+__getattr__, __dir__ = lazy(__name__, {
     "OperatingCharacteristics": "characteristics",
     "ParametricPopulation": "population",
     "TrialDesign": "design",
     "TwinPopulation": "twin_population",
     "simulate": "conduct",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a part when one of its names is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'simulation.trial' has no attribute {name!r}")
-    return getattr(import_module(f"simulation.trial.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+})
