@@ -22,11 +22,12 @@ from generation.mixture.structure import candidates_for, ordered_runs, pair_coun
 from generation.privacy.accountant import Mechanism, epsilon_of, total_curve
 from generation.privacy.ledger import PrivacyLedger, Release
 from generation.privacy.preprocessing import (
+    COUNTS,
+    EDGES,
     Plan,
     PrivateTable,
     bounded_columns,
-    check_declared,
-    check_epsilon,
+    check_private,
     column_names,
     low_utility,
     noise_generator,
@@ -36,10 +37,7 @@ from generation.privacy.preprocessing import (
 )
 from generation.tokenizer import FloatArray
 
-EDGES, COUNTS, PARENTS, PAIRS, BY_ARM = (
-    "bin edges", "counts of one column", "choice of a parent", "counts of two columns",
-    "counts by arm",
-)
+PARENTS, PAIRS, BY_ARM = "choice of a parent", "counts of two columns", "counts by arm"
 _THRESHOLD = 3.0
 _TILT_VARIANCE = 0.04
 _FIT_ROUNDS = 15
@@ -70,13 +68,12 @@ def fit_private(
         For an epsilon or delta out of bounds, or a schema that leaves ranges open.
     """
     schema, n = cohort.schema, len(cohort)
-    check_epsilon(epsilon, delta, n, "mixture")
-    check_declared(schema, follow_up_days)
+    check_private(cohort, "mixture", epsilon, delta, follow_up_days)
     depth = _depth(epsilon, n)
     spent = _plan(schema, depth).solve(epsilon, delta)
     rng = noise_generator(noise_seed)
     private = private_table(
-        schema, to_arrays(cohort), follow_up_days, depth, spent.get(EDGES), spent[COUNTS], rng
+        schema, to_arrays(cohort), follow_up_days, depth, spent, rng
     )
     tree = _Measured(private, float(n), spent, rng).tree()
     curve = total_curve(list(spent.values()))

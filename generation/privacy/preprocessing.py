@@ -9,12 +9,12 @@ every token of every column.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from extraction.records import CohortSchema, RefusedError, Variable
+from extraction.records import Cohort, CohortSchema, RefusedError, Variable
 from generation.assembly import TrialArrays
 from generation.cart_columns import ARM, FOLLOW_UP, EndpointCodec, FlatColumns, FlatTable
 from generation.mixture.structure import ordered_runs
@@ -22,6 +22,7 @@ from generation.privacy.accountant import Mechanism, smallest_noise, total_curve
 from generation.privacy.quantiles import private_quantiles
 from generation.tokenizer import KNOTS, CategoricalCodec, Codec, FloatArray, NumericCodec
 
+EDGES, COUNTS = "bin edges", "counts of one column"
 _OUTER = 1
 _EVENT_BINS = 4
 _GRID_POINTS = 1000.0
@@ -79,27 +80,37 @@ class PrivateTable:
     share: dict[str, FloatArray]
 
 
-def check_epsilon(epsilon: float, delta: float, n: int, engine: str) -> None:
-    """Refuse an epsilon or delta that protects nothing or leaves nothing.
+def check_private(
+    cohort: Cohort, engine: str, epsilon: float, delta: float, follow_up_days: float | None
+) -> None:
+    """Refuse a budget that protects or leaves nothing, and a schema that leaves things to the data.
 
     Raises
     ------
     RefusedError
-        Below epsilon .3, or at a delta of 1/n or more.
+        With every fault: an epsilon below .3 or a delta of 1/n or more; numbers without a plausible
+        range, categoricals without categories, values over time without planned visits, and
+        endpoints or open follow-up without a planned length.
     """
-    faults = []
+    faults = [
+        *_budget_faults(epsilon, delta, len(cohort), engine),
+        *_schema_faults(cohort.schema, follow_up_days),
+    ]
+    if faults:
+        raise RefusedError(faults)
+
+
+def _budget_faults(epsilon: float, delta: float, n: int, engine: str) -> Iterator[str]:
     if epsilon < LOWEST_EPSILON:
-        faults.append(
+        yield (
             f"epsilon: {epsilon:g}; engine {engine!r} learns next to nothing below "
             f"{LOWEST_EPSILON}; give more, or share no model"
         )
     if delta >= 1.0 / n:
-        faults.append(
+        yield (
             f"delta: {delta:g} is not below 1/n for these {n} patients: it would allow one "
             "patient to be published; give at most 1/(10 n)"
         )
-    if faults:
-        raise RefusedError(faults)
 
 
 def low_utility(epsilon: float, n: int) -> str | None:
@@ -118,36 +129,25 @@ def noise_generator(noise_seed: int | None) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(seed))
 
 
-def check_declared(schema: CohortSchema, follow_up_days: float | None) -> None:
-    """Refuse a schema that leaves something to be read from the data.
-
-    Raises
-    ------
-    RefusedError
-        For numbers without a plausible range, categoricals without categories, values over time
-        without planned visits, and endpoints or open follow-up without a planned length.
-    """
-    faults = []
+def _schema_faults(schema: CohortSchema, follow_up_days: float | None) -> Iterator[str]:
     for variable in (*schema.baseline, *schema.longitudinal):
         if variable.numeric and (variable.low is None or variable.high is None):
-            faults.append(
+            yield (
                 f"schema: {variable.name}: no plausible range; a private model may not take it "
                 "from the patients; declare low and high"
             )
         if not variable.numeric and not variable.categories:
-            faults.append(f"schema: {variable.name}: no categories; declare them")
+            yield f"schema: {variable.name}: no categories; declare them"
     if schema.longitudinal and not schema.visits:
-        faults.append(
+        yield (
             "schema: longitudinal variables without planned visits; a private model knows visits "
             "at planned days alone; declare visits, or leave the variables out"
         )
     if (schema.endpoints or schema.visits) and not follow_up_days:
-        faults.append(
+        yield (
             "follow_up_days: a private model may not take the length of follow-up from the "
             "patients; give the planned one"
         )
-    if faults:
-        raise RefusedError(faults)
 
 
 def column_names(schema: CohortSchema) -> list[str]:
@@ -178,8 +178,7 @@ def private_table(
     arrays: TrialArrays,
     follow_up_days: float | None,
     depth: int,
-    edges: Mechanism | None,
-    counts: Mechanism,
+    spent: Mapping[str, Mechanism],
     rng: np.random.Generator,
 ) -> PrivateTable:
     """Learn bins privately, read the patients and count their tokens with noise.
@@ -188,12 +187,12 @@ def private_table(
     ----------
     depth
         Halvings of a numeric column: 2**depth bins and a few for the ends.
-    edges
-        Mechanism of one halving of one column.
-    counts
-        Mechanism of one column's counts.
+    spent
+        Mechanisms of one halving of one column (`EDGES`, where a column needs it) and of one
+        column's counts (`COUNTS`).
     """
-    builder = _Builder(schema, arrays, follow_up_days or 0.0, depth, edges, rng)
+    counts = spent[COUNTS]
+    builder = _Builder(schema, arrays, follow_up_days or 0.0, depth, spent.get(EDGES), rng)
     columns = builder.columns()
     table = columns.read(arrays)
     share = {}

@@ -43,11 +43,12 @@ from generation.privacy.card import privacy_notes, private_card
 from generation.privacy.dpsgd import Head, Weights, heads_of, scale, train_private
 from generation.privacy.ledger import PrivacyLedger, Release
 from generation.privacy.preprocessing import (
+    COUNTS,
+    EDGES,
     Plan,
     PrivateTable,
     bounded_columns,
-    check_declared,
-    check_epsilon,
+    check_private,
     column_names,
     low_utility,
     noise_generator,
@@ -56,7 +57,6 @@ from generation.privacy.preprocessing import (
 )
 from generation.tokenizer import CategoricalCodec, FloatArray, NumericCodec
 
-_EDGES, _COUNTS = "bin edges", "counts of one column"
 _PREPARED = 0.5
 _DEPTH = 3
 
@@ -123,8 +123,7 @@ class PrivateTwinModel(CartModel):
         chosen = parse_options(PrivateTwinOptions, cls.engine, options)
         n = len(cohort)
         delta = chosen.delta or 1.0 / (10 * n)
-        check_epsilon(chosen.epsilon, delta, n, cls.engine)
-        check_declared(cohort.schema, chosen.follow_up_days)
+        check_private(cohort, cls.engine, chosen.epsilon, delta, chosen.follow_up_days)
         warning = low_utility(chosen.epsilon, n)
         if warning and not chosen.accept_low_utility:
             raise RefusedError(
@@ -136,8 +135,7 @@ class PrivateTwinModel(CartModel):
         arrays = to_arrays(cohort)
         report_progress(progress, "private bins", 0.1)
         private = private_table(
-            cohort.schema, arrays, chosen.follow_up_days, _DEPTH, prepared.get(_EDGES),
-            prepared[_COUNTS], rng,
+            cohort.schema, arrays, chosen.follow_up_days, _DEPTH, prepared, rng,
         )
         report_progress(progress, "DP-SGD", 0.2)
         heads = heads_of(private.columns, private.share)
@@ -195,9 +193,9 @@ def _budget(
 ) -> tuple[dict[str, Mechanism], float, PrivacyLedger]:
     """Mechanisms of the preparation, noise multiplier of DP-SGD, and what both spend."""
     schema = cohort.schema
-    parts = [("gaussian", 0.6, len(column_names(schema)), _COUNTS)]
+    parts = [("gaussian", 0.6, len(column_names(schema)), COUNTS)]
     if bounded_columns(schema):
-        parts.append(("exponential", 0.4, quantile_levels(schema, _DEPTH), _EDGES))
+        parts.append(("exponential", 0.4, quantile_levels(schema, _DEPTH), EDGES))
     prepared = Plan(tuple(parts)).solve(_PREPARED * chosen.epsilon, delta)
     before = np.asarray(total_curve(list(prepared.values())))
     at_order = dict(zip(ORDERS, before, strict=True))

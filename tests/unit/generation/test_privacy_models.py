@@ -69,12 +69,11 @@ def test_a_private_model_spends_what_it_was_given_and_says_so(engine: str, tmp_p
 @pytest.mark.parametrize("engine", sorted(ASKED))
 def test_what_cannot_be_kept_private_is_refused(engine: str) -> None:
     open_ended = simulated_trial(60, seed=1)
-    with pytest.raises(RefusedError, match="AGE: no plausible range") as told:
-        fit(open_ended, engine, epsilon=4.0, **ASKED[engine])
-    assert any("follow_up_days" in fault for fault in told.value.faults)
-    with pytest.raises(RefusedError, match=r"next to nothing below 0\.3") as told:
-        fit(trial(), engine, epsilon=0.1, delta=0.1, **ASKED[engine])
-    assert any("1/n" in fault for fault in told.value.faults)
+    with pytest.raises(RefusedError) as told:
+        fit(open_ended, engine, epsilon=0.1, delta=0.1, **ASKED[engine])
+    said = " ".join(told.value.faults)
+    for fault in ("AGE: no plausible range", "follow_up_days", "next to nothing below 0.3", "1/n"):
+        assert fault in said
 
 
 def test_the_private_twin_refuses_a_small_epsilon_with_few_patients() -> None:
