@@ -22,6 +22,11 @@ _TRIAL_STEPS = 7
 _FOLDS = 3
 _TRIES = 4
 _SAME = 0.998
+_FIRST = 5
+_PAST = 5
+_BANDS = (3.4, 4.5, 5.0, 5.4, 5.8, 6.0)
+_RHYTHM = _FIRST + len(_BANDS)
+_LIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,8 @@ def _bin_hazard(
     happened = event[rows].astype(np.float64)
     if not happened.any() or happened.all():
         return np.zeros(x.shape[1]), 12.0 if len(happened) and happened.all() else -12.0
-    return fit_binary(x[rows], happened, penalty, steps)
+    weight = np.where(np.arange(x.shape[1]) < _RHYTHM, _LIGHT, 1.0)
+    return fit_binary(x[rows], happened, penalty * weight, steps)
 
 
 def gap_design(
@@ -159,11 +165,11 @@ def gap_design(
     """Features of the next gap: earlier gaps, number of the visit, time, last values, baseline."""
     new = ~np.isfinite(history.gap)
     gap, mean = np.where(new, 0.0, history.gap), np.where(new, 0.0, history.gap_mean)
-    bands = [(history.gap <= edge) & ~new for edge in (3.4, 4.5, 5.0, 5.4, 5.8, 6.0)]
-    order = [history.visits == number for number in (0, 1, 2, 3, 4)]
+    bands = [(history.gap <= edge) & ~new for edge in _BANDS]
+    order = [history.visits == number for number in range(_FIRST)]
     time = history.day / horizon
     return np.column_stack([
-        gap, gap**2, mean, *bands, *order, np.minimum(history.visits, 20), time, np.sqrt(time),
+        *order, *bands, gap, gap**2, mean, np.minimum(history.visits, 20), time, np.sqrt(time),
         history.seen == 0, arm, last, static,
     ]).astype(np.float64)
 
@@ -266,12 +272,15 @@ def panel_design(
     last = np.where(new, 0.5, history.measured[:, j])
     share = np.where(new, 0.5, history.measured_share[:, j])
     day = list(history.memory.values())[j].day
+    # Days without this variable beyond the last gap; nearly none where it is always measured.
     since = np.log1p(np.maximum(np.where(np.isfinite(day), occasion.day - day, 0.0), 0.0))
+    since = np.where(np.isfinite(day), since - occasion.gap, 0.0)
     visits = np.minimum(history.seen, 5.0)
     away = history.absent > 1
+    order = [history.seen == number for number in range(_FIRST)]
     return np.column_stack([
-        np.clip(base, -6.0, 6.0), held[:, :j], last, share, share * visits, np.isfinite(day), since,
-        occasion.gap, new, occasion.free, history.absent == 1, away,
+        np.clip(base, -6.0, 6.0), held[:, :j], *order, last, share, share * visits, since,
+        np.isfinite(day), occasion.gap, new, occasion.free, history.absent == 1, away,
         away * np.clip(base, -3.0, 3.0),
     ])
 
@@ -310,8 +319,10 @@ def fit_panel(
             models.append(None)
             continue
         x = panel_design(j, occasion, history, held.astype(np.float64), base[visit, j])
+        if (history.measured[:, j] == 0).sum() < 2 * MINIMUM_CELL:
+            x[:, 1 + j + _FIRST :][:, :_PAST] = 0.0  # too few have a past to go by
         y = held[:, j].astype(np.int64)
-        models.append(choose_logistic(x, y, 2, groups, (1.0, 10.0), light=1 + j))
+        models.append(choose_logistic(x, y, 2, groups, (1.0, 10.0), light=1 + j + _FIRST))
     return Panel(leader, np.asarray(base), tuple(models))
 
 

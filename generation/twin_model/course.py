@@ -23,7 +23,7 @@ from generation.twin_model.memory import History
 from generation.twin_model.outcome import OutcomeModel
 
 LEAVING = "leaving"
-_MOST = 4.0
+_MOST = 5.0
 
 
 class Along(Protocol):
@@ -60,7 +60,7 @@ class MarkerEffect:
     shift: FloatArray
 
     def log_factor(self, x: FloatArray) -> FloatArray:
-        """Log multiplier of the hazard, at most 4 in size, shape (n,)."""
+        """Log multiplier of the hazard, at most 5 in size, shape (n,)."""
         linear = by_tiles(x, self.weights[:, None])[:, 0]
         return np.clip(linear - self.centre, -_MOST, _MOST)
 
@@ -75,11 +75,18 @@ class Course:
         Names of the longitudinal variables that act.
     edges
         Days at which the second and later pieces of time begin.
+    expected
+        Variables that nearly every visit measures: a visit that lacks them tells of the end.
     """
 
     markers: tuple[str, ...]
     edges: FloatArray
     effects: tuple[MarkerEffect, ...]
+    expected: tuple[str, ...] = ()
+
+    def design(self, history: History, log_risk: FloatArray, arm: FloatArray) -> FloatArray:
+        """What the effects' weights are multiplied by, shape (n, p)."""
+        return marker_design(self.markers, self.expected, history, log_risk, arm)
 
     def begin(
         self, outcome: OutcomeModel, features: FloatArray, arm: FloatArray, stream: Stream,
@@ -94,25 +101,36 @@ class Course:
             "markers": list(self.markers),
             "edges": self.edges,
             "effects": [dict(effect.__dict__) for effect in self.effects],
+            "expected": list(self.expected),
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Course:
         """Rebuild from :meth:`state`."""
         effects = tuple(MarkerEffect(**effect) for effect in state["effects"])
-        return cls(tuple(state["markers"]), state["edges"], effects)
+        expected = tuple(state["expected"])
+        return cls(tuple(state["markers"]), state["edges"], effects, expected)
 
 
 def marker_design(
-    markers: tuple[str, ...], history: History, log_risk: FloatArray, arm: FloatArray
+    markers: tuple[str, ...], expected: tuple[str, ...], history: History, log_risk: FloatArray,
+    arm: FloatArray,
 ) -> FloatArray:
-    """Last value of each marker and its change since the first (0 before any), then the rest."""
+    """Last value of each marker and its change since the first (0 before any), then the rest.
+
+    The rest: the share of the expected variables that the last visit lacked, the log hazard given
+    baseline, and the arm.
+    """
     columns = []
     for name in markers:
         memory = history.memory[name]
         known = memory.count > 0
         columns.append(np.where(known, memory.last, 0.0))
         columns.append(np.where(known, memory.last - memory.first, 0.0))
+    if expected:
+        place = [list(history.memory).index(name) for name in expected]
+        lacked = 1 - history.measured[:, place].mean(axis=1)
+        columns.append(np.where(np.isfinite(lacked), lacked, 0.0))
     return np.column_stack([np.zeros((len(log_risk), 0)), *columns, log_risk, arm])
 
 
@@ -215,5 +233,5 @@ class CourseRun:
         return {e.key: day for e, day in zip(self.effects, self.day, strict=True)}
 
     def _factor(self, i: int, effect: MarkerEffect, history: History) -> FloatArray:
-        x = marker_design(self.course.markers, history, self.log_risks[i], self.arm)
+        x = self.course.design(history, self.log_risks[i], self.arm)
         return np.exp(effect.log_factor(x))

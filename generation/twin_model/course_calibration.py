@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,6 @@ from generation.twin_model.course import (
     MarkerEffect,
     ends_observation,
     hazard_of,
-    marker_design,
 )
 from generation.twin_model.course_fitting import Watch
 from generation.twin_model.memory import History
@@ -45,7 +45,7 @@ class Recorder:
         until = np.maximum(until, self.cursor)
         here = (self.grid > self.cursor[:, None]) & (self.grid <= until[:, None])
         for i, effect in enumerate(self.course.effects):
-            x = marker_design(self.course.markers, history, self.log_risks[i], self.arm)
+            x = self.course.design(history, self.log_risks[i], self.arm)
             factor = effect.log_factor(x)[:, None]
             self.factors[i] = np.where(here, factor, self.factors[i])
         self.cursor = until
@@ -119,7 +119,7 @@ def calibrated(
         shift = shifts[effect.key]
         shift[made:] = shift[made - 1]
         effects.append(MarkerEffect(effect.key, effect.weights, effect.centre, shift))
-    return Course(course.markers, course.edges, tuple(effects))
+    return replace(course, effects=tuple(effects))
 
 
 def _removing(outcome: OutcomeModel) -> list[str]:

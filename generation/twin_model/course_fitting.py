@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from generation.assembly import NO_RECORD, TrialArrays
-from generation.tokenizer import FloatArray, IntArray
+from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 from generation.tokenizer_fitting import smooth_quantiles
 from generation.twin_model.course import (
     LEAVING,
@@ -28,7 +28,10 @@ _FOLDS = 5
 _GRID = (0.02, 0.06, 0.2, 0.6, 2.0, 6.0)
 _LIGHT = 0.05
 _STEPS = 12
-_FACTOR = 4.0
+_FACTOR = 5.0
+_STEEPEST = 15.0
+_HALVINGS = 6
+_SELDOM = 0.1
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Counting:
 
 def counting_rows(
     watch: Watch, cut: Stretches, features: FloatArray, arm: FloatArray,
-    markers: tuple[str, ...], edges: FloatArray,
+    markers: tuple[str, ...], expected: tuple[str, ...], edges: FloatArray,
 ) -> Counting:
     """One row a stretch of follow-up before the watched event."""
     # An event on a visit's day comes after the visit.
@@ -139,7 +142,7 @@ def counting_rows(
     ])
     event = watch.event[patient] & (end[rows] <= cut.stop[rows])
     log_risk = watch.hazard.log_risks(own)[:, 0]
-    x = marker_design(markers, cut.history.take(rows), log_risk, arm[patient])
+    x = marker_design(markers, expected, cut.history.take(rows), log_risk, arm[patient])
     piece = np.searchsorted(edges, stop, side="left")
     return Counting(x, np.maximum(exposure, 0.0), event, piece, patient)
 
@@ -150,12 +153,10 @@ def fit_poisson(rows: Counting, penalty: FloatArray) -> tuple[FloatArray, FloatA
     Given the pieces this is the partial likelihood of a counting process with a piecewise
     baseline (Holford, 1980, Biometrics 36).
     """
-    beta, shift = np.zeros(rows.x.shape[1]), np.zeros(rows.exposure.shape[1])
-    events = np.bincount(rows.piece[rows.event], minlength=len(shift))
+    beta = np.zeros(rows.x.shape[1])
+    factor, shift, loss = _profiled(rows, penalty, beta)
     for _ in range(_STEPS):
-        factor = np.exp(np.clip(rows.x @ beta, -_FACTOR, _FACTOR))
-        expected = (factor[:, None] * rows.exposure).sum(axis=0)
-        shift = np.log((events + 0.5) / (expected + 0.5))
+        expected = factor @ rows.exposure
         mean = factor * (rows.exposure @ np.exp(shift))
         gradient = rows.x.T @ (rows.event - mean) - penalty * beta
         weighted = rows.x * mean[:, None]
@@ -165,10 +166,28 @@ def fit_poisson(rows: Counting, penalty: FloatArray) -> tuple[FloatArray, FloatA
         curve = weighted.T @ rows.x - (by_piece / total) @ by_piece.T + np.diag(penalty)
         step = np.linalg.solve(curve + 1e-8 * np.eye(len(beta)), gradient)
         step *= min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
-        beta = beta + step
+        for _ in range(_HALVINGS):
+            moved = _profiled(rows, penalty, beta + step)
+            if moved[2] <= loss:
+                break
+            step = step / 2
+        beta, (factor, shift, loss) = beta + step, moved
         if np.abs(step).max() < 1e-5:
             break
     return beta, shift
+
+
+def _profiled(
+    rows: Counting, penalty: FloatArray, beta: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
+    """Hazard factors, the best log factors of the pieces, and the penalised loss."""
+    linear = np.clip(rows.x @ beta, -_STEEPEST, _STEEPEST)
+    factor = np.exp(linear)
+    expected = factor @ rows.exposure
+    events = np.bincount(rows.piece[rows.event], minlength=rows.exposure.shape[1])
+    shift = np.log((events + 0.5) / (expected + 0.5))
+    loss = expected @ np.exp(shift) - events @ shift - linear[rows.event].sum()
+    return factor, shift, float(loss + 0.5 * (penalty * beta) @ beta)
 
 
 def _held_out(rows: Counting, penalty: FloatArray) -> float:
@@ -247,10 +266,10 @@ def fit_course(
     pieces = int(np.clip(len(times) // _EVENTS_A_PIECE, 1, _MOST_PIECES))
     edges = np.unique(smooth_quantiles(times, pieces + 1)[1:-1])
     edges = edges[edges > 0]
-    markers = _chosen(watched, cut, features, arm, edges)
+    markers, expected = _chosen(watched, cut, features, arm, edges), _expected(cut.history)
     effects = []
     for watch in watched:
-        rows = counting_rows(watch, cut, features, arm, markers, edges)
+        rows = counting_rows(watch, cut, features, arm, markers, expected, edges)
         if rows.event.sum() < FEWEST_EVENTS:
             continue
         weights = fit_effect(rows, 2 * len(markers))
@@ -258,7 +277,15 @@ def fit_course(
             at_risk = rows.exposure.sum(axis=1)
             centre = float(at_risk @ (rows.x @ weights) / at_risk.sum())
             effects.append(MarkerEffect(watch.key, weights, centre, np.zeros(len(edges) + 1)))
-    return Course(markers, edges, tuple(effects)) if effects else None
+    return Course(markers, edges, tuple(effects), expected) if effects else None
+
+
+def _expected(history: History) -> tuple[str, ...]:
+    """Variables that nearly every visit measures, but not all."""
+    seen = history.measured[np.isfinite(history.measured).all(axis=1)]
+    lacks = (1 - seen).sum(axis=0)
+    usual = (lacks >= MINIMUM_CELL) & (lacks <= _SELDOM * len(seen))
+    return tuple(name for name, kept in zip(history.memory, usual, strict=True) if kept)
 
 
 def _chosen(
@@ -270,7 +297,7 @@ def _chosen(
         return names
     best = np.zeros(len(names))
     for watch in watched:
-        rows = counting_rows(watch, cut, features, arm, names, edges)
+        rows = counting_rows(watch, cut, features, arm, names, (), edges)
         mean = rows.exposure.sum(axis=1)
         excess = rows.event - mean
         x = rows.x[:, : 2 * len(names)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from generation.assembly import NO_RECORD, TrialArrays
 from generation.tokenizer import FloatArray
-from generation.twin_model.course import LEAVING, Clock, Course, hazard_of, marker_design
+from generation.twin_model.course import LEAVING, Clock, Course, hazard_of
 from generation.twin_model.hazards import Hazard
 from generation.twin_model.memory import History
 from generation.twin_model.outcome import OutcomeModel, observed_until
@@ -190,7 +190,7 @@ class EventScore:
         """Go on to a day, knowing what is known."""
         until = np.maximum(until, self.cursor)
         for effect, part in zip(self.course.effects, self.parts, strict=True):
-            x = marker_design(self.course.markers, history, part.log_risk, self.arm)
+            x = self.course.design(history, part.log_risk, self.arm)
             log = effect.log_factor(x)
             low, high = np.minimum(self.cursor, part.day), np.minimum(until, part.day)
             part.spent += np.exp(log) * (part.clock.at(high) - part.clock.at(low))

@@ -47,8 +47,9 @@ class ValueModel:
         than its neighbours are. `move`, `spread` and `residuals` then tell of the other visits.
     reach
         Lowest and highest change, and log scale, that are predicted: a hundredth of the training
-        visits lies beyond either end. After a gap that hardly any patient had, a slope learnt from
-        others would otherwise carry on without end.
+        visits lies beyond either end, and the way back to the patient's mean is open. After a gap
+        that hardly any patient had, a slope learnt from others would otherwise carry on without
+        end.
     """
 
     lens: Lens
@@ -114,7 +115,9 @@ class ValueModel:
         memory = history.memory[self.name]
         filled = _filled(memory, self.start, self.swing, occasion)
         change = self.move.predict(_design(occasion, filled, memory, others))
-        centre = filled.last + np.clip(change, *self.reach[:2])
+        back = filled.mean - filled.last
+        low, high = self.reach[0] + np.minimum(back, 0.0), self.reach[1] + np.maximum(back, 0.0)
+        centre = filled.last + np.clip(change, low, high)
         if self.spread is None:
             return centre, np.zeros(len(centre))
         spread = self.spread.predict(_spread_design(occasion, filled, memory))

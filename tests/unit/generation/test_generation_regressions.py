@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from generation.twin_model.ridge import fit_logistic, fit_ridge, softmax
+from generation.twin_model.course_fitting import Counting, fit_poisson
+from generation.twin_model.ridge import fit_binary, fit_logistic, fit_ridge, softmax
 
 
 def _data(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
@@ -44,3 +45,30 @@ def test_logistic_probabilities_agree_with_scikit_learn() -> None:
     ours = softmax(fit_logistic(x, code, 3, penalty=1.0).predict(x))
     theirs = LogisticRegression(C=1.0, max_iter=1000).fit(x, code).predict_proba(x)
     assert ours == pytest.approx(theirs, abs=0.02)
+
+
+def test_nearly_separated_classes_still_find_their_penalised_optimum() -> None:
+    rng = np.random.default_rng(11)
+    rare = rng.random(900) < 0.03
+    x = np.column_stack([rare, rare & (rng.random(900) < 0.9), rng.normal(size=900)]).astype(float)
+    y = (~rare | (rng.random(900) < 0.05)).astype(float)
+    penalty = np.array([0.01, 0.01, 1.0])
+    slopes, intercept = fit_binary(x, y, penalty)
+    scale = x.std(axis=0)
+    left = y - 1 / (1 + np.exp(-(x @ slopes + intercept)))
+    gradient = ((x - x.mean(axis=0)) / scale).T @ left - penalty * slopes * scale
+    assert np.abs(gradient).max() < 1e-2
+
+
+def test_counting_process_regression_finds_its_optimum_with_a_strong_rare_marker() -> None:
+    rng = np.random.default_rng(12)
+    n = 1500
+    x = np.column_stack([rng.random(n) < 0.02, rng.normal(size=n)]).astype(float)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    exposure = np.full((n, 1), 0.02)
+    chance = 1 - np.exp(-0.02 * np.exp(0.8 * x[:, 0] + 0.7 * x[:, 1]))
+    event = rng.random(n) < chance
+    rows = Counting(x, exposure, event, np.zeros(n, dtype=np.int64), np.arange(n))
+    beta, shift = fit_poisson(rows, np.array([0.1, 0.1]))
+    mean = np.exp(x @ beta) * 0.02 * np.exp(shift[0])
+    assert np.abs(x.T @ (event - mean) - 0.1 * beta).max() < 1e-2

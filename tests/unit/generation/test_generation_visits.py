@@ -9,7 +9,7 @@ from generation import fit
 from generation.randomness import Stream
 from generation.twin_model.attendance import GapModel, fit_gaps, fit_panel
 from generation.twin_model.conformal import LEVELS, Calibration, between, scores, summarised
-from generation.twin_model.course import Clock, Course, CourseRun, MarkerEffect
+from generation.twin_model.course import Clock, Course, CourseRun, MarkerEffect, marker_design
 from generation.twin_model.hazards import Hazard
 from generation.twin_model.memory import History, Occasion
 from generation.twin_model.model import TwinModel
@@ -102,6 +102,32 @@ def test_a_panel_is_measured_together_and_never_empty() -> None:
     assert drawn[~drawn[:, 0], 2].all()
 
 
+def test_what_hardly_ever_lacks_is_not_said_to_stay_away() -> None:
+    here, history = _visits(900)
+    rng = np.random.default_rng(6)
+    everyone = np.ones(900, dtype=bool)
+    known = {name: rng.normal(size=900) for name in "ABC"}
+    known["B"][:3] = np.nan
+    history = history.see(np.zeros(900), everyone, known, True, everyone)
+    held = np.column_stack([everyone, rng.random(900) < 0.95, everyone])
+    held[:3, 1] = False
+    panel = fit_panel(here, history, held, np.zeros(900, dtype=np.int64), 1, False, np.arange(900))
+    chance = panel.chance(1, here, history, held.astype(np.float64), 0)
+    assert chance.min() > 0.8
+
+
+def test_a_visit_that_lacks_the_expected_raises_the_hazard_alone() -> None:
+    history = History.empty(("A", "B"), 3)
+    nothing = np.zeros((3, 0))
+    before = marker_design((), ("B",), history, np.zeros(3), nothing)
+    assert before[:, 0].tolist() == [0.0, 0.0, 0.0]
+    came = np.array([True, True, False])
+    values = {"A": np.array([1.0, 1.0, np.nan]), "B": np.array([1.0, np.nan, np.nan])}
+    history = history.see(np.full(3, 5.0), came, values, True, came)
+    after = marker_design((), ("B",), history, np.zeros(3), nothing)
+    assert after[:, 0].tolist() == [0.0, 1.0, 0.0]
+
+
 def _outcome() -> OutcomeModel:
     nothing = np.zeros(0)
     flat = Hazard(nothing, nothing, np.array([0.0, 1000.0]), np.array([0.0, 10.0]), 0.01)
@@ -113,9 +139,7 @@ def _course(weight: float, n: int) -> CourseRun:
     effect = MarkerEffect("death:1", np.array([weight, 0.0, 0.0]), 0.0, np.zeros(2))
     course = Course(("A",), np.array([40.0]), (effect,))
     nothing = np.zeros((n, 0))
-    return course.begin(
-        _outcome(), nothing, nothing, Stream(5, "twin"), np.arange(n), 0.0, True
-    )
+    return course.begin(_outcome(), nothing, nothing, Stream(5, "twin"), np.arange(n), 0.0, True)
 
 
 def test_without_an_effect_events_come_as_their_hazard_has_them() -> None:
@@ -123,9 +147,7 @@ def test_without_an_effect_events_come_as_their_hazard_has_them() -> None:
     history = History.empty(("A",), n)
     for day in (10.0, 25.0, np.inf):
         run.advance(history, np.full(n, day))
-    drawn, _ = _outcome().draw_events(
-        np.zeros((n, 0)), Stream(5, "twin"), np.arange(n)
-    )["death"]
+    drawn, _ = _outcome().draw_events(np.zeros((n, 0)), Stream(5, "twin"), np.arange(n))["death"]
     # Recorded days lie on a grid of a thousandth.
     assert run.latent()["death:1"] == pytest.approx(drawn, abs=1e-3)
     assert run.bound() == pytest.approx(drawn, abs=1e-3)
