@@ -87,7 +87,11 @@ def subject_names(
     patients: npt.NDArray[np.int64], prefix: str = "S"
 ) -> npt.NDArray[np.object_]:
     """Names of synthetic patients by their numbers from 0: ``S-000001`` is number 0."""
-    return np.array([f"{prefix}-{k + 1:06d}" for k in patients.tolist()], dtype=object)
+    thousands, rest = np.divmod(patients + 1, 1000)
+    heads, which = np.unique(thousands, return_inverse=True)
+    begun = np.array([f"{prefix}-{k:03d}" for k in heads.tolist()], dtype=object)
+    ends = np.array([f"{k:03d}" for k in range(1000)], dtype=object)
+    return np.asarray(begun[which.ravel()] + ends[rest], dtype=object)
 
 
 def subject_numbers(names: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:

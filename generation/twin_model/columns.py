@@ -196,10 +196,15 @@ class BaselineColumns:
 
         Numbers: rank, robust z, missing flag, observed flag; categories: one-hot, flag.
         """
-        codec, codes = self.codecs[column], encoded.codes[:, column]
+        return self.inputs_of(column, encoded.codes[:, column], encoded.numbers[:, column])
+
+    def inputs_of(
+        self, column: int, codes: IntArray, numbers: FloatArray
+    ) -> npt.NDArray[np.float32]:
+        """`inputs` of a column whose tokens and numbers are given, (n,) each."""
+        codec = self.codecs[column]
         seen = (codes >= 0)[:, None]
         if isinstance(codec, NumericCodec):
-            numbers = encoded.numbers[:, column]
             rank = 2 * codec.rank(numbers, codes) - 1
             lost = codes >= codec.bins
             block = np.column_stack([

@@ -107,7 +107,7 @@ class Copula:
         p = len(self.columns)
         blocks = [columns.inputs(encoded, c) for c in range(len(columns))]
         inputs = np.concatenate([np.zeros((len(encoded.codes), 0)), *blocks], axis=1)
-        z, seen = self._scores(inputs)
+        z, seen = self.scores(inputs)
         both = seen.T.astype(np.float64) @ seen
         z = z - np.sum(z, axis=0) / np.maximum(seen.sum(axis=0), 1)
         z = np.where(seen, z, 0.0)
@@ -135,15 +135,15 @@ class Copula:
         if not len(places):
             return np.zeros((len(inputs), 0))
         mine = self.owner == places[0]
-        z, seen = self._scores(inputs)
-        slopes, variance = self._regression(correlation.astype(np.float64), int(places[0]), seen)
+        z, seen = self.scores(inputs)
+        slopes, variance = self.regression(correlation.astype(np.float64), int(places[0]), seen)
         mean = np.sum(slopes * z, axis=1)[:, None]
         score = self.score[mine]
         raw = mean * score / variance - score**2 * (1 / variance - 1) / 2
         tilted = np.exp(raw + self.log_share[mine])
         return np.asarray(raw - np.log(tilted.sum(axis=1, keepdims=True)))
 
-    def _regression(
+    def regression(
         self, correlation: FloatArray, target: int, seen: npt.NDArray[np.bool_]
     ) -> tuple[FloatArray, FloatArray]:
         """Slopes (n, p) and residual variance (n, 1) of a score on the observed ones."""
@@ -158,7 +158,7 @@ class Copula:
         variance = np.clip(1 - np.sum(slopes * cross, axis=1), LEAST_VARIANCE, 1.0)
         return slopes[which], variance[which, None]
 
-    def _scores(
+    def scores(
         self, inputs: FloatArray | npt.NDArray[np.float32]
     ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """Scores of the observed columns (0 otherwise), and whether each is observed, (n, p)."""

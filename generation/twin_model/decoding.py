@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,9 @@ from generation.cart_columns import Bound, inside, plausible, region_of
 from generation.randomness import Stream, decision_id, integer_seed
 from generation.tokenizer import FloatArray, IntArray, NumericCodec, Region
 from generation.twin_model.columns import BaselineColumns, Encoded
+from generation.twin_model.drawing import WholeDraw
 from generation.twin_model.network import Network
-from generation.twin_model.orders import drawing_orders
+from generation.twin_model.orders import drawing_orders, early_columns
 
 CANDIDATES = 16
 _LOT = 4096
@@ -110,6 +112,8 @@ class BaselineSampler:
             start, probability, share = self._restricted(patients, stream, regions, start)
         if only_bounds:
             return BaselineDraw(start, probability, share)
+        if not regions and self.whole is not None and not np.any(start.codes >= 0):
+            return BaselineDraw(self.whole.draw(patients, stream), 1.0, 1.0)
         encoded = start.copy()
         for order, rows in self._by_order(patients, stream):
             free = [c for c in order if c not in regions]
@@ -117,6 +121,11 @@ class BaselineSampler:
             found, _ = self._chain(part, free, {}, start.take(rows))
             encoded.codes[rows], encoded.numbers[rows] = found.codes, found.numbers
         return BaselineDraw(encoded, probability, share)
+
+    @cached_property
+    def whole(self) -> WholeDraw | None:
+        """The fast way for patients of whom nothing is known; None where there is none."""
+        return WholeDraw.of(self.schema, self.columns, self.network)
 
     def _parted(self, bounds: dict[str, Bound]) -> tuple[dict[str, Bound], dict[str, Bound]]:
         """Conditions on drawn columns, and on those that are computed from them."""
@@ -171,7 +180,7 @@ class BaselineSampler:
 
     def _by_order(self, patients: IntArray, stream: Stream) -> list[tuple[list[int], IntArray]]:
         """The orders, each with the rows of the patients whose order it is, in lots."""
-        orders = drawing_orders(len(self.columns))
+        orders = drawing_orders(len(self.columns), early=early_columns(self.columns))
         place = stream.uniform(patient=patients, decision=decision_id("order"))
         mine = (place * len(orders)).astype(np.int64)
         lots = []

@@ -25,18 +25,19 @@ def follow(
 ) -> None:
     """Draw what follows a day, in place; see `TwinModel.simulate`."""
     columns, stream, patients = model.sampler.columns, request.stream, request.patients
-    setting = setting_of(model, arrays, encoded, request)
-    rich = np.concatenate([columns.features(encoded, True), setting.arm], axis=1)
+    arm = arm_features(arrays.arm, model.card.arms)
+    rich = np.concatenate([columns.features(encoded, True), arm], axis=1)
     since = after or 0.0
     course, run = model.parts.course, None
     if course is not None and model.visits is not None:
         run = course.begin(
-            model.outcome, rich, setting.arm, stream, patients, since, request.dropout
+            model.outcome, rich, arm, stream, patients, since, request.dropout
         )
     latent = run.latent() if run else None
     events, leaving = _hazards(model, rich, request, since, known, latent)
     if model.visits is not None:
         arrays.follow_up = model.outcome.close(leaving, events)
+        setting = setting_of(model, arrays, encoded, request)
         end = model.visits.run(arrays, setting, after, request.dropout, run)
         if run is not None:
             events, leaving = _hazards(model, rich, request, since, known, run.latent())

@@ -15,6 +15,7 @@ _KNOTS = 120
 _AT_RISK_SHARE = 0.03
 _MOST_SHIFT = 3.0
 _TILE = 256
+_AT_ONCE = 2048  # rows whose arrays stay in a core's own cache
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,10 @@ class Hazard:
 
     def log_risks(self, features: FloatArray) -> FloatArray:
         """Log relative hazard of each patient in each of the P pieces of time, shape (n, P)."""
+        parts = [features[i : i + _AT_ONCE] for i in range(0, max(len(features), 1), _AT_ONCE)]
+        return np.concatenate([self._log_risks(part) for part in parts])
+
+    def _log_risks(self, features: FloatArray) -> FloatArray:
         linear = by_tiles(features - self.centre, self.beta[:, None])
         if self.shift is not None:
             linear = linear + self.shift.log_shift(features)
@@ -160,7 +165,8 @@ class Hazard:
         self, features: FloatArray, uniform: FloatArray, after: FloatArray | float = 0.0
     ) -> FloatArray:
         """Event days later than `after`, by inverting the survival function."""
-        return self.invert_for(features, self.cumulative(features, after) - np.log(uniform))
+        spent = self.cumulative(features, after) if np.any(after) else 0.0
+        return self.invert_for(features, spent - np.log(uniform))
 
     def log_survival(self, features: FloatArray, day: FloatArray | float) -> FloatArray:
         """Log-probability of no event up to a day."""

@@ -210,8 +210,9 @@ class TwinModel(Model):
         drawn = self.sampler.draw(request.patients, request.stream, bounds)
         labels = arm_labels(columns, drawn.encoded, arms, request.patients, request.stream)
         arrays = self.empty(drawn.encoded, labels)
-        setting = setting_of(self, arrays, drawn.encoded, request)
-        write_day_zero(arrays, columns, drawn.encoded, self.visits, setting)
+        if columns.visit_of:
+            setting = setting_of(self, arrays, drawn.encoded, request)
+            write_day_zero(arrays, columns, drawn.encoded, self.visits, setting)
         self.simulate(arrays, drawn.encoded, request, None, {})
         report = SamplingReport(
             asked.n, self.card.n_train, probability, drawn.effective_share,

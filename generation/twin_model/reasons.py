@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from generation.assembly import TrialArrays
 from generation.cart import pick
@@ -48,8 +49,8 @@ class EndReasons:
 
         Without dropout everyone gets the commonest reason of their phase.
         """
-        index = {name: k for k, name in enumerate(self.arms)}
-        column = np.array([index.get(a, len(self.arms)) for a in arm], dtype=np.int64)
+        # An unknown arm is at -1: the last column, all arms together.
+        column = pd.Index(self.arms, dtype=object).get_indexer(pd.Index(arm, dtype=object))
         names = np.array([*self.reasons, None], dtype=object)
         share = self.share[phase, column]
         chosen = pick(share, place) if dropout else share.argmax(axis=1)

@@ -29,7 +29,7 @@ from generation.twin_model.columns import BaselineColumns, Encoded
 from generation.twin_model.copula import Copula
 from generation.twin_model.net_settings import NetSettings, Shape
 from generation.twin_model.network import Network
-from generation.twin_model.orders import drawing_orders
+from generation.twin_model.orders import drawing_orders, early_columns
 from generation.twin_model.training_batches import MaskedBatches, mixed_masks, prefixes
 from generation.twin_model.training_checkpoint import (
     Binding,
@@ -90,7 +90,7 @@ def train_network(
     held_out = [np.flatnonzero(part == m % _PARTS) for m in range(members)]
     copula = Copula.of(columns)
     correlation = copula.fit(columns, encoded)
-    orders = drawing_orders(len(columns))
+    orders = drawing_orders(len(columns), early=early_columns(columns))
     heads, weights = begin(architecture, columns, members, shape, seed)
     if start is not None:
         weights = {name: torch.from_numpy(start.weights[name].copy()) for name in weights}

@@ -24,8 +24,8 @@ ARCHITECTURES = sorted(NETWORKS)
 
 
 @cache
-def baseline() -> tuple[BaselineColumns, Encoded]:
-    trial = simulated_trial(120, seed=5)
+def baseline(patients: int = 120) -> tuple[BaselineColumns, Encoded]:
+    trial = simulated_trial(patients, seed=5)
     arrays = to_arrays(trial)
     columns = BaselineColumns.fit(trial.schema, arrays, (), False)
     return columns, columns.encode(arrays)
@@ -129,7 +129,7 @@ def test_training_lowers_the_held_out_loss_and_is_the_same_twice() -> None:
     nets, losses = [], []
     for epochs in (1, 9, 9):
         settings = NetSettings(members=2, epochs=epochs, architecture="transformer")
-        network, metrics = train_network(*baseline(), seed=1, settings=settings)
+        network, metrics = train_network(*baseline(400), seed=1, settings=settings)
         nets.append(network.digest())
         losses.append(metrics["held_out_loss"])
     assert nets[1] == nets[2] != nets[0]
