@@ -27,6 +27,7 @@ from extraction.records.constraints import (
     ComputedRule,
     Constraint,
     NoneAfter,
+    NumberRule,
     computed_in_turn,
     rows_of,
 )
@@ -85,7 +86,7 @@ class Constrained:
     def checks(self, cohort: Cohort) -> dict[str, BoolArray]:
         """Whether each patient meets each constraint, by what a message calls it; each (n,)."""
         found = {rule.title: rule.met(cohort) for rule in self.rules}
-        for rule in self.computed:
+        for rule in (r for r in self.computed if isinstance(r, NumberRule)):
             found[f"plausible range of {rule.target_column}"] = _plausible(cohort, rule)
         return found
 
@@ -249,7 +250,7 @@ def _computed(cohort: Cohort, rule: ComputedRule, history: Cohort | None) -> Coh
     name = rule.target_column
     place, day, frame = rows_of(cohort, rule.columns_used)
     value = rule.compute(frame)
-    known = frame[name].notna().to_numpy() & np.isfinite(value)
+    known = frame[name].notna().to_numpy() & pd.notna(value)
     if cohort.schema.variable(name).role != "longitudinal":
         if history is not None and history.subjects[name].notna().all():
             return cohort
@@ -264,9 +265,10 @@ def _computed(cohort: Cohort, rule: ComputedRule, history: Cohort | None) -> Coh
     )
     keys = pd.MultiIndex.from_arrays([cohort.positions(rows), rows["day"]])
     looked = fresh.reindex(keys).to_numpy()
-    mine = (rows["variable"] == name).to_numpy() & np.isfinite(looked)
+    mine = (rows["variable"] == name).to_numpy() & pd.notna(looked)
+    column = "value" if cohort.schema.variable(name).numeric else "text"
     return replace(
-        cohort, observations=rows.assign(value=np.where(mine, looked, rows["value"]))
+        cohort, observations=rows.assign(**{column: np.where(mine, looked, rows[column])})
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .constraints import Derived, Sum, find_computed
+from .constraints import Derived, Grade, Grouping, Sum, find_computed, find_determined
 from .errors import InputError, nearest
 from .flat import CENSORED_WORDS, as_category, refuse_repeats
 from .schema import CohortSchema, Endpoint, Kind, Variable
@@ -49,7 +49,8 @@ def propose_schema(
     count, other numbers a continuous one, few words a categorical one. Dates and columns of many
     words are left out, which the notes say; where `subject` is not named, the first column that
     tells all rows apart is taken for the subjects' identifier. A number that is exactly the sum,
-    product or ratio of others in all of at least 50 complete rows becomes a constraint. The
+    product or ratio of others in all of at least 50 complete rows becomes a constraint, and so
+    does a column of categories that grades a number or groups another column's categories. The
     control arm is the one that is called so (placebo, control, none, 0, ...), or no arm.
     """
     refuse_repeats(frame, "guess")
@@ -80,17 +81,28 @@ def propose_schema(
         variables.append(Variable(name=str(arm), kind="categorical", role="arm", categories=arms))
     endpoints = () if event is None else (_endpoint(frame[event], str(time)),)
     numbers = [v.name for v in variables if v.numeric]
-    rules = find_computed(frame.rename(columns=str), numbers)
+    rules = (*find_computed(frame.rename(columns=str), numbers), *_determined(frame, variables))
     schema = CohortSchema(
         variables=tuple(variables),
         arms=arms,
         control_arm=_control(arms),
         endpoints=endpoints,
-        constraints=tuple(r for r in rules if isinstance(r, Sum | Derived)),
+        constraints=tuple(r for r in rules if isinstance(r, Sum | Derived | Grade | Grouping)),
     )
     left = [c for c, v in guessed if v.role == "identifier" and c != subject]
     notes = [f"column {c} is left out: {_why_left_out(frame[c])}" for c in left]
     return Proposal(schema, (*notes, *_note_of_control(schema)))
+
+
+def _determined(frame: pd.DataFrame, variables: Sequence[Variable]) -> tuple[Grade | Grouping, ...]:
+    table = frame.rename(columns=str)
+    levels = {
+        v.name: v.categories
+        for v in variables
+        if not v.numeric and v.role == "baseline" and v.categories
+    }
+    labelled = table.assign(**{name: table[name].map(as_category) for name in levels})
+    return find_determined(labelled, [v.name for v in variables if v.numeric], levels)
 
 
 def _why_left_out(values: pd.Series) -> str:

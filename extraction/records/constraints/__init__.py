@@ -5,14 +5,15 @@ and what follows a terminal endpoint by construction, the others by drawing agai
 """
 
 from .coherence import computed_in_turn, constraint_faults
-from .discovery import find_computed
+from .determined import Grade, Grouping
+from .discovery import find_computed, find_determined
 from .kinds import (
     ColumnRule,
     Combinations,
     ComputedRule,
-    Constraint,
     Derived,
     NoneAfter,
+    NumberRule,
     Order,
     Rows,
     Rule,
@@ -21,6 +22,7 @@ from .kinds import (
     rows_of,
 )
 from .report import all_met, violations
+from .union import Constraint
 
 __all__ = [
     "ColumnRule",
@@ -28,7 +30,10 @@ __all__ = [
     "ComputedRule",
     "Constraint",
     "Derived",
+    "Grade",
+    "Grouping",
     "NoneAfter",
+    "NumberRule",
     "Order",
     "Rows",
     "Rule",
@@ -38,6 +43,7 @@ __all__ = [
     "computed_in_turn",
     "constraint_faults",
     "find_computed",
+    "find_determined",
     "rows_of",
     "violations",
 ]

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import nearest
+from .determined import Grade, Grouping
 from .kinds import (
     ColumnRule,
     Combinations,
     ComputedRule,
-    Constraint,
     Derived,
     NoneAfter,
+    NumberRule,
     Order,
     Rule,
     Sum,
     VisitOrder,
 )
+from .union import Constraint
 
 if TYPE_CHECKING:
     from ..schema import CohortSchema, Variable
@@ -46,7 +48,10 @@ def constraint_faults(schema: CohortSchema) -> list[str]:
         *_cycle("computed columns", _computed_edges(computed)),
         *_cycle("order constraints", [(a, b) for r in orders for a, b in pairwise(r.columns)]),
         *_disjoint_orders(orders, known),
-        *(text for rule in computed for text in _disjoint_computed(rule, known)),
+        *(
+            text for rule in computed if isinstance(rule, NumberRule)
+            for text in _disjoint_computed(rule, known)
+        ),
         *_empty_combinations([r for r in schema.constraints if isinstance(r, Combinations)]),
     ]
 
@@ -107,19 +112,36 @@ def _column_faults(rule: ColumnRule, known: Mapping[str, Variable]) -> Iterable[
                 f"column {variable.name} has role {variable.role}; "
                 "a baseline or longitudinal variable is needed"
             )
-        elif variable.numeric == isinstance(rule, Combinations):
+        elif variable.numeric == _of_categories(rule, variable.name):
             need = "categories" if variable.numeric else "numbers"
             yield f"column {variable.name} is {variable.kind}; {need} are needed"
     if len({v.role == "longitudinal" for v in found}) > 1:
         yield "it mixes static and longitudinal columns; use columns of one sort"
+    yield from _category_faults(_levels_used(rule), known)
+
+
+def _of_categories(rule: ColumnRule, column: str) -> bool:
+    """Whether a constraint takes a column to be one of categories."""
+    if isinstance(rule, Grade):
+        return column == rule.target
+    return isinstance(rule, Combinations | Grouping)
+
+
+def _levels_used(rule: ColumnRule) -> dict[str, set[str]]:
+    """Categories that a constraint names, by column."""
+    if isinstance(rule, Grade | Grouping):
+        return {name: set(levels) for name, levels in rule.levels_used.items()}
     if isinstance(rule, Combinations):
-        yield from _category_faults(rule, known)
+        return {name: {row[k] for row in rule.allowed} for k, name in enumerate(rule.columns)}
+    return {}
 
 
-def _category_faults(rule: Combinations, known: Mapping[str, Variable]) -> Iterable[str]:
-    for k, name in enumerate(rule.columns):
+def _category_faults(
+    used: Mapping[str, set[str]], known: Mapping[str, Variable]
+) -> Iterable[str]:
+    for name, levels in used.items():
         allowed = set((known[name].categories if name in known else None) or ())
-        unknown = {row[k] for row in rule.allowed} - allowed
+        unknown = levels - allowed
         if allowed and unknown:
             yield (
                 f"{len(unknown)} value(s) of column {name} are no category of it; "
@@ -176,7 +198,7 @@ def _disjoint_orders(orders: Sequence[Order], known: Mapping[str, Variable]) -> 
     return faults
 
 
-def _disjoint_computed(rule: ComputedRule, known: Mapping[str, Variable]) -> Iterable[str]:
+def _disjoint_computed(rule: NumberRule, known: Mapping[str, Variable]) -> Iterable[str]:
     """Tell of a target whose plausible range its inputs cannot reach."""
     low, high = _reach(rule, {name: _range(known[name]) for name in rule.inputs})
     bottom, top = _range(known[rule.target_column])
@@ -189,7 +211,7 @@ def _disjoint_computed(rule: ComputedRule, known: Mapping[str, Variable]) -> Ite
         )
 
 
-def _reach(rule: ComputedRule, ranges: Mapping[str, Range]) -> Range:
+def _reach(rule: NumberRule, ranges: Mapping[str, Range]) -> Range:
     """Smallest and largest value that a computed column can take; infinite where unknown."""
     if isinstance(rule, Sum):
         return sum(r[0] for r in ranges.values()), sum(r[1] for r in ranges.values())

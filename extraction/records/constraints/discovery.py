@@ -1,20 +1,22 @@
-"""Find numeric columns of a table that others determine exactly: sums, products, ratios.
+"""Find columns of a table that others determine exactly: sums, products, ratios; grades, groups.
 
 Twelve rows rule out nearly every relation at once; what is left is proved on every complete row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, permutations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations, islice, pairwise, permutations
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .determined import Grade, Grouping, score
 from .kinds import ComputedRule, Derived, Sum
 
 FEWEST_PATIENTS = 50
+FEWEST_OF_A_LEVEL = 5
 _MOST_COLUMNS = 24
 _MOST_PARTS = 4
 _LEAST_DISTINCT = 8
@@ -143,3 +145,95 @@ def _decimals(values: FloatArray) -> int | None:
         if np.allclose(known, np.round(known, places), rtol=0, atol=1e-9):
             return places
     return None
+
+
+def find_determined(
+    frame: pd.DataFrame, numbers: Sequence[str], categories: Mapping[str, Sequence[str]]
+) -> tuple[Grade | Grouping, ...]:
+    """Constraints that compute a column of categories and hold in every complete row.
+
+    Parameters
+    ----------
+    frame
+        One row a patient, categories as words.
+    numbers
+        Numeric columns, the first 24 of which are tried by themselves and in sums of two.
+    categories
+        Columns of categories and their levels.
+
+    Returns
+    -------
+    tuple
+        At most one constraint a target; a target determines no other column. A group has fewer
+        levels than the column that it groups. Each holds in all of at least 50 complete rows,
+        with five rows or more in every level that occurs.
+    """
+    values = {c: frame[c].to_numpy(dtype=np.float64, na_value=np.nan) for c in numbers}
+    tried = [c for c in numbers if len(np.unique(values[c][np.isfinite(values[c])])) > 2]
+    tried = tried[:_MOST_COLUMNS]
+    sums = [(c,) for c in tried] + list(combinations(tried, 2))
+    found: list[Grade | Grouping] = []
+    for target, levels in reversed(list(categories.items())):
+        determined = {r.target for r in found}
+        free = [c for c in categories if c not in determined and c != target]
+        if any(isinstance(r, Grouping) and r.column == target for r in found):
+            continue
+        rules: Iterator[Grade | Grouping] = chain(
+            _groupings(frame, target, free), _grades(frame, target, levels, sums)
+        )
+        found += islice(rules, 1)
+    return tuple(found)
+
+
+def _groupings(frame: pd.DataFrame, target: str, free: Sequence[str]) -> Iterator[Grouping]:
+    """Columns whose categories determine the target."""
+    have = frame[target].astype(object)
+    for column in free:
+        pairs = pd.DataFrame({"from": frame[column], "to": have})
+        if (pairs["from"].isna() & pairs["to"].notna()).any():
+            continue
+        counts = pairs.dropna().value_counts()
+        source = counts.index.get_level_values("from")
+        few = counts.index.get_level_values("to").nunique()
+        enough = counts.sum() >= FEWEST_PATIENTS and counts.min() >= FEWEST_OF_A_LEVEL
+        if enough and source.is_unique and 1 < few < len(source):
+            groups = {str(a): str(b) for a, b in sorted(counts.index)}
+            yield Grouping.model_validate({"target": target, "column": column, "groups": groups})
+
+
+def _grades(
+    frame: pd.DataFrame, target: str, levels: Sequence[str], sums: Sequence[tuple[str, ...]]
+) -> Iterator[Grade]:
+    """Numbers or sums of two in whose order the target's levels follow each other."""
+    have = frame[target].astype(object)
+    seen = have.notna().to_numpy()
+    counts = have[seen].value_counts()
+    if not 1 < len(counts) <= len(levels) or counts.min() < FEWEST_OF_A_LEVEL:
+        return
+    code = np.where(seen, pd.Index(counts.index).get_indexer(pd.Index(have)), -1)
+    # A sum of two can part two levels by chance; a number alone hardly can.
+    for columns in sums if len(counts) > 2 else [c for c in sums if len(c) == 1]:
+        total = score(frame, columns)
+        known = np.isfinite(total)
+        if (known != seen).any() or seen.sum() < FEWEST_PATIENTS:
+            continue
+        low, high = (
+            np.array([f(total[code == k]) for k in range(len(counts))]) for f in (np.min, np.max)
+        )
+        order = np.argsort(low)
+        if (high[order][:-1] < low[order][1:]).all():
+            cuts = tuple(_roundest(high[a], low[b]) for a, b in pairwise(order))
+            named = tuple(str(counts.index[k]) for k in order)
+            yield Grade.model_validate(
+                {"target": target, "columns": columns, "cuts": cuts, "levels": named}
+            )
+
+
+def _roundest(below: float, reached: float) -> float:
+    """Roundest number above one value and not above the next."""
+    for places in range(-3, 10):
+        unit = 10.0**-places
+        rounded = round(float(np.floor(reached / unit + 1e-9)) * unit, max(places, 0))
+        if below < rounded <= reached:
+            return rounded
+    return reached

@@ -6,7 +6,7 @@ A constraint with a missing part is met: nothing speaks against it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -115,6 +115,14 @@ class ComputedRule(ColumnRule):
         return (self.target_column, *self.inputs)
 
     @abstractmethod
+    def compute(self, frame: pd.DataFrame) -> FloatArray | npt.NDArray[np.object_]:
+        """Return the target of each row, missing where an input is."""
+
+
+class NumberRule(ComputedRule):
+    """A constraint that fixes a column of numbers."""
+
+    @abstractmethod
     def compute(self, frame: pd.DataFrame) -> FloatArray:
         """Return the target of each row, NaN where an input is missing."""
 
@@ -129,7 +137,7 @@ class ComputedRule(ColumnRule):
         return np.asarray(~(np.abs(have - want) > self.slack(want)))
 
 
-class Sum(ComputedRule):
+class Sum(NumberRule):
     """A total that is the sum of its parts."""
 
     kind: Literal["sum"] = "sum"
@@ -160,7 +168,7 @@ class Sum(ComputedRule):
         return np.asarray(self.tolerance + _RELATIVE * np.abs(target))
 
 
-class Derived(ComputedRule):
+class Derived(NumberRule):
     """target = factor * product of numerators / (product of denominators) ** power, rounded.
 
     Body-mass index from kilogrammes and centimetres:
@@ -298,11 +306,6 @@ class NoneAfter(Rule):
             after = rows[column].to_numpy(dtype=np.float64) > last[place]
             late |= _any_row(place, after & (place >= 0), n)
         return ~late, np.isfinite(last)
-
-
-Constraint = Annotated[
-    Order | Sum | Derived | Combinations | VisitOrder | NoneAfter, Field(discriminator="kind")
-]
 
 
 class Rows(NamedTuple):

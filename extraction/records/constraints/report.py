@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .kinds import Constraint
+from .union import Constraint
 
 if TYPE_CHECKING:
     from ..cohort import Cohort
