@@ -96,7 +96,7 @@ def type_adverse_events(draft: Draft) -> None:
         if match.payload:
             first_cue.setdefault(draft.opening[match.start], match.start)
     for mention in draft.mentions:
-        if mention.type not in ("condition", "symptom"):
+        if mention.given or mention.type not in ("condition", "symptom"):
             continue
         cue = first_cue.get(draft.opening[mention.start])
         in_section = draft.section[mention.start] in ADVERSE_SECTIONS
@@ -188,7 +188,8 @@ def drop_causes(draft: Draft) -> None:
     """Take out drugs named as an allergy or only as the cause of another fact."""
     dropped: set[int] = set()
     for drug in sorted(
-        (m for m in draft.mentions if m.type == "medication"), key=lambda m: m.start
+        (m for m in draft.mentions if m.type == "medication" and not m.given),
+        key=lambda m: m.start,
     ):
         if draft.section[drug.start] == "allergies" or _is_cause(draft, drug, dropped):
             dropped.add(drug.stop)

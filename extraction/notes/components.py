@@ -15,7 +15,8 @@ from .assertion.cues import CueList, cue_list
 from .demographics import add_demographics
 from .draft import Draft
 from .entities import add_terms, find_terms
-from .facts import Fact
+from .facts import Fact, FactType
+from .given import add_given
 from .measurements import add_measurements
 from .medications import link_attributes
 from .sections import mark_sections
@@ -23,6 +24,7 @@ from .tokens import tokenize
 
 DRAFT = "trialtwin_draft"
 FACTS = "trialtwin_facts"
+GIVEN = "trialtwin_given"
 SPANS = "facts"
 
 
@@ -50,6 +52,7 @@ def sections(doc: Doc) -> Doc:
 def entities(doc: Doc) -> Doc:
     """Find ages, sexes, measurements, problems and drugs, and link their attributes."""
     draft = draft_of(doc)
+    add_given(draft, doc.user_data.pop(GIVEN, ()))
     terms = find_terms(draft)
     add_demographics(draft)
     add_measurements(draft, terms)
@@ -119,6 +122,21 @@ class AssertionComponent:
         """Mark one document's mentions."""
         self.assess(draft_of(doc), self.cues)
         return doc
+
+
+def with_spans(nlp: Language, text: str, spans: Iterable[tuple[int, int, FactType]]) -> Doc:
+    """Return a document whose facts at these places and of these types are already known.
+
+    The pipeline then adds only what does not overlap them, and judges them like its own.
+
+    Parameters
+    ----------
+    spans
+        First character, one past the last, and type of each; they must not overlap.
+    """
+    doc = nlp.make_doc(text)
+    doc.user_data[GIVEN] = [tuple(span) for span in spans]
+    return nlp(doc)
 
 
 def read_cues(path: Path) -> CueList:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from .facts import Assertion, Fact, FactType
+from .facts import Assertion, Certainty, Fact, FactType
 from .tokens import Tokens
 
 GROUPS: dict[str, str] = {
@@ -17,13 +17,28 @@ GROUPS: dict[str, str] = {
     "laboratory": "measure",
     "age": "person",
     "sex": "person",
+    "procedure": "procedure",
+    "imaging_finding": "problem",
+    "allergy": "problem",
 }
-CONCEPTS = ("negation", "family", "possibility", "history")  # the stronger one first
+# The stronger one first: what is denied is neither planned nor past.
+CONCEPTS = (
+    "negation",
+    "family",
+    "hypothesis",
+    "planning",
+    "possibility",
+    "history",
+    "circumstance",
+)
 _MEANING: dict[str, Assertion] = {
     "negation": "absent",
     "family": "family",
+    "hypothesis": "hypothetical",
+    "planning": "planned",
     "possibility": "possible",
     "history": "historical",
+    "circumstance": "conditional",
 }
 
 
@@ -59,11 +74,19 @@ class Mention:
     frequency: str | None = None
     severity: str | None = None
     cues: dict[str, tuple[int, int]] = field(default_factory=dict)
+    certainty: Certainty | None = None
+    given: bool = False
 
     @property
     def group(self) -> str:
-        """What it counts as for scope: problem, drug, measure or person."""
+        """What it counts as for scope: problem, drug, procedure, measure or person."""
+        if self.value is None and self.type == "laboratory":
+            return "problem"  # a finding in words, e.g. `blasts`
         return GROUPS[self.type]
+
+    def fits(self, groups: tuple[str, ...]) -> bool:
+        """Whether a cue of these groups can be about it; a test in words is also a procedure."""
+        return self.group in groups or (self.type == "laboratory" and "procedure" in groups)
 
 
 @dataclass(slots=True)
@@ -136,15 +159,26 @@ class Draft:
 
     def facts(self) -> tuple[Fact, ...]:
         """Return the finished facts in the order of the text."""
-        return tuple(self._fact(m) for m in sorted(self.mentions, key=lambda m: (m.start, m.stop)))
+        ordered = sorted(self.mentions, key=lambda m: (m.start, m.stop))
+        decided = [next((c for c in CONCEPTS if c in m.cues), None) for m in ordered]
+        scopes: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
+        for mention, concept in zip(ordered, decided, strict=True):
+            if concept is not None:
+                cue = mention.cues[concept]
+                first, last = scopes.get((concept, cue), cue)
+                scopes[concept, cue] = min(first, mention.start), max(last, mention.stop)
+        return tuple(
+            self._fact(m, c, scopes[c, m.cues[c]] if c is not None else None)
+            for m, c in zip(ordered, decided, strict=True)
+        )
 
-    def _fact(self, m: Mention) -> Fact:
-        concept = next((c for c in CONCEPTS if c in m.cues), None)
+    def _chars(self, words: tuple[int, int] | None) -> tuple[int, int] | None:
+        if words is None:
+            return None
+        return self.tokens.starts[words[0]], self.tokens.stops[words[1] - 1]
+
+    def _fact(self, m: Mention, concept: str | None, scope: tuple[int, int] | None) -> Fact:
         assertion: Assertion = "present" if concept is None else _MEANING[concept]
-        cue = None
-        if concept is not None:
-            first, last = m.cues[concept]
-            cue = (self.tokens.starts[first], self.tokens.stops[last - 1])
         start, stop = m.chars
         return Fact(
             type=m.type,
@@ -160,7 +194,9 @@ class Draft:
             route=m.route,
             frequency=m.frequency,
             severity=None if assertion == "absent" else m.severity,
-            cue=cue,
+            cue=self._chars(None if concept is None else m.cues[concept]),
             comparator=m.comparator,
             flag=m.flag,
+            scope=self._chars(scope),
+            certainty=m.certainty or "possible" if assertion == "possible" else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 FactType = Literal[
     "age",
@@ -14,19 +14,24 @@ FactType = Literal[
     "laboratory",
     "symptom",
     "adverse_event",
+    "procedure",
+    "imaging_finding",
+    "allergy",
 ]
-Assertion = Literal["present", "absent", "possible", "historical", "family"]
+Assertion = Literal[
+    "present",
+    "absent",
+    "possible",
+    "conditional",
+    "hypothetical",
+    "historical",
+    "family",
+    "planned",
+]
+Certainty = Literal["likely", "possible", "unlikely"]
 
-FACT_TYPES: tuple[FactType, ...] = (
-    "age",
-    "sex",
-    "condition",
-    "medication",
-    "vital",
-    "laboratory",
-    "symptom",
-    "adverse_event",
-)
+FACT_TYPES: tuple[FactType, ...] = get_args(FactType)
+ASSERTIONS: tuple[Assertion, ...] = get_args(Assertion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,9 @@ class Fact:
     start, stop
         Character span, half open.
     assertion
-        Whether the statement holds, is denied, suspected, past, or about a relative.
+        Whether the statement holds (`present`), is denied (`absent`), suspected (`possible`), comes
+        only under a circumstance (`conditional`), may come (`hypothetical`), is over
+        (`historical`), is about another person (`family`) or is arranged (`planned`).
     name
         Normalised name, e.g. ``systolic_blood_pressure``, ``donepezil``, ``female``.
     value, unit
@@ -52,9 +59,13 @@ class Fact:
     severity
         Of an adverse event or symptom.
     cue
-        Span of the word that decided the assertion, where one did.
+        Span of the words that decided the assertion, where some did.
     comparator, flag
         What stood beside a number: ``<``, ``>``, ``<=``, ``>=``; ``H`` or ``L``.
+    scope
+        Span that the cue reaches: from the cue, or what it is about, to the last fact it decides.
+    certainty
+        How sure the writer is of what is ``possible``: ``likely``, ``possible``, ``unlikely``.
     """
 
     type: FactType
@@ -73,3 +84,5 @@ class Fact:
     cue: tuple[int, int] | None = None
     comparator: str | None = None
     flag: str | None = None
+    scope: tuple[int, int] | None = None
+    certainty: Certainty | None = None

@@ -74,17 +74,20 @@ class Lexicon:
             kept.sort(key=lambda entry: len(entry[0]), reverse=True)
             self.size += 1
 
-    def at(self, tokens: Tokens, index: int) -> Match | None:
-        """Return the longest term that starts at this word, or None."""
+    def at(self, tokens: Tokens, index: int, end: int | None = None) -> Match | None:
+        """Return the longest term that starts at this word and ends by `end`, or None."""
         first = tokens.words[index]
         if first not in self._root and not self._wild:
             return None
-        return self._walk(self._root, tokens, index, index)
+        end = len(tokens.words) if end is None else end
+        return self._walk(self._root, tokens, index, index, end)
 
-    def _walk(self, node: dict[str, Any], tokens: Tokens, start: int, index: int) -> Match | None:
-        if index < len(tokens.words):
+    def _walk(
+        self, node: dict[str, Any], tokens: Tokens, start: int, index: int, end: int
+    ) -> Match | None:
+        if index < end:
             for key in self._keys(node, tokens.words[index]):
-                found = self._walk(node[key], tokens, start, index + 1)
+                found = self._walk(node[key], tokens, start, index + 1, end)
                 if found is not None:
                     return found
         for capitals, payload in node.get(_END, ()):
@@ -102,17 +105,23 @@ class Lexicon:
 
     def find(self, tokens: Tokens) -> list[Match]:
         """Return the longest terms from left to right, none overlapping another."""
-        root, wild, words = self._root, self._wild, tokens.words
+        root = self._root
+        if self._wild:
+            places = [
+                i
+                for i, w in enumerate(tokens.words)
+                if w in root or w in NUMBER_WORDS or w[0].isdigit()
+            ]
+        else:
+            places = [i for i, w in enumerate(tokens.words) if w in root]
         found = []
-        index = 0
-        while index < len(words):
-            if wild or words[index] in root:
-                match = self._walk(root, tokens, index, index)
+        free, end = 0, len(tokens.words)
+        for index in places:
+            if index >= free:
+                match = self._walk(root, tokens, index, index, end)
                 if match is not None:
                     found.append(match)
-                    index = match.stop
-                    continue
-            index += 1
+                    free = match.stop
         return found
 
 

@@ -13,22 +13,28 @@ from .note import Note
 if TYPE_CHECKING:
     from spacy.language import Language
 
+_CONCEPTS = (
+    "negation",
+    "possibility",
+    "history",
+    "family",
+    "hypothesis",
+    "planning",
+    "circumstance",
+)
 PRESETS: dict[str, tuple[str, ...]] = {
     "fast": (
         "trialtwin_sections",
         "trialtwin_entities",
         "trialtwin_adverse_events",
-        "trialtwin_negation",
-        "trialtwin_possibility",
-        "trialtwin_history",
-        "trialtwin_family",
+        *(f"trialtwin_{concept}" for concept in _CONCEPTS),
         "trialtwin_facts",
     ),
 }
 LONGEST_NOTE = 5_000_000  # characters
 _FACTORIES = (
     ".components",
-    *(f".assertion.{c}.factory" for c in ("negation", "possibility", "history", "family")),
+    *(f".assertion.{concept}.factory" for concept in _CONCEPTS),
 )
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .facts import FACT_TYPES
+from .facts import ASSERTIONS, FACT_TYPES
 
 ATTRIBUTES = ("name", "value", "unit", "dose", "dose_unit", "route", "frequency", "severity")
-ASSERTIONS = ("present", "absent", "possible", "historical", "family")
 
 
 class Marked(Protocol):
@@ -30,7 +29,7 @@ class Marked(Protocol):
 
     @property
     def assertion(self) -> str:
-        """Present, absent, possible, historical or family."""
+        """One of `facts.ASSERTIONS`."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,16 @@ SOURCES: Mapping[str, Cell] = {
 
 STATUSES = ("observed", "not_done", "below_limit", "derived")
 EPISODE_KINDS = ("adverse_event", "medication", "exposure", "condition", "procedure")
-ASSERTIONS = ("present", "absent", "possible", "historical", "family")
+ASSERTIONS = (
+    "present",
+    "absent",
+    "possible",
+    "conditional",
+    "hypothetical",
+    "historical",
+    "family",
+    "planned",
+)
 SEVERITIES = ("mild", "moderate", "severe", "life_threatening", "fatal")
 
 

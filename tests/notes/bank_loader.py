@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from extraction.notes.facts import Fact
 
 BANK = Path(__file__).parent / "bank"
 TYPES = (
@@ -28,6 +30,19 @@ TEXT_ATTRIBUTES = (
     "severity",
 )
 NUMBER_ATTRIBUTES = ("value", "dose")
+
+
+def as_in_bank(fact: Fact) -> Fact:
+    """Return a fact with its assertion in the five words of the bank, which is older.
+
+    There a drug to be considered or begun is `possible`; a problem that comes only at times, or
+    that is warned of, keeps `present`.
+    """
+    if fact.assertion == "conditional":
+        return replace(fact, assertion="present")
+    if fact.assertion in ("hypothetical", "planned"):
+        return replace(fact, assertion="possible" if fact.type == "medication" else "present")
+    return fact
 
 
 @dataclass(frozen=True)

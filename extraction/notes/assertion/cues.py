@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ..draft import Draft
-from ..lexicon import Lexicon, read_lines
+from ..lexicon import Lexicon, Match, expand, read_lines
 
-KINDS = ("before", "after", "either", "near", "weak", "pseudo", "stop")
+Payload = tuple[str, tuple[str, ...] | None]
+_SIGNS = frozenset(",:(=-")
+_EDGES = frozenset(".,;)")
+_BOTH_WAYS = ({"before", "after"}, {"before", "either"}, {"after", "either"})
+KINDS = ("before", "after", "either", "near", "weak", "affirm", "pseudo", "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +25,16 @@ class Cue:
     kind
         `before`: stands before what it is about; `after`: behind; `either`: decided by its
         neighbours; `near`: a time that belongs to its part of the sentence; `weak`: behind, and
-        only when nothing but an auxiliary is between.
+        only when nothing but an auxiliary is between; `affirm`: behind, and takes the concept
+        away again.
     only
-        The group it can be about (problem, drug, measure), or None for all.
+        The groups it can be about (problem, drug, procedure, measure), or None for all.
     """
 
     start: int
     stop: int
     kind: str
-    only: str | None
+    only: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class CueList:
     Parameters
     ----------
     cues
-        Phrases with payload (kind, group or None).
+        Phrases with payload (kind, groups or None).
     stops
         Phrases at which a forward scope ends.
     """
@@ -49,16 +54,16 @@ class CueList:
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> CueList:
-        """Read cue lines under headings such as `[before]` and `[after drug]`."""
+        """Read cue lines under headings such as `[before]` and `[after drug procedure]`."""
         made = cls()
         kind, only = "before", None
-        merged: dict[str, tuple[str, str | None]] = {}
+        merged: dict[str, Payload] = {}
         for line in lines:
             if line.startswith("["):
                 parts = line.strip("[]").split()
-                kind, only = parts[0], parts[1] if len(parts) > 1 else None
+                kind, only = parts[0], tuple(parts[1:]) or None
                 continue
-            for phrase in line.split(" | "):
+            for phrase in (p for part in line.split(" | ") for p in expand(part)):
                 if kind == "stop":
                     made.stops.add(phrase, True)
                 else:
@@ -69,30 +74,46 @@ class CueList:
 
     def find(self, draft: Draft) -> list[Cue]:
         """Return the cues of a note; pseudo cues have hidden what they cover."""
-        found = (
-            Cue(m.start, m.stop, *m.payload)
-            for m in self.cues.find(draft.tokens)
-            if m.start not in draft.covered
-        )
-        return [cue for cue in found if cue.kind != "pseudo"]
+        found = []
+        for match in self.cues.find(draft.tokens):
+            fitting = self._fitting(draft, match)
+            if fitting is not None and fitting.payload[0] != "pseudo":
+                found.append(Cue(fitting.start, fitting.stop, *fitting.payload))
+        return found
+
+    def _fitting(self, draft: Draft, match: Match) -> Match | None:
+        """Return the cue without the words of a mention, and without a sign that leads nowhere."""
+        covered = draft.covered
+        if match.start in covered:
+            return None
+        inside = next((i for i in range(match.start + 1, match.stop) if i in covered), None)
+        if inside is not None:
+            return self.cues.at(draft.tokens, match.start, inside) or match
+        signed = draft.words[match.start] in _SIGNS and match.stop - match.start > 1
+        if signed and match.payload[0] == "after" and not closes_clause(draft, match.stop):
+            return self.cues.at(draft.tokens, match.start + 1)
+        return match
 
 
-def _merge(
-    known: tuple[str, str | None] | None, kind: str, only: str | None
-) -> tuple[str, str | None]:
+def closes_clause(draft: Draft, stop: int) -> bool:
+    """Whether nothing follows in the clause or on the line."""
+    end = draft.sentence[stop - 1]
+    return stop >= end or draft.words[stop] in _EDGES or "\n" in draft.tokens.gap(stop)
+
+
+def _merge(known: Payload | None, kind: str, only: tuple[str, ...] | None) -> Payload:
     """A phrase listed before and after decides by its neighbours; else the first list holds."""
     if known is None:
         return kind, only
-    if {known[0], kind} == {"before", "after"}:
-        return "either", known[1]
-    if known[0] == kind and known[1] != only:
-        return kind, None
-    return known
+    groups = None if only is None or known[1] is None else tuple({*known[1], *only})
+    if {known[0], kind} in _BOTH_WAYS:
+        return "either", groups
+    return (kind, groups) if known[0] == kind else known
 
 
 @cache
 def cue_list(concept: str) -> CueList:
-    """Return the cues of `negation`, `possibility`, `history` or `family`."""
+    """Return the cues of a concept, which is the name of a folder here."""
     package = f"extraction.notes.assertion.{concept}"
     lines = [
         *read_lines("stops.txt", "extraction.notes.assertion"),

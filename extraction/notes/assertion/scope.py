@@ -20,6 +20,10 @@ _AUXILIARY = word_set(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
     "ae as , since now completely fully then"
 )
+_CLAUSE_EDGES = frozenset({",", ";", ":", "but", "and", "-", "–", "—", "then"})
+_LEADING = frozenset({"for", "of", "with", "to", "about", "that", "a", "an", "like", "whether"})
+_LIST_ENDS = frozenset({",", ".", ";", ")", "/", "&", "or", "and", "noted", "reported"})
+_TOGETHER = frozenset({"all", "both", "none", "each", "neither"})
 _BREAKS = frozenset({";", "but", "however", "although", "though", "except"})
 _CARRIED = word_set(
     "reported reporting developed started complaining complains presented admitted found noted "
@@ -86,7 +90,7 @@ def _joins(
     groups: Collection[str],
     across: Collection[tuple[str, str]],
 ) -> bool:
-    if mention.group not in groups:
+    if not mention.fits(tuple(groups)):
         return False
     return (
         not found or mention.group == found[0].group or (found[-1].group, mention.group) in across
@@ -128,8 +132,23 @@ _VERBS = word_set(
     "has had have is was are were takes took taking with reports denies on now but for started "
     "developed positive feels felt shows likely probably possible possibly suspected continue "
     "continues treated stable resolved present severe without likely r/o also includes "
-    "presumed probable questionable may might suspect"
+    "presumed probable questionable may might suspect just only merely simply rather"
 )
+
+
+def bare_list(draft: Draft, comma: int) -> bool:
+    """Whether a list that ends its clause follows the comma, as in `no fever, rash.`."""
+    if not continues_list(draft, comma):
+        return False
+    if closed_list(draft, comma):
+        return True
+    index, end = comma + 1, draft.sentence[comma]
+    while index < end:
+        mention = draft.by_start.get(index)
+        if mention is not None:
+            return mention.stop >= end or draft.words[mention.stop] in _LIST_ENDS
+        index += 1
+    return False
 
 
 def closed_list(draft: Draft, comma: int) -> bool:
@@ -174,12 +193,13 @@ def backward(
     while index > opening and cue.start - index <= reach:
         mention = draft.by_stop.get(index)
         if mention is not None:
-            if mention.group not in groups:
+            if not mention.fits(tuple(groups)):
                 if mention.group == "person":
                     return []
                 index = mention.start
                 continue
-            return [mention, *listed_before(draft, mention, opening)]
+            summed = not _TOGETHER.isdisjoint(draft.words[cue.start : cue.stop])
+            return [mention, *listed_before(draft, mention, opening, summed)]
         word = draft.words[index - 1]
         if word in _BREAKS or (word == "," and not commas):
             return []
@@ -189,10 +209,18 @@ def backward(
     return []
 
 
-def listed_before(draft: Draft, mention: Mention, opening: int) -> list[Mention]:
-    """Return the mentions joined to this one by `and`, `or`, and commas before those."""
+def listed_before(
+    draft: Draft, mention: Mention, opening: int, joined: bool = False
+) -> list[Mention]:
+    """Return the mentions joined to this one by `and`, `or`, and commas before those.
+
+    Parameters
+    ----------
+    joined
+        Whether commas join already, as in `nausea, vomiting: both denied`.
+    """
     found: list[Mention] = []
-    index, joined = mention.start, False
+    index = mention.start
     while index > opening:
         word = draft.words[index - 1]
         other = draft.by_stop.get(index)
@@ -227,7 +255,8 @@ def either(
     mention = draft.by_start.get(ahead)
     before = draft.by_stop.get(cue.start)
     touches = mention is not None and mention.group in groups and before is None
-    if not touches:
+    leads = draft.words[cue.stop - 1] in _LEADING and cue.stop - cue.start > 1
+    if not touches and not leads:
         found = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
         if found:
             return found
@@ -240,7 +269,9 @@ def either(
 def _closes(draft: Draft, cue: Cue) -> bool:
     """Whether a cue ends its part of the sentence, so that it speaks of what stands before."""
     following = draft.words[cue.stop : min(cue.stop + 1, draft.sentence[cue.start])]
-    return cue.stop - cue.start > 1 or not following or following[0] in _CLOSING
+    if cue.stop - cue.start > 1 or not following:
+        return True
+    return following[0] in _CLOSING or following[0].isdigit()
 
 
 def segment(draft: Draft, index: int) -> tuple[int, int]:
@@ -254,8 +285,25 @@ def segment(draft: Draft, index: int) -> tuple[int, int]:
     return first, last
 
 
+def affirmed(draft: Draft, cues: list[Cue], concept: str, groups: Collection[str]) -> None:
+    """Take a concept from the mentions that words behind them affirm: `: yes`, `confirmed`."""
+    for cue in cues:
+        if cue.kind == "affirm":
+            for mention in backward(draft, cue, groups, reach=5, adjacent=True, commas=False):
+                mention.cues.pop(concept, None)
+
+
 def mark(mentions: list[Mention], concept: str, cue: Cue) -> None:
     """Note on each mention that this cue of a concept touches it; the first cue stays."""
     for mention in mentions:
-        if cue.only is None or mention.group == cue.only:
+        if cue.only is None or mention.fits(cue.only):
             mention.cues.setdefault(concept, (cue.start, cue.stop))
+
+
+def clause_start(draft: Draft, index: int) -> int:
+    """Return the first word of the clause around a word: behind a comma, semicolon or colon."""
+    start = draft.opening[index]
+    first = index
+    while first > start and draft.words[first - 1] not in _CLAUSE_EDGES:
+        first -= 1
+    return first

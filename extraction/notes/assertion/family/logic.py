@@ -115,7 +115,7 @@ def _subject(draft: Draft, start: int, cue_start: int) -> list[Mention]:
     end = draft.sentence[cue_start]
     for index in range(start, end):
         word = draft.words[index]
-        if word in _PATIENT or (word == ";" and not _kin_follows(draft, index, end)):
+        if _is_patient(draft, index) or (word == ";" and not _kin_follows(draft, index, end)):
             break
         mention = draft.by_start.get(index)
         if mention is not None and mention.group in GROUPS:
@@ -123,6 +123,11 @@ def _subject(draft: Draft, start: int, cue_start: int) -> list[Mention]:
         elif mention is not None and mention.group == "measure":
             break
     return found
+
+
+def _is_patient(draft: Draft, index: int) -> bool:
+    """Whether the word means the subject of the note, and not `also a patient here`."""
+    return draft.words[index] in _PATIENT and draft.words[index - 1] not in ("a", "that", "another")
 
 
 def _kin_follows(draft: Draft, index: int, end: int) -> bool:

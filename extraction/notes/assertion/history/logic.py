@@ -10,12 +10,12 @@ from ..cues import Cue, CueList
 from ..scope import backward, closed_list, continues_list, either, forward, mark, segment
 
 CONCEPT = "history"
-GROUPS = ("problem", "drug", "measure")
+GROUPS = ("problem", "drug", "procedure", "measure")
 PAST_SECTIONS = frozenset(
     {"past_problems", "past_adverse", "past_medications", "past_labs", "past_vitals"}
 )
 # A drug of the past was given for a reason of the past.
-_ACROSS = (("drug", "problem"),)
+_ACROSS = (("drug", "problem"), ("procedure", "problem"))
 # `switched from A to B`, `replaced A with B`: B is of now.
 _EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
 _VOID = word_set(
@@ -25,6 +25,7 @@ _VOID = word_set(
 )
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
+_YEAR_REACH = 8
 _NOW = word_set("now today currently tonight")
 _REASONS = (("due", "to"), ("for",), ("because", "of"), ("after",), ("secondary", "to"))
 
@@ -39,12 +40,26 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that are over, resolved, stopped or of an earlier time."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
-    for mention in draft.mentions:
+    for index, word in enumerate(draft.words):
+        if word == ">" and draft.words[index - 1] == "-":
+            _arrow(draft, index - 1)
+        elif word == "→":
+            _arrow(draft, index)
+    for mention in list(draft.mentions):
         _bare_year(draft, mention)
-        if draft.section[mention.start] in PAST_SECTIONS and mention.group in GROUPS:
+        if _in_past_section(draft, mention):
             title = draft.title_before(mention.start)
             if title is not None and not _today(draft, mention):
                 mention.cues.setdefault(CONCEPT, (title, title + 1))
+
+
+def _in_past_section(draft: Draft, mention: Mention) -> bool:
+    """A list of past problems, or a procedure in any list of history."""
+    section = draft.section[mention.start]
+    if mention.group == "procedure" and section == "problems":
+        title = draft.title_before(mention.start)
+        return title is not None and draft.words[title] not in ("impression", "assessment")
+    return section in PAST_SECTIONS and mention.group in GROUPS
 
 
 def _today(draft: Draft, mention: Mention) -> bool:
@@ -54,7 +69,7 @@ def _today(draft: Draft, mention: Mention) -> bool:
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     word = draft.words[cue.start]
-    groups = GROUPS if cue.only is None else (cue.only,)
+    groups = cue.only or GROUPS
     if cue.kind == "near":
         return _near(draft, cue)
     if cue.kind == "either" or (word in ("resolved", "closed") and cue.stop - cue.start == 1):
@@ -71,16 +86,18 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     ahead = forward(
         draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS, until=until
     )
-    if cue.only is not None and ahead and ahead[0].group != cue.only:
+    if cue.only is not None and ahead and not ahead[0].fits(cue.only):
         return []
-    if cue.only == "drug" and ahead:
+    if cue.only is not None and "drug" in cue.only and ahead:
         ahead = [*ahead, *_reason(draft, cue, cues, ahead[-1].stop)]
     mark(ahead, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return ahead
 
 
 def _ahead_groups(cue: Cue) -> tuple[str, ...]:
-    return {"drug": ("drug", "problem"), "measure": ("measure",)}.get(cue.only or "", GROUPS)
+    if cue.only is None:
+        return GROUPS
+    return (*cue.only, "problem") if "drug" in cue.only else cue.only
 
 
 def _listing(draft: Draft, comma: int) -> bool:
@@ -99,6 +116,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     if inside:
         return inside if "measure" in groups else []
     found = backward(draft, cue, groups, reach=14)
+    if draft.words[cue.start] == ",":  # a bare outcome in a list of events
+        return [m for m in found if m.type != "adverse_event"]
     if not found and "measure" in groups:
         return _near(draft, cue)
     if found and "drug" in groups:
@@ -119,6 +138,9 @@ def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> 
 
 def _reason(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention]:
     """`stopped for anemia`: the reason, at this word, is of the same past."""
+    between = draft.by_start.get(place)
+    if between is not None and between.group == "drug":
+        place = between.stop  # `changed to losartan for cough`
     for reason in _REASONS:
         stop = place + len(reason)
         if tuple(draft.words[place:stop]) == reason:
@@ -203,10 +225,50 @@ def _until_now(draft: Draft, start: int) -> list[Mention]:
 
 def _bare_year(draft: Draft, mention: Mention) -> None:
     """`hip fracture 2009` is over; `hypertension 2009` was found then."""
+    if mention.group == "procedure":
+        _dated_procedure(draft, mention)
+        return
     if mention.group != "problem" or mention.name in _lasting():
         return
-    index = mention.stop
-    if index < len(draft.words) and draft.words[index] in ("(", ",", "in", "~"):
-        index += 1
-    if index < draft.sentence[mention.start] and is_year(draft.words[index]):
-        mention.cues.setdefault(CONCEPT, (index, index + 1))
+    end = min(draft.sentence[mention.start], mention.stop + _YEAR_REACH)
+    for index in range(mention.stop, end):
+        word = draft.words[index]
+        other = draft.by_start.get(index)
+        if other is not None and other.type == "age" and index <= mention.stop + 1:
+            _of_then(draft, mention, other)
+            return
+        if word in _VOID or word in ";:" or other is not None:
+            return
+        if is_year(word):
+            mention.cues.setdefault(CONCEPT, (index, index + 1))
+            return
+
+
+def _dated_procedure(draft: Draft, mention: Mention) -> None:
+    """`cataract surgery both eyes 2019`, `splenectomy for trauma, 1994`."""
+    end = min(draft.sentence[mention.start], mention.stop + _YEAR_REACH)
+    for index in range(mention.stop, end):
+        word = draft.words[index]
+        other = draft.by_start.get(index)
+        if other is not None and other.type == "age":
+            _of_then(draft, mention, other)
+            return
+        if word in (";", ":") or (other is not None and other.group != "problem"):
+            return
+        if is_year(word):
+            mention.cues.setdefault(CONCEPT, (index, index + 1))
+            return
+
+
+def _of_then(draft: Draft, mention: Mention, age: Mention) -> None:
+    """`appendicectomy aged 12`: the age is of that time, not of the note."""
+    mention.cues.setdefault(CONCEPT, (age.start, age.stop))
+    draft.drop(age)
+
+
+def _arrow(draft: Draft, index: int) -> None:
+    """`fluoxetine -> venlafaxine`: the first was given up for the second."""
+    before = draft.by_stop.get(index)
+    after = draft.by_start.get(index + 1) or draft.by_start.get(index + 2)
+    if before is not None and after is not None and before.group == after.group == "drug":
+        mark([before], CONCEPT, Cue(index, index + 2, "after", None))

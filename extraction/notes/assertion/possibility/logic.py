@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from ...draft import Draft, Mention
+from ...lexicon import word_set
 from ..cues import Cue, CueList
-from ..scope import backward, closed_list, continues_list, either, forward, mark
+from ..scope import affirmed, backward, closed_list, continues_list, either, forward, mark
 
 CONCEPT = "possibility"
-GROUPS = ("problem", "drug")
+GROUPS = ("problem", "drug", "procedure")
 _LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
+_YES = word_set("yes yeah yep y one two three some several lots plenty daily often occasional")
+_NO = word_set("no none nil nope never neither n nothing")
 _VERSUS = frozenset({"vs", "versus"})
 
 
 def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that are suspected, queried or considered."""
-    for cue in cues.find(draft):
-        mark(_targets(draft, cue, cues), CONCEPT, cue)
+    found = cues.find(draft)
+    for cue in found:
+        if cue.kind != "affirm":
+            mark(_targets(draft, cue, cues), CONCEPT, cue)
+    affirmed(draft, found, CONCEPT, GROUPS)
     for index, word in enumerate(draft.words):
         if word in _VERSUS:
             _alternatives(draft, index)
@@ -37,9 +43,19 @@ def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     """`?stroke` and `AE?: stroke` lead; `stroke?` follows."""
     attached = draft.by_stop.get(cue.start)
     spaced = bool(draft.tokens.gap(cue.start))
-    if attached is not None and not spaced and attached.group in GROUPS:
-        return [attached]
+    if attached is not None and not spaced and attached.fits(GROUPS):
+        return [] if _answered(draft, attached, cue) else [attached]
     return forward(draft, cue, cues, GROUPS, reach=4, commas=closed_list)
+
+
+def _answered(draft: Draft, mention: Mention, cue: Cue) -> bool:
+    """Whether an answer follows the question mark; a no makes the mention absent."""
+    answer = draft.words[cue.stop : cue.stop + 1]
+    if not answer or answer[0] not in _YES | _NO:
+        return False
+    if answer[0] in _NO:
+        mark([mention], "negation", Cue(cue.start, cue.stop + 1, "after", None))
+    return True
 
 
 def _alternatives(draft: Draft, index: int) -> None:

@@ -1,0 +1,1 @@
+"""Circumstance: what comes only then, as on exertion; cue terms, logic and spaCy factory."""

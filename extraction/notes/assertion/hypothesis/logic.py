@@ -1,0 +1,140 @@
+"""Which facts have not come and may never: `if`, `should`, risks, warnings, options."""
+
+from __future__ import annotations
+
+from ...draft import Draft, Mention
+from ...lexicon import word_set
+from ..cues import Cue, CueList
+from ..scope import backward, clause_start, continues_list, forward, mark
+
+CONCEPT = "hypothesis"
+GROUPS = ("problem", "drug", "procedure")
+_TREATMENT = ("drug", "procedure")
+_BOUNDARY = frozenset({";", "then", ":", "but", "–", "—"})
+_REACH = 14
+# `see if`, `unclear if`: a question, not a condition.
+_ASKING = word_set(
+    "see check unclear sure wonder wonders wondering know known ask asks asked determine assess "
+    "certain clear as even uncertain establish clarify confirm question questions know doubt "
+    "decide unknown asking tell remember find whether verify and"
+)
+# `if tolerated`, `if possible`: a wish beside something decided.
+_WISH = word_set(
+    "tolerated possible able any available indicated applicable so not appropriate necessary "
+    "needed required and at consent"
+)
+_SUBJECT = word_set("he she they you we i it the this that patient pt there his her any these a an")
+_LEADS = frozenset(
+    {"", ",", ";", ":", "and", "or", "-", "us", "back", "do", "return", "immediately"}
+)
+_SHALL_DO = word_set("be take have continue avoid stop not start return use remain receive come")
+
+
+def assess(draft: Draft, cues: CueList) -> None:
+    """Mark what may happen, what is warned of, and what would be done then."""
+    for cue in cues.find(draft):
+        mark(_targets(draft, cue, cues), CONCEPT, cue)
+    for index, word in enumerate(draft.words):
+        if (
+            word in ("if", "unless")
+            or _is_case(draft, index)
+            or (word in ("should", "were", "had") and _opens(draft, index))
+        ):
+            if word == "had":
+                _never_was(draft, index)
+            elif not _is_question(draft, index):
+                _condition(draft, index)
+
+
+def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    groups = cue.only or GROUPS
+    if cue.kind == "after":
+        return backward(draft, cue, groups, reach=5, commas=False)
+    if cue.kind == "either":
+        found = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
+        return found or forward(draft, cue, cues, groups, commas=_list_on)
+    return forward(draft, cue, cues, groups, commas=_list_on)
+
+
+def _list_on(draft: Draft, comma: int) -> bool:
+    return continues_list(draft, comma)
+
+
+def _is_case(draft: Draft, index: int) -> bool:
+    """`in case of`, `in the event of` lead a condition like `if`."""
+    before = draft.words[max(0, index - 2) : index]
+    return before[-1:] == ["in"] or before == ["in", "the"]
+
+
+def _opens(draft: Draft, index: int) -> bool:
+    """Whether `should` stands before its subject: `should pain return`, not `he should rest`."""
+    words, end = draft.words, draft.sentence[index]
+    if index + 1 >= end or words[index + 1] in _SHALL_DO or index in draft.covered:
+        return False
+    before = words[index - 1] if index > draft.opening[index] else ""
+    named = words[index + 1] in _SUBJECT
+    if words[index] == "should":
+        return before in _LEADS or index + 1 in draft.by_start or named
+    return named and (before in _LEADS or (words[index] == "were" and before == "do"))
+
+
+def _is_question(draft: Draft, index: int) -> bool:
+    if draft.words[index] == "should":
+        end = draft.sentence[index]
+        return draft.words[end - 1] == "?"
+    before = draft.words[index - 1] if index > draft.opening[index] else ""
+    return before in _ASKING
+
+
+def _never_was(draft: Draft, index: int) -> None:
+    """`Had it been cancer, ...`: it was not."""
+    if draft.words[index + 2 : index + 3] == ["been"]:
+        cue = Cue(index, index + 3, "before", None)
+        mark(draft.within(index, _clause_end(draft, index)), "negation", cue)
+
+
+def _condition(draft: Draft, index: int) -> None:
+    """Mark the clause behind the cue, and what is said to follow from it."""
+    end = draft.sentence[index]
+    stop = _clause_end(draft, index)
+    cue = Cue(index, index + 1, "before", None)
+    inside = [m for m in draft.within(index, stop) if m.fits(GROUPS)]
+    if draft.words[index] != "unless":
+        mark(inside, CONCEPT, cue)
+    start = clause_start(draft, index)
+    wish = draft.words[index + 1] in _WISH if index + 1 < end else True
+    before = [m for m in draft.within(start, index) if m.stop > index - _REACH]
+    if start != index or before:
+        if not wish:
+            mark([m for m in before if m.fits(_TREATMENT)], CONCEPT, cue)
+            mark([m for m in before if m.group == "problem"], "circumstance", cue)
+        return
+    behind = draft.within(stop, min(end, stop + _REACH))
+    mark([m for m in behind if m.fits(_TREATMENT)], CONCEPT, cue)
+    mark([m for m in behind if m.group == "problem"], "circumstance", cue)
+
+
+def _clause_end(draft: Draft, index: int) -> int:
+    end = draft.sentence[index]
+    place = index + 1
+    while place < end:
+        word = draft.words[place]
+        if word in _BOUNDARY or (word == "," and not _still_listing(draft, place)):
+            return place
+        place += 1
+    return end
+
+
+def _still_listing(draft: Draft, comma: int) -> bool:
+    """Whether the comma parts conditions (`if fever, chills or pain`) and not what follows."""
+    if not continues_list(draft, comma):
+        return False
+    index, end = comma + 1, draft.sentence[comma]
+    while index < end and draft.words[index] not in (";", ":"):
+        if draft.words[index] in ("or", "and"):
+            return True
+        mention = draft.by_start.get(index)
+        if mention is not None and mention.group != "problem":
+            return False
+        index = mention.stop if mention is not None else index + 1
+    return False
