@@ -22,7 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor:doctor", "Check this installation."),
 }
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
-    "extract": {"notes": ("notes:extract_notes", "Find facts in notes.")},
+    "extract": {
+        "notes": ("notes:extract_notes", "Find facts in notes."),
+        "train": ("tagging:extract_train", "Fine-tune the transformer on marked documents."),
+    },
     "cohort": {
         "describe": ("cohort:describe", "Counts, location, spread and missing share."),
         "validate": ("cohort:validate", "Every fault of a cohort."),

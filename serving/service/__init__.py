@@ -1,8 +1,8 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes`, `models` (train, generate), `updates`,
-`control_requests` (control arms), `auditing` (inference audits), `evaluations`, `judging` and
-`disclosing` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor).
+By topic: `runs` (studies), `data` (cohorts), `notes` and `tagging`, `models` (train, generate),
+`updates`, `control_requests` (control arms), `auditing` (inference audits), `evaluations`,
+`judging` and `disclosing` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .models import generate, train
     from .notes import extract_notes
     from .runs import plan_study, run_study
+    from .tagging import evaluate_gold, train_notes
     from .trials import simulate_trial
     from .updates import update
 
@@ -38,6 +39,7 @@ __all__ = [
     "draft_mapping",
     "evaluate_cohort",
     "evaluate_disclosure",
+    "evaluate_gold",
     "evaluate_notes",
     "evaluate_patients",
     "export",
@@ -49,6 +51,7 @@ __all__ = [
     "run_study",
     "simulate_trial",
     "train",
+    "train_notes",
     "update",
     "validate",
 ]
@@ -66,6 +69,7 @@ __getattr__, __dir__ = lazy(__name__, {
     "draft_mapping": "data",
     "evaluate_cohort": "evaluations",
     "evaluate_disclosure": "disclosing",
+    "evaluate_gold": "tagging",
     "evaluate_notes": "judging",
     "evaluate_patients": "evaluations",
     "export": "data",
@@ -77,6 +81,7 @@ __getattr__, __dir__ = lazy(__name__, {
     "run_study": "runs",
     "simulate_trial": "trials",
     "train": "models",
+    "train_notes": "tagging",
     "update": "updates",
     "validate": "data",
 })

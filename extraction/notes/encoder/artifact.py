@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from ...records.errors import InputError
 from ...records.storage import atomic_folder
 from .base import Base, load_base
+from .int8 import can_quantise, quantise
 from .network import Network
 from .tagger import Tagger
 from .tags import TagScheme
@@ -108,8 +109,13 @@ def read_card(folder: Path) -> Card:
         raise InputError(f"{folder.name}/{CARD}: not JSON; the folder is damaged") from None
 
 
-def load_tagger(folder: Path = SHIPPED) -> Tagger:
+def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
     """Return a tagger from its folder; the default is the one that comes with the package.
+
+    Parameters
+    ----------
+    fast
+        Whether to compute in eight bits where the processor can; such a tagger cannot be trained.
 
     Raises
     ------
@@ -133,6 +139,8 @@ def load_tagger(folder: Path = SHIPPED) -> Tagger:
             f"{folder.name}/{WEIGHTS}: does not fit its card; the folder is damaged"
         ) from None
     network.eval().requires_grad_(False)
+    if fast and can_quantise():
+        quantise(network)
     return Tagger(base, network, schemes, card.window, card.overlap)
 
 

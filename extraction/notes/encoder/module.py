@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from .base import layers_of
-from .batches import UNKNOWN, TaggedSet, collate, tag_tensor
+from .batches import UNKNOWN, TaggedSet, collate, epoch_batches, tag_tensor
 from .checkpoint import Saved, Store, Weights
 from .frozen import FrozenLayers
 from .network import Network, set_dropout
@@ -219,8 +218,6 @@ def put(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
             own[name].copy_(value)
 
 
-def steps_of(sets: Sequence[TaggedSet], budget: int) -> int:
-    """Return about how many batches an epoch has."""
-    return max(1, math.ceil(sum(
-        s.weight * sum(len(w.pieces) + 2 for w in s.windows) for s in sets
-    ) / budget))  # fmt: skip
+def steps_of(sets: Sequence[TaggedSet], budget: int, seed: int) -> int:
+    """Return how many batches the first epoch has; the others have about as many."""
+    return max(1, sum(1 for _ in epoch_batches(sets, budget, seed, 0)))

@@ -12,34 +12,54 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(8, ge=1, le=100, description="Most passes over the documents.")
+    epochs: int = Field(default=8, ge=1, le=100, description="Most passes over the documents.")
     patience: int = Field(
-        3, ge=1, le=100, description="Epochs without a better held-out score before it stops."
+        default=3,
+        ge=1,
+        le=100,
+        description="Epochs without a better held-out score before it stops.",
     )
     frozen_layers: int = Field(
-        2, ge=0, le=100, description="Lowest layers kept as they are; they are computed once."
+        default=2,
+        ge=0,
+        le=100,
+        description="Lowest layers kept as they are; they are computed once.",
     )
-    rate: float = Field(6e-4, gt=0, le=0.1, description="Learning rate of the top layer.")
+    rate: float = Field(default=6e-4, gt=0, le=0.1, description="Learning rate of the top layer.")
     layer_decay: float = Field(
-        0.85, gt=0, le=1, description="Factor on the learning rate for every layer further down."
+        default=0.85,
+        gt=0,
+        le=1,
+        description="Factor on the learning rate for every layer further down.",
     )
-    head_rate: float = Field(3e-3, gt=0, le=0.1, description="Learning rate of the heads.")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="Of AdamW.")
+    head_rate: float = Field(default=3e-3, gt=0, le=0.1, description="Learning rate of the heads.")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="Of AdamW.")
     warm_up: float = Field(
-        0.1, ge=0, lt=1, description="Share of the steps over which the learning rate rises."
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Share of the steps over which the learning rate rises.",
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="Of hidden states and of the heads.")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="Of hidden states and of the heads."
+    )
     average: float = Field(
-        0.995, ge=0, lt=1, description="Decay of the moving average of the weights, by step."
+        default=0.995,
+        ge=0,
+        lt=1,
+        description="Decay of the moving average of the weights, by step.",
     )
-    window: int = Field(126, ge=16, le=510, description="Most word pieces of a window.")
+    window: int = Field(default=126, ge=16, le=510, description="Most word pieces of a window.")
     overlap: int = Field(
-        64, ge=0, le=256, description="Word pieces that windows share where a sentence is cut."
+        default=64,
+        ge=0,
+        le=256,
+        description="Word pieces that windows share where a sentence is cut.",
     )
-    batch: int = Field(1024, ge=64, le=65536, description="Most word pieces of a batch.")
+    batch: int = Field(default=1024, ge=64, le=65536, description="Most word pieces of a batch.")
     held_out: float = Field(
-        0.15, ge=0, lt=0.9, description="Share of documents the training does not see."
+        default=0.15, ge=0, lt=0.9, description="Share of documents the training does not see."
     )
     precision: Literal["32", "bf16"] = Field(
-        "32", description="bf16 is twice as fast on processors that have it, e.g. AMX."
+        default="32", description="bf16 is twice as fast on processors that have it, e.g. AMX."
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,13 @@ import torch
 
 from .base import Base
 from .batches import collate, packed
-from .decoding import Decoder
+from .decoding import best_tags
 from .network import Network
 from .tags import TagScheme
-from .windows import Cut, Window, cut, windows
+from .windows import Cut, Window, cut, sentence_starts, windows
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,6 @@ class Tagger:
     window: int = 126
     overlap: int = 64
     batch: int = 1024
-    moves: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def marks(self) -> tuple[int, int]:
@@ -127,10 +126,13 @@ class Tagger:
     def _decode(
         self, name: str, scores: list[Floats], cuts: Sequence[Cut], found: list[list[Found]]
     ) -> None:
-        decoder = Decoder(self.schemes[name], self.moves.get(name))
-        for text, (tags, logs) in enumerate(_best(decoder, scores)):
-            tokens = cuts[text].tokens
-            for start, stop, label in decoder.scheme.decode(tags.tolist()):
+        scheme = self.schemes[name]
+        for text, (one, logs) in enumerate(zip(cuts, scores, strict=True)):
+            if not len(logs):
+                continue
+            tokens = one.tokens
+            tags = _by_sentence(scheme, logs, sentence_starts(tokens))
+            for start, stop, label in scheme.decode(tags.tolist()):
                 sure = np.exp(logs[np.arange(start, stop), tags[start:stop]]).mean()
                 found[text].append(
                     Found(
@@ -140,15 +142,10 @@ class Tagger:
                 )  # fmt: skip
 
 
-def _best(decoder: Decoder, scores: list[Floats]) -> Iterable[tuple[Any, Floats]]:
-    """Decode runs of words that are parted by words which are surely outside.
-
-    Where two neighbours are both O beyond doubt the sequence may be cut without any change, so that
-    runs are short and many are decoded side by side.
-    """
-    for logs in scores:
-        if not len(logs):
-            yield np.zeros(0, np.int64), logs
-            continue
-        lengths = np.asarray([len(logs)])
-        yield decoder.best(logs[None], lengths)[0], logs
+def _by_sentence(scheme: TagScheme, logs: Floats, opens: Ints) -> Ints:
+    """Return the best tags of a text; its sentences are decoded side by side."""
+    lengths = np.diff(np.append(opens, len(logs)))
+    scores = np.zeros((len(opens), int(lengths.max()), logs.shape[1]), np.float32)
+    real = np.arange(scores.shape[1])[None, :] < lengths[:, None]
+    scores[real] = logs
+    return best_tags(scheme, scores, lengths)[real]

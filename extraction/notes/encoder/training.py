@@ -108,7 +108,7 @@ def train(
         for t in tasks
     ]  # fmt: skip
     module = TaggerModule(
-        tagger.network, settings, tagger.marks, tagger.pad, steps_of(sets, settings.batch),
+        tagger.network, settings, tagger.marks, tagger.pad, steps_of(sets, settings.batch, seed),
         lambda: score(tagger, tasks), seed, progress,
     )  # fmt: skip
     if checkpoint is not None:

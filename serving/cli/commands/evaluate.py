@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from serving.cli.options import FILE, columns, common, progress_lines, seed_of
+from serving.cli.commands.tagging import score_lines
+from serving.cli.options import FILE, columns, progress_lines, seed_of
 from serving.cli.outcome import show
 
 COHORT = """
@@ -19,8 +21,9 @@ Examples:
 """
 NOTES = """
 \b
-Example:
+Examples:
   trialtwin evaluate notes tests/notes/bank/test
+  trialtwin evaluate notes --gold marked --json scores.json
 """
 
 
@@ -102,16 +105,57 @@ def _told(done: dict[str, Any]) -> list[str]:
 @click.command(epilog=NOTES)
 @click.argument("bank", type=FILE, required=False)
 @click.option("--preset", default="fast", show_default=True, help="Pipeline that reads the notes.")
-@common
-def evaluate_notes(bank: Path | None, preset: str, seed: int | None, as_json: bool) -> None:
+@click.option(
+    "--gold", type=FILE, default=None, help="Instead: a brat folder to judge a tagger on."
+)
+@click.option(
+    "--model", type=FILE, default=None, help="Folder of the tagger; else the shipped one."
+)
+@click.option("--head", default=None, help="Label set of the tagger; else the one that fits best.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=False,
+    flag_value="-",
+    default=None,
+    metavar="[FILE.json]",
+    help="Print the result as JSON for machines; with FILE.json write it there.",
+)
+@seed_of(click.IntRange(0, 2**31 - 1))
+def evaluate_notes(
+    bank: Path | None,
+    preset: str,
+    gold: Path | None,
+    model: Path | None,
+    head: str | None,
+    as_json: str | None,
+    seed: int | None,
+) -> None:
     """Judge extracted facts against the facts marked in BANK, a file or folder of marked notes.
 
-    Without BANK, notes are rendered from patients of the CDISC pilot: a regression test.
+    Without BANK, notes are rendered from patients of the CDISC pilot: a regression test. With
+    --gold, the transformer is judged on documents marked in brat; labels that it does not know are
+    told, not scored.
     """
     from serving import service
 
-    done = service.evaluate_notes(bank, preset, seed or 0)
-    lines = [
+    # An option whose value may be left out takes the word that follows it.
+    if as_json not in (None, "-") and not str(as_json).endswith(".json") and not (bank or gold):
+        bank, as_json = Path(str(as_json)), "-"
+    file = None if as_json in (None, "-") else Path(str(as_json))
+    if gold is not None:
+        done = service.evaluate_gold(gold, model, head, file, seed or 0)
+        lines = [f"tagger {done['model']}", *score_lines(done)]
+    else:
+        done = service.evaluate_notes(bank, preset, seed or 0)
+        lines = _fact_lines(done)
+        if file is not None:
+            file.write_text(json.dumps(done, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    show(done, as_json == "-", lines)
+
+
+def _fact_lines(done: dict[str, Any]) -> list[str]:
+    return [
         f"{done['label']}, {done['n_notes']} notes",
         f"strict F1 {done['strict']['f1']:.3f}, relaxed F1 {done['relaxed']['f1']:.3f}",
         *(
@@ -121,4 +165,3 @@ def evaluate_notes(bank: Path | None, preset: str, seed: int | None, as_json: bo
             if s["marked"] or s["found"]  # of nothing, nothing is missed: no merit
         ),
     ]
-    show(done, as_json, lines)

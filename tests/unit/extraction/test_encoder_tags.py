@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from extraction.notes.encoder.decoding import Decoder
+from extraction.notes.encoder.decoding import best_tags
 from extraction.notes.encoder.documents import Span
 from extraction.notes.encoder.scoring import count, figures, micro_f1, report
 from extraction.notes.encoder.tags import TagScheme
@@ -28,21 +28,14 @@ def _legal(tags):
 
 
 def test_the_best_sequence_is_the_best_of_all_legal_ones():
-    scores = np.random.default_rng(3).normal(size=(4, 4, len(SCHEME))).astype(np.float32)
-    lengths = np.array([4, 3, 1, 2])
-    found = Decoder(SCHEME).best(scores, lengths)
+    scores = np.random.default_rng(3).normal(size=(40, 4, len(SCHEME))).astype(np.float32)
+    lengths = np.tile([4, 3, 1, 2], 10)
+    found = best_tags(SCHEME, scores, lengths)
     for row, length in enumerate(lengths):
         legal = [t for t in product(range(len(SCHEME)), repeat=int(length)) if _legal(t)]
         best = max(legal, key=lambda t, r=row: sum(scores[r, i, tag] for i, tag in enumerate(t)))
         assert tuple(found[row, :length]) == best
         assert not found[row, length:].any()
-
-
-def test_learned_moves_change_what_is_best():
-    scores = np.zeros((1, 2, len(SCHEME)), np.float32)
-    moves = np.zeros((len(SCHEME), len(SCHEME)), np.float32)
-    moves[4, 8] = 1.0  # a single drug, then a single dose
-    assert Decoder(SCHEME, moves).best(scores, np.array([2])).tolist() == [[4, 8]]
 
 
 def test_strict_and_relaxed_figures():
