@@ -17,7 +17,7 @@ from generation.randomness import Stream, decision_id
 from generation.tokenizer import FloatArray, IntArray
 from generation.twin_model.columns import Encoded
 from generation.twin_model.outcome import WAITING
-from generation.twin_model.outcome_weights import survival
+from generation.twin_model.outcome_survival import survival
 from generation.twin_model.parts import arm_features
 
 if TYPE_CHECKING:

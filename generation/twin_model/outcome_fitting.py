@@ -13,8 +13,8 @@ from generation.randomness import integer_seed
 from generation.tokenizer import MINIMUM_CELL, FloatArray, to_grid
 from generation.tokenizer_fitting import learn_step, local_mean
 from generation.twin_model.hazards import Hazard
-from generation.twin_model.hazards_arms import match_arms
 from generation.twin_model.hazards_cox import fit_cox
+from generation.twin_model.hazards_effects import match_effects
 from generation.twin_model.mirrors import fit_offsets
 from generation.twin_model.outcome import (
     EndpointModel,
@@ -28,6 +28,7 @@ from generation.twin_model.residual_choice import Mode, fit_residuals
 _MIRROR_DAYS = 14.0
 _TURNING_Z = 4.0
 _ALL = "all causes"
+_LEAVING = "leaving"
 
 
 def fit_outcome(
@@ -79,7 +80,7 @@ def fit_outcome(
     left = seen & ~draft.ended(arrays) & (until < end - 1e-6)
     if visits_drive or not left.any():
         return draft
-    return replace(draft, follow_up=fitter.hazards(seen, until, {"leaving": left}, False)[0])
+    return replace(draft, follow_up=fitter.hazards(seen, until, {_LEAVING: left}, False)[0])
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ class _Fitter:
         done = {}
         for (name, event), found in zip(fitted.items(), shifts, strict=True):
             self._tell(name, found)
-            done[name] = match_arms(
-                found.cox, self.arms, population, x, t, event, found.shift, self.randomised
+            done[name] = match_effects(
+                found.cox, self.arms, population, x, t, event, found.shift, self.randomised,
+                name in (*told, _ALL) and name != _LEAVING,
             )
         for name in rare:
             share = float(events[name].sum() / max(pooled.sum(), 1))

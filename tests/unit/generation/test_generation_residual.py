@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from extraction.records.conditions import Interval
 from generation.assembly import TrialArrays
 from generation.randomness import Stream
 from generation.twin_model.hazards import calibrate, kaplan_meier
-from generation.twin_model.hazards_arms import match_arms
 from generation.twin_model.hazards_cox import arm_effects, fit_cox
+from generation.twin_model.hazards_effects import match_effects
 from generation.twin_model.outcome import OutcomeModel
 from generation.twin_model.outcome_fitting import fit_outcome
-from generation.twin_model.outcome_weights import outcome_weight
+from generation.twin_model.outcome_survival import survival
 from generation.twin_model.recalibration import calibration_slope, recalibrated
 from generation.twin_model.residual import (
     Design,
@@ -93,7 +92,7 @@ def test_matched_arms_show_the_training_patients_hazard_ratio() -> None:
     cox = fit_cox(x, 1, day, event, 0)
     real = arm_effects(x[:, 2:], day, event)[0]
     shown = []
-    for hazard in (match_arms(cox, 1, sampled, x, day, event, None),
+    for hazard in (match_effects(cox, 1, sampled, x, day, event, None),
                    calibrate(cox, sampled, x, day, event)):
         drawn = hazard.draw(sampled, rng.random(4000))
         end = rng.uniform(30, 250, 4000)
@@ -101,6 +100,38 @@ def test_matched_arms_show_the_training_patients_hazard_ratio() -> None:
         shown.append(abs(effect - real))
     # Standard error of a log hazard ratio of some 2,500 events: .04; z = 3.9.
     assert shown[0] < 0.16 < shown[1]
+
+
+def test_matched_covariates_show_the_hazard_ratio_that_the_data_show_beyond_doubt() -> None:
+    rng = np.random.default_rng(8)
+    n, m, p = 300, 8000, 12
+    x = rng.normal(size=(n, p)) + rng.normal(size=(n, 1))  # correlations of .5
+    # As a baseline drawn too independently: correlations of .35.
+    sampled = rng.normal(size=(m, p)) * np.sqrt(1.3) + rng.normal(size=(m, 1)) * np.sqrt(0.7)
+    level = -np.log(rng.random(n)) * 100 * np.exp(-0.15 * x.sum(axis=1))
+    end = rng.uniform(30, 250, n)
+    day, event = np.minimum(level, end), level <= end
+    cox = fit_cox(x, 0, day, event, 0)
+    real = arm_effects(x[:, :1], day, event)[0]
+    shown = {}
+    for covariates in (True, False):
+        hazard = match_effects(cox, 0, sampled, x, day, event, None, covariates=covariates)
+        drawn, until = hazard.draw(sampled, rng.random(m)), rng.uniform(30, 250, m)
+        shown[covariates] = arm_effects(sampled[:, :1], np.minimum(drawn, until), drawn <= until)[0]
+        # The share that is expected to be free of events stays the training patients'.
+        kept = [np.exp(hazard.log_survival(sampled, d)).mean() for d in hazard.knots[1:]]
+        assert kept == pytest.approx(kaplan_meier(day, event, hazard.knots[1:]), abs=1e-6)
+    # Matching stops early; standard error among 8,000 patients: .014.
+    assert abs(shown[True] - real) < 0.7 * (real - shown[False])
+
+
+def test_weak_covariates_stay_as_the_ridge_left_them() -> None:
+    rng = np.random.default_rng(9)
+    x, day = rng.normal(size=(200, 3)), rng.exponential(100, 200)
+    event = rng.random(200) < 0.5
+    cox = fit_cox(x, 0, day, event, 0)
+    hazard = match_effects(cox, 0, x, x, day, event, None, covariates=True)
+    assert (hazard.beta == cox.beta).all()
 
 
 def _two_endpoints(n: int, seed: int) -> TrialArrays:
@@ -199,15 +230,15 @@ def test_only_a_slope_off_beyond_noise_recalibrates() -> None:
     assert wider.beta == pytest.approx(cox.beta * [1.5, 1.5, 1.0])
 
 
-def test_the_weight_of_an_outcome_is_the_share_of_draws_that_show_it(
+def test_the_probability_of_no_event_is_the_share_of_draws_without_one(
     illness_death: tuple[OutcomeModel, TrialArrays],
 ) -> None:
     model, _ = illness_death
     n = 8000
     x = np.tile([[0.3]], (n, 1))
     events = model.draw_events(x, Stream(2, "w"), np.arange(n))
-    for name, low, high in (("recurrence", 100, 300), ("death", 0, 400), ("death", 200, np.inf)):
+    for name, until in (("recurrence", 300), ("death", 200), ("death", 400)):
         day, status = events[name]
-        shown = np.mean((status > 0) & (day > low) & (day <= high))
-        weight = outcome_weight(model, x[:1], {name: Interval(low, high)})[0]
-        assert weight == pytest.approx(shown, abs=3.9 * 0.5 / np.sqrt(n))
+        shown = 1 - np.mean((status > 0) & (day <= until))
+        expected = survival(model, name, x[:1], until)[0]
+        assert expected == pytest.approx(shown, abs=3.9 * 0.5 / np.sqrt(n))

@@ -1,48 +1,14 @@
-"""Probability of an outcome given baseline: weights for drawing baselines given outcomes."""
+"""Probability of no event given baseline, worked out from the hazards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from extraction.records.conditions import Interval
 from generation.tokenizer import FloatArray
 from generation.twin_model.hazards import Hazard
 from generation.twin_model.outcome import EndpointModel, OutcomeModel
 
 _NODES = 60
-
-
-def outcome_weight(
-    model: OutcomeModel, features: FloatArray, bounds: Mapping[str, Interval]
-) -> FloatArray:
-    """Probability that the first event of each endpoint falls into its interval, shape (n,).
-
-    Parameters
-    ----------
-    model
-        Fitted outcome.
-    features
-        Rich features of the baseline, then arms, shape (n, p).
-    bounds
-        Interval of the day of the event by endpoint, in days from index; an open upper side means
-        that it comes later or never. Censoring and the end of observation play no part: these
-        are days that would be seen in patients who stay.
-
-    Returns
-    -------
-    FloatArray
-        For importance resampling: baselines drawn without the outcome, weighted with this, are
-        baselines given the outcome. Several endpoints count as independent given baseline.
-    """
-    total = np.ones(len(features))
-    for name, interval in bounds.items():
-        low = survival(model, name, features, max(interval.low, 0.0))
-        never = not np.isfinite(interval.high)
-        below = 0.0 if never else survival(model, name, features, max(interval.high, 0.0))
-        total *= np.maximum(low - below, 0.0)
-    return total
 
 
 def survival(model: OutcomeModel, name: str, features: FloatArray, day: float) -> FloatArray:
