@@ -8,10 +8,7 @@ proportional hazards, and how long it goes on is told by the held-out folds.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from generation.randomness import generator
 from generation.tokenizer import FloatArray
+from generation.twin_model.quiet import quiet
 from generation.twin_model.residual import FOLDS, Cause, Design, held_out_gain
 
 HIDDEN = 16
@@ -172,7 +170,7 @@ def time_basis(pieces: int) -> npt.NDArray[np.float32]:
 
 def train_residual(design: Design, causes: list[Cause], seed: int) -> list[Best]:
     """Train the members; each cause's weights where its held-out gain was largest."""
-    with _quiet():
+    with quiet():
         module = ResidualNet(design, causes, seed)
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, max_epochs=1, logger=False,
@@ -181,20 +179,3 @@ def train_residual(design: Design, causes: list[Cause], seed: int) -> list[Best]
         )
         trainer.fit(module, DataLoader(Lots(len(design.x), seed), batch_size=None))
     return module.best
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """One thread and no advice from Lightning; both restored after."""
-    logger: Any = logging.getLogger("pytorch_lightning")
-    level, threads = logger.level, torch.get_num_threads()
-    logger.setLevel(logging.ERROR)
-    torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", category=UserWarning, message=".*IterableDataset.*")
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        logger.setLevel(level)

@@ -8,10 +8,6 @@ seed, epoch and step, so a training that was killed goes on to the same model
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +26,7 @@ from generation.twin_model.copula import Copula
 from generation.twin_model.net_settings import NetSettings, Shape
 from generation.twin_model.network import Network
 from generation.twin_model.orders import drawing_orders, early_columns
+from generation.twin_model.quiet import quiet
 from generation.twin_model.training_batches import MaskedBatches, mixed_masks, prefixes
 from generation.twin_model.training_checkpoint import (
     Binding,
@@ -94,7 +91,7 @@ def train_network(
     heads, weights = begin(architecture, columns, members, shape, seed)
     if start is not None:
         weights = {name: torch.from_numpy(start.weights[name].copy()) for name in weights}
-    with _quiet():
+    with quiet():
         module = BaselineNet(
             columns, encoded,
             CopulaStart(copula, correlation) if len(copula.columns) > 1 else None,
@@ -255,20 +252,3 @@ def _validation_set(
     chosen = np.stack([np.tile(np.resize(rows, longest), _VALIDATION_MASKS) for rows in held_out])
     observed = mixed_masks(rng, chosen.shape, starts)
     return torch.from_numpy(chosen), torch.from_numpy(observed)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """One thread, no advice from Lightning; all restored after."""
-    logger: Any = logging.getLogger("pytorch_lightning")
-    level, threads = logger.level, torch.get_num_threads()
-    logger.setLevel(logging.ERROR)
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", category=UserWarning, message=".*IterableDataset.*")
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        logger.setLevel(level)
