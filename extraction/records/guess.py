@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from .schema import CohortSchema, Endpoint, Kind, Variable
 _CONTROL_WORDS = ("placebo", "control", "observation", "standard", "obs", "0", "no", "none")
 _MOST_LEVELS = 10  # whole numbers with at most so many levels are read as an ordered scale
 _MOST_CATEGORIES = 50
+_SUBJECT_NAMES = r"(u?subj(ect)?|patient|participant|record)?[ _.]?(id|no|nr|num|number)?$"
 _DATE = r"\s*((19|20)\d\d-\d\d-\d\d([ T].*)?|\d{1,2}([/.])\d{1,2}\4(\d\d){1,2})\s*$"
 
 
@@ -47,8 +49,9 @@ def propose_schema(
 
     Two values make a binary variable, few whole numbers (also as text) an ordinal one, many a
     count, other numbers a continuous one, few words a categorical one. Dates and columns of many
-    words are left out, which the notes say; where `subject` is not named, the first column that
-    tells all rows apart is taken for the subjects' identifier. A number that is exactly the sum,
+    words are left out, which the notes say; where `subject` is not named, a column that tells all
+    rows apart is taken for the subjects' identifier: one that is called so (id, patient, ...), or
+    else the first one of words. A number that is exactly the sum,
     product or ratio of others in all of at least 50 complete rows becomes a constraint, and so
     does a column of categories that grades a number or groups another column's categories. The
     control arm is the one that is called so (placebo, control, none, 0, ...), or no arm.
@@ -69,10 +72,10 @@ def propose_schema(
         raise InputError(faults)
     special = {name for name in named.values() if name is not None}
     guessed = [(c, _variable(frame[c])) for c in frame.columns if c not in special]
-    variables = [v for _, v in guessed if v.role != "identifier"]
+    known = subject is not None
     if subject is None:
-        apart = (c for c, v in guessed if v.role == "identifier" and _tells_apart(frame[c]))
-        subject = next(apart, None)
+        subject = _subject(frame, guessed)
+    variables = [v for c, v in guessed if v.role != "identifier" and c != subject]
     if subject is not None:
         variables.insert(0, Variable(name=str(subject), kind="categorical", role="identifier"))
     arms: tuple[str, ...] = ()
@@ -91,7 +94,18 @@ def propose_schema(
     )
     left = [c for c, v in guessed if v.role == "identifier" and c != subject]
     notes = [f"column {c} is left out: {_why_left_out(frame[c])}" for c in left]
+    if subject is not None and not known:
+        notes.insert(0, f"column {subject} is taken for the subjects' identifier")
     return Proposal(schema, (*notes, *_note_of_control(schema)))
+
+
+def _subject(
+    frame: pd.DataFrame, guessed: Sequence[tuple[Hashable, Variable]]
+) -> Hashable | None:
+    """The first column that tells all rows apart and is called so, or else is one of words."""
+    apart = [(c, v.role) for c, v in guessed if _tells_apart(frame[c])]
+    called = [c for c, _ in apart if re.match(_SUBJECT_NAMES, str(c), re.IGNORECASE)]
+    return next(iter([*called, *(c for c, role in apart if role == "identifier")]), None)
 
 
 def _determined(frame: pd.DataFrame, variables: Sequence[Variable]) -> tuple[Grade | Grouping, ...]:

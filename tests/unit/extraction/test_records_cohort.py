@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from extraction.records import Cohort, CohortSchema, Endpoint, InputError, Variable
-from extraction.records.guess import propose_schema
 from tests.support.records_support import small_cohort, small_schema
 
 
@@ -352,39 +351,6 @@ def test_remarks_are_not_taken_for_subjects():
     assert [v.name for v in cohort.schema.variables] == ["patient", "x"]
     numbered = frame.drop(columns="patient")
     assert len(Cohort.from_table(numbered, CohortSchema.guess(numbered))) == 40
-
-
-def test_a_guess_says_what_it_left_out_and_which_arm_it_took():
-    frame = pd.DataFrame(
-        {
-            "patient": [f"p{i}" for i in range(40)],
-            "visit": ["2024-01-05", "2024-02-09"] * 20,
-            "entered": pd.to_datetime(["2024-01-05", "2024-02-09", "2024-03-01", None] * 10),
-            "seen": [f"{1 + i % 9}/{1 + i % 12}/2024" for i in range(40)],
-            "remark": [f"seen by {i % 20}" for i in range(40)],
-            "empty": [None] * 40,
-            "site": ["101-01", "102-02", "103-07", "104-03"] * 10,
-            "treatment": ["Drug", "Sham control"] * 20,
-        }
-    )
-    schema, notes = propose_schema(frame, arm="treatment")
-    assert [v.name for v in schema.variables] == ["patient", "site", "treatment"]
-    told = {note.split()[1]: note for note in notes}
-    assert all("dates" in told[name] for name in ("visit", "entered", "seen"))
-    assert "20 different words" in told["remark"] and "empty" in told["empty"]
-    assert "Sham control is taken for the control arm" in notes[-1]
-    assert not any("seen by" in note or "2024" in note for note in notes)
-
-
-@pytest.mark.parametrize(
-    ("arms", "control"),
-    [(("A", "B"), None), (("Placebo im", "Placebo po"), None), (("0", "1"), "0"), (("A",), "A")],
-)
-def test_a_guess_takes_no_control_arm_that_is_not_called_so(arms, control):
-    frame = pd.DataFrame({"arm": list(arms) * 6, "x": np.linspace(0, 1, 6 * len(arms))})
-    schema, notes = propose_schema(frame, arm="arm")
-    assert schema.control_arm == control
-    assert bool(notes) == (len(arms) > 1)
 
 
 def test_a_value_at_a_visit_needs_a_longitudinal_variable():
