@@ -35,15 +35,19 @@ def assess(draft: Draft, cues: CueList) -> None:
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
     for index, word in enumerate(draft.words):
-        if (
-            word in ("if", "unless")
-            or _is_case(draft, index)
-            or (word in ("should", "were", "had") and _opens(draft, index))
-        ):
-            if word == "had":
-                _never_was(draft, index)
-            elif not _is_question(draft, index):
-                _condition(draft, index)
+        if word == "had" and _opens(draft, index):
+            _never_was(draft, index)
+        elif _leads_condition(draft, index) and not _is_question(draft, index):
+            _condition(draft, index)
+
+
+def _leads_condition(draft: Draft, index: int) -> bool:
+    word = draft.words[index]
+    if word in ("if", "unless"):
+        return True
+    if word in ("case", "event"):
+        return _is_case(draft, index)
+    return word in ("should", "were") and _opens(draft, index)
 
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
