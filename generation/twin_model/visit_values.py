@@ -99,7 +99,8 @@ class ValueModel:
         if self.same is None:
             return np.zeros(len(memory.count))
         filled = _filled(memory, self.start, self.swing, occasion)
-        chance = softmax(self.same.predict(_spread_design(occasion, filled, memory)))[:, 1]
+        x = _same_design(self.lens, occasion, filled, memory)
+        chance = softmax(self.same.predict(x))[:, 1]
         clear = np.maximum((chance - self.by_grid) / (1 - self.by_grid), 0.0)
         return np.where(memory.count > 0, clear, 0.0)
 
@@ -146,7 +147,8 @@ class ValueModel:
         value = self.lens.scale.backward(scores)
         half = self.lens.step / 2
         if half > 0:
-            ends = [self.lens.scale.forward(value + side) for side in (-half, half)]
+            sides = [self.lens.smooth(value + side) for side in (-half, half)]
+            ends = [self.lens.scale.forward(side) for side in sides]
             low = np.where(value <= self.lens.low + half, -np.inf, (ends[0] - centre) / scale)
             high = np.where(value >= self.lens.high - half, np.inf, (ends[1] - centre) / scale)
             mass = self.residuals.below(high) - self.residuals.below(low)
@@ -264,6 +266,19 @@ def _spread_design(occasion: Occasion, filled: Memory, memory: Memory) -> FloatA
     ])
 
 
+def _same_design(
+    lens: Lens, occasion: Occasion, filled: Memory, memory: Memory
+) -> FloatArray:
+    """Features of repeating the last value: those of the spread, and whether it is a bound."""
+    assert lens.scale is not None
+    last = lens.scale.backward(filled.last)
+    room = 0.5 * lens.step + 1e-9
+    return np.column_stack([
+        last <= lens.low + room, last >= lens.high - room,
+        _spread_design(occasion, filled, memory),
+    ])
+
+
 def fit_value_model(
     lens: Lens, occasion: Occasion, history: History, others: FloatArray, scores: FloatArray,
     groups: IntArray,
@@ -303,7 +318,8 @@ def fit_value_model(
     swing = float(np.nanmean(moves)) if np.isfinite(moves).any() else 0.5
     filled = _filled(memory, start, swing, here)
     x, z = _design(here, filled, memory, aside), _spread_design(here, filled, memory)
-    same, by_grid, stays = _fit_same(lens, memory, y, z, groups[seen])
+    again = _same_design(lens, here, filled, memory)
+    same, by_grid, stays = _fit_same(lens, memory, y, again, groups[seen])
     x, z, change = x[~stays], z[~stays], (y - filled.last)[~stays]
     unpenalised = np.arange(x.shape[1]) < _OWN + here.free.shape[1]
     move = fit_ridge(x, change, unpenalised)
@@ -348,12 +364,9 @@ def _fit_same(
 ) -> tuple[Ridge | None, float, np.ndarray]:
     """Chance of the very same value as last time, and who has it; None if not beyond chance."""
     assert lens.scale is not None
-    value = lens.scale.backward(y)
-    apart = np.abs(value - lens.scale.backward(memory.last))
-    # Bounds repeat themselves.
-    inside = (value > lens.low + lens.step) & (value < lens.high - lens.step)
-    same = inside & (apart < 1e-9)
-    near = inside & (apart >= 1e-9) & (apart < 1.5 * lens.step)
+    apart = np.abs(lens.scale.backward(y) - lens.scale.backward(memory.last))
+    same = apart < 1e-9
+    near = (apart >= 1e-9) & (apart < 1.5 * lens.step)
     if same.sum() < _FEWEST_SAME or same.sum() < 0.75 * near.sum():
         return None, 0.0, np.zeros(len(y), dtype=bool)
     known = memory.count > 0

@@ -270,7 +270,7 @@ class VisitProcess:
             scores[name][rows] = np.where(taken, value, np.nan)
             written = value if model.lens.codec is None else model.lens.labels(value)
             if model.lens.codec is None:
-                written = model.lens.settle(value)
+                written = model.lens.values(value)
             arrays.values[name][rows[taken], k] = written[taken]
         return scores
 

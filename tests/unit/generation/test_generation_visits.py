@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from extraction.records import Cohort
+from extraction.records import Cohort, Variable
 from generation import fit
 from generation.randomness import Stream
 from generation.twin_model.attendance import GapModel, fit_gaps, fit_panel
 from generation.twin_model.conformal import LEVELS, Calibration, between, scores, summarised
 from generation.twin_model.course import Clock, Course, CourseRun, MarkerEffect, marker_design
 from generation.twin_model.hazards import Hazard
+from generation.twin_model.lens import fit_lens, preferred_digits
 from generation.twin_model.memory import History, Occasion
 from generation.twin_model.model import TwinModel
 from generation.twin_model.outcome import EndpointModel, OutcomeModel
@@ -267,3 +268,23 @@ def test_a_saved_twin_keeps_course_and_conformal_factors(tmp_path: object) -> No
     one, two = twin().draw(30, seed=4)[0], again.draw(30, seed=4)[0]
     np.testing.assert_array_equal(one.values["SCORE"], two.values["SCORE"])
     np.testing.assert_array_equal(one.events["event"][0], two.events["event"][0])
+
+
+def test_preferred_last_digits_are_recorded_as_often_as_they_were() -> None:
+    rng = np.random.default_rng(8)
+    smooth = rng.normal(130, 18, size=4000)
+    rounded = np.where(rng.random(4000) < 0.4, np.round(smooth / 10) * 10, np.round(smooth))
+    variable = Variable(name="SYSBP", kind="continuous", role="longitudinal")
+    lens = fit_lens(variable, rounded.reshape(1000, 4))
+    assert lens is not None and lens.scale is not None
+    drawn = lens.settle(lens.scale.forward(rng.normal(130, 18, size=4000)))
+    tens = (np.mod(drawn, 10) == 0).mean()
+    # Both shares are of 4,000 values; false alarms once in 10,000.
+    assert abs(tens - (np.mod(rounded, 10) == 0).mean()) < 3.9 * np.sqrt(2 * 0.25 / 4000)
+    assert (lens.values(lens.scale.forward(drawn)) == drawn).all()
+    assert np.abs(lens.smooth(drawn) - drawn).max() < 5
+
+
+def test_no_digit_is_preferred_by_a_sloping_law() -> None:
+    counts = np.round(np.random.default_rng(9).exponential(12, size=3000))
+    assert preferred_digits(np.sort(counts), 1.0) == ()
