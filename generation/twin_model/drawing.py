@@ -13,7 +13,6 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from extraction.records import CohortSchema, Variable
 from generation.cart_columns import plausible
@@ -21,8 +20,8 @@ from generation.randomness import Stream, decision_id
 from generation.tokenizer import CategoricalCodec, FloatArray, IntArray, NumericCodec
 from generation.twin_model.beginnings import Beginnings
 from generation.twin_model.columns import BaselineColumns, Encoded
-from generation.twin_model.copula import EDGE
 from generation.twin_model.forward import Forward
+from generation.twin_model.lookup import Lookup, normal_score
 from generation.twin_model.network import Floats32, Network
 from generation.twin_model.orders import drawing_orders, early_columns
 
@@ -63,6 +62,8 @@ class WholeDraw:
     slopes, variance
         The copula's regressions at each step where nothing is missing, (orders, C, p) and
         (orders, C).
+    lookups
+        What the net sees of each value of a column; None where values are too many.
     """
 
     schema: CohortSchema
@@ -77,6 +78,7 @@ class WholeDraw:
     known: npt.NDArray[np.bool_]
     slopes: FloatArray
     variance: FloatArray
+    lookups: tuple[Lookup | None, ...]
 
     @classmethod
     def of(
@@ -94,6 +96,7 @@ class WholeDraw:
         return cls(
             schema, columns, network, orders, len(early), Forward.of(network), beginnings,
             place, level, known, slopes, variance,
+            tuple(Lookup.of(columns, c) for c in range(len(columns))),
         )
 
     def draw(self, patients: IntArray, stream: Stream) -> Encoded:
@@ -167,17 +170,18 @@ class WholeDraw:
             values = plausible(codec.decode(token, place), self._variable(column))
         drawn.encoded.codes[rows, column] = token
         drawn.encoded.numbers[rows, column] = values
-        block = self.columns.inputs_of(column, token, values)
-        drawn.inputs[rows, self.columns.input_slices[column]] = block
-        if part < 0:
-            return
-        if isinstance(codec, NumericCodec):
-            rank = (block[:, 0].astype(np.float64) + 1) / 2
-            score = ndtri(np.clip(rank, EDGE, 1 - EDGE))
+        own, lookup = self.columns.input_slices[column], self.lookups[column]
+        if lookup is not None:
+            at = lookup.rows(token, values)
+            drawn.inputs[rows, own], score = lookup.inputs[at], lookup.score[at]
         else:
-            score = self.level[column, token]
-        drawn.seen[rows, part] = token < codec.bins
-        drawn.score[rows, part] = np.where(token < codec.bins, score, 0.0)
+            block = self.columns.inputs_of(column, token, values)
+            drawn.inputs[rows, own], score = block, normal_score(block)
+        if part >= 0:
+            if not isinstance(codec, NumericCodec):
+                score = self.level[column, token]
+            drawn.seen[rows, part] = token < codec.bins
+            drawn.score[rows, part] = np.where(token < codec.bins, score, 0.0)
 
     def _variable(self, column: int) -> Variable:
         name = self.columns.names[column]
