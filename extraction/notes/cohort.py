@@ -260,4 +260,6 @@ def _episode(note: Note, fact: Fact) -> Row:
 
 def _action(note: Note, left_out: str | None) -> str:
     made = "extracted from a note rendered from the record" if note.rendered else "extracted"
+    if note.deidentified:
+        made += " after identifiers were replaced"
     return f"{made}; left out: {left_out}" if left_out else made

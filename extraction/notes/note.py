@@ -23,6 +23,8 @@ class Note:
         The words.
     rendered
         True for a note that was written from a structured record and not by a clinician.
+    deidentified
+        True where identifiers have been replaced (`extraction.notes.deidentification`).
     """
 
     note_id: str
@@ -32,3 +34,4 @@ class Note:
     kind: str
     text: str
     rendered: bool = False
+    deidentified: bool = False

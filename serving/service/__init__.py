@@ -1,8 +1,9 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes` and `tagging`, `models` (train, generate),
-`updates`, `control_requests` (control arms), `auditing` (inference audits), `evaluations`,
-`judging` and `disclosing` (evaluate), `forecasts` (twins), `trials` (simulate), `health` (doctor).
+By topic: `runs` (studies), `data` (cohorts), `notes`, `protecting` (identifiers) and `tagging`,
+`models` (train, generate), `updates`, `control_requests` (control arms), `auditing` (inference
+audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts` (twins), `trials`
+(simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .judging import evaluate_notes
     from .models import generate, train
     from .notes import extract_notes
+    from .protecting import Protection
     from .runs import plan_study, run_study
     from .tagging import evaluate_gold, train_notes
     from .trials import simulate_trial
@@ -31,6 +33,7 @@ __all__ = [
     "ControlsRequest",
     "DisclosureRequest",
     "EvaluationRequest",
+    "Protection",
     "TwinRequest",
     "audit_inference",
     "controls",
@@ -61,6 +64,7 @@ __getattr__, __dir__ = lazy(__name__, {
     "ControlsRequest": "control_requests",
     "DisclosureRequest": "disclosing",
     "EvaluationRequest": "evaluations",
+    "Protection": "protecting",
     "TwinRequest": "forecasts",
     "audit_inference": "auditing",
     "controls": "control_requests",

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from extraction.notes import Note
 from extraction.records.errors import Faults
 
 from .folders import check_out
+from .protecting import Protection
 
 
 def extract_notes(
@@ -21,6 +23,7 @@ def extract_notes(
     study: str = "NOTES",
     preset: str = "fast",
     overwrite: bool = False,
+    protection: Protection | None = None,
 ) -> dict[str, Any]:
     """Find the facts of notes, each with its place in the text, and write them and a cohort.
 
@@ -29,18 +32,22 @@ def extract_notes(
     where
         A folder of .txt files, or a CSV or JSON-lines file (`extraction.notes.read_notes`).
     out
-        New folder: ``facts.parquet`` and ``cohort/``; written whole or not at all.
+        New folder: ``notes.parquet``, ``facts.parquet`` and ``cohort/``; written whole or not at
+        all. Spans index the text in ``notes.parquet``.
     study
         Study of notes that name none.
     preset
         Pipeline that reads the notes.
     overwrite
         Whether an earlier extraction at `out` may be replaced.
+    protection
+        How identifiers are treated; by default all are replaced and nothing can be turned back.
 
     Returns
     -------
     dict
-        Counts of notes, facts and subjects, notes set aside by reason, and the folder.
+        Counts of notes, facts and subjects, notes set aside by reason, identifiers replaced by
+        kind, and the folder.
 
     Raises
     ------
@@ -50,18 +57,24 @@ def extract_notes(
     from extraction.notes import extract, read_notes, to_cohort
     from extraction.records.storage import atomic_folder
 
+    guard = protection or Protection()
     faults = Faults()
+    with faults.catch():
+        guard.check()
     with faults.catch():
         check_out(out, overwrite, "facts.parquet")
     with faults.catch():
         given = read_notes(where, study)
     faults.raise_if_any()
-    read = list(extract(given.notes, preset))
+    stored, told, sealing = guard.applied(given.notes, out)
+    read = list(extract(stored, preset))
     left_out: dict[str, int] = {}
     cohort = to_cohort(read, report=left_out)
     with atomic_folder(out) as fresh:
+        _notes(stored).to_parquet(fresh / "notes.parquet", index=False)
         _table(read).to_parquet(fresh / "facts.parquet", index=False)
         cohort.write(fresh / "cohort")
+        sealing.seal()
     by_type = Counter(f.type for _, found in read for f in found)
     return {
         "folder": str(out),
@@ -72,7 +85,12 @@ def extract_notes(
         "by_type": dict(sorted(by_type.items())),
         "left_out": dict(left_out),
         "digest": cohort.digest(),
+        **told,
     }
+
+
+def _notes(stored: list[Note]) -> pd.DataFrame:
+    return pd.DataFrame([asdict(note) for note in stored])
 
 
 def _table(read: list[Any]) -> pd.DataFrame:

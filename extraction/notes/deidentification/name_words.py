@@ -1,0 +1,143 @@
+"""Words of a text, seen as possible parts of a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from ..lexicon import word_set
+from .draws import normal
+from .listed import Lists, lists
+
+PARTICLES = word_set(
+    "de la del los las der den van von bin ibn bint al el abu da dos das di du le st san santa ter "
+    "ten op y e zu af av ben"
+)
+SUFFIXES = word_set("jr sr ii iii iv")
+_WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*", re.UNICODE)
+_POSSESSIVE = re.compile(r"['’][sS]$")
+
+
+class Rank(IntEnum):
+    """How much a word looks like a name by itself."""
+
+    NEVER = 0
+    CLINICAL = 1
+    UNKNOWN = 2
+    WORD = 3
+    NAME = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its place; a possessive ending is left out.
+
+    Parameters
+    ----------
+    start, stop
+        Character places.
+    plain
+        Its normal form.
+    rank
+        How much it looks like a name.
+    capital, capitals, initial
+        Whether it begins with a capital, is all capitals, is a single capital letter.
+    """
+
+    start: int
+    stop: int
+    plain: str
+    rank: Rank
+    capital: bool
+    capitals: bool
+    initial: bool
+
+
+def words_of(text: str) -> list[Word]:
+    """Return the words of a text."""
+    return list(_words(text))
+
+
+def _words(text: str) -> Iterator[Word]:
+    for match in _WORD.finditer(text):
+        written = match.group()
+        ending = _POSSESSIVE.search(written)
+        if ending and len(written) > 3:
+            written = written[: ending.start()]
+        plain = _plain(written)
+        capitals = written.isupper()
+        rank = Rank.UNKNOWN if capitals and len(written) == 1 else rank_of(plain)
+        if _beside_digit(text, match.start(), match.end()):
+            rank, capitals = Rank.CLINICAL, False
+        yield Word(
+            match.start(),
+            match.start() + len(written),
+            plain,
+            rank,
+            written[0].isupper(),
+            capitals and len(written) > 1,
+            capitals and len(written) == 1,
+        )
+
+
+def _beside_digit(text: str, start: int, stop: int) -> bool:
+    """Whether a word is part of a code or unit (`T2`, `CD3`, `U/L`): no name then."""
+    before, after = text[start - 1 : start], text[stop : stop + 1]
+    unit = stop - start == 1 and "/" in (before, after)
+    return unit or before.isdigit() or after.isdigit()
+
+
+@lru_cache(maxsize=65536)
+def _plain(written: str) -> str:
+    return normal(written)
+
+
+@lru_cache(maxsize=65536)
+def rank_of(plain: str) -> Rank:
+    """Return how much a word in normal form looks like a name; of joined words the best."""
+    known = lists()
+    parts = re.split(r"['\-]", plain)
+    if len(parts) > 1 and plain not in known.never:
+        ranks = [_rank(p, known) for p in parts if len(p) > 2]
+        whole = _rank(plain.replace("'", "").replace("-", ""), known)
+        lowest = min(ranks, default=Rank.UNKNOWN)
+        if Rank.NAME in (whole, *ranks) and lowest > Rank.CLINICAL:
+            return Rank.NAME
+        return whole if lowest > Rank.NEVER else Rank.NEVER
+    return _rank(plain, known)
+
+
+def _rank(plain: str, known: Lists) -> Rank:
+    if plain in known.never:
+        return Rank.NEVER
+    listed = plain in known.given or plain in known.surnames
+    if plain in known.clinical:
+        return Rank.WORD if listed and plain in known.surnames else Rank.CLINICAL
+    if plain in known.words or plain in known.eponyms:
+        return Rank.WORD if listed or plain in known.eponyms else Rank.CLINICAL
+    if listed:
+        return Rank.NAME if len(plain) > 2 else Rank.WORD
+    return Rank.UNKNOWN
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two words differ by one slip: a letter more, less, other, or two swapped.
+
+    Examples
+    --------
+    >>> alike("collins", "colins"), alike("martha", "marhta"), alike("ross", "rosen")
+    (True, True, False)
+    """
+    if one == other:
+        return True
+    if abs(len(one) - len(other)) > 1:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    a, b = one[start:], other[start:]
+    swapped = len(a) > 1 and len(b) > 1 and a[0] == b[1] and a[1] == b[0] and a[2:] == b[2:]
+    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
