@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -28,13 +29,13 @@ class _DeterminedRule(ComputedRule):
         return self.target
 
     @property
+    @abstractmethod
     def levels_used(self) -> dict[str, tuple[str, ...]]:
         """Categories that the constraint names, by column."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, frame: pd.DataFrame) -> ObjectArray:
         """Return the target of each row, None where it does not follow from the inputs."""
-        raise NotImplementedError
 
     def holds(self, frame: pd.DataFrame) -> BoolArray:
         """Whether each row's target is what its inputs give; nothing to say meets it."""
