@@ -28,8 +28,8 @@ class Grid:
     ----------
     kind
         ``continuum``: any, to six significant figures. ``decimal``: multiples of `step`.
-        ``unit``: `offset` + multiples of `step`, rounded to `decimals`. ``digits``: `digits`
-        significant ones, but never finer than `step`. ``truncated``: multiples of `step` (0: any
+        ``unit``: `offset` + multiples of `step`, rounded to `decimals`, halves up. ``digits``:
+        `digits` significant ones, but never finer than `step`. ``truncated``: multiples of `step` (0: any
         number) stored in a mantissa of `bits` explicit bits, the rest cut off, and written in
         `width` characters; this is what a numeric variable of LENGTH 3 (12 bits) or 4 (20 bits)
         of the SAS system holds, in the format BESTw (SAS Institute, "Numerical accuracy in SAS
@@ -94,7 +94,10 @@ class Grid:
             return np.array(self.values)[place]
         levels = self._levels
         if levels is None:
-            plain = np.round(self.offset + number * self.step, self.decimals) + 0.0
+            plain = self.offset + number * self.step
+            if self.kind == "unit":
+                return half_up(plain, self.decimals)
+            plain = np.round(plain, self.decimals) + 0.0
             if self.kind == "truncated":
                 return written(truncated(plain, self.bits), self.width)
             return np.asarray(plain)
@@ -163,6 +166,13 @@ def six_figures(values: FloatArray) -> FloatArray:
     magnitude = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
     unit = 10.0 ** np.clip(magnitude - (_FIGURES - 1), -300, 300)
     return np.asarray(np.where(values == 0, 0.0, np.round(values / unit) * unit), dtype=np.float64)
+
+
+def half_up(values: FloatArray, decimals: int) -> FloatArray:
+    """Round to so many decimals, a half away from zero as record forms do, not to even."""
+    unit = 10.0**decimals
+    whole = np.floor(np.abs(values) * unit + 0.5 + 1e-9)
+    return np.asarray(np.copysign(whole / unit, values) + 0.0)
 
 
 def truncated(values: FloatArray, bits: int) -> FloatArray:

@@ -41,7 +41,7 @@ class Heaping:
     weights
         How often each kind is recorded relative to the smooth law; empty where kinds do not
         matter. By the last digit: 0, 5, other even, other odd. By a unit: its even numbers, its
-        odd numbers, everything else.
+        odd numbers, else the last digit 0, everything else.
     """
 
     values: FloatArray = field(default_factory=_nothing)
@@ -123,11 +123,11 @@ class Heaping:
 
 def kinds(grid: Grid, unit: Grid | None, values: FloatArray) -> npt.NDArray[np.int64]:
     """Kind of each value: see :class:`Heaping`."""
+    last = np.mod(grid.number(values), 10).astype(np.int64)
     if unit is not None:
         k = unit.number(values)
         on = np.abs(unit.value(k) - values) <= _room(values)
-        return np.where(on, (k % 2).astype(np.int64), 2)
-    last = np.mod(grid.number(values), 10).astype(np.int64)
+        return np.where(on, (k % 2).astype(np.int64), np.where(last == 0, 2, 3))
     return np.where(last == 0, 0, np.where(last == 5, 1, np.where(last % 2 == 0, 2, 3)))
 
 
@@ -242,8 +242,7 @@ def _preferred(
     best, least = heaping, _CHANCE
     for unit in _kinds_tried(grid):
         kind = kinds(grid, unit, values)
-        have, want = (np.bincount(kind, w, 4 - (unit is not None)).astype(np.float64)
-                      for w in (count, smooth))  # fmt: skip
+        have, want = (np.bincount(kind, w, 4).astype(np.float64) for w in (count, smooth))
         chance, weights = _weights(have, want)
         if chance < least:
             best, least = replace(heaping, unit=unit, weights=weights), chance
@@ -267,8 +266,11 @@ def _weights(have: FloatArray, want: FloatArray) -> tuple[float, FloatArray]:
     want = want * total / want.sum()
     shown = have[used & (have > 0)]
     distance = 2 * float(np.sum(shown * np.log(shown / want[used & (have > 0)])))
-    # A kind of fewer than five patients is drawn not at all, so that no count of theirs is kept.
-    weights = np.where(used & (have >= FEWEST_PATIENTS), have / np.maximum(want, 1e-9), 0.0)
+    # Kinds of fewer than five patients are put together; if they still are, none is drawn.
+    few = used & (have < FEWEST_PATIENTS)
+    together = have[few].sum() if have[few].sum() >= FEWEST_PATIENTS else 0.0
+    held = np.where(few, together, np.where(used, have, 0.0))
+    weights = held / np.maximum(np.where(few, want[few].sum(), want), 1e-9)
     return float(chi2.sf(distance, used.sum() - 1)), weights
 
 
