@@ -28,6 +28,7 @@ from .tags import TagScheme
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 SHIPPED = Path(__file__).parent / "weights"
 FORMAT = 1
+_RANGE = "range:"
 
 Tensors = dict[str, torch.Tensor]
 
@@ -73,7 +74,10 @@ def save_tagger(tagger: Tagger, card: Card, folder: Path) -> Card:
 
     The folder takes the place of an earlier one at once or not at all.
     """
-    packed = save(_packed(tagger.network, _fresh(card.base)), metadata={"format": str(FORMAT)})
+    tensors = _packed(tagger.network, load_base(card.base))
+    for name, ends in tagger.ranges.items():
+        tensors[_RANGE + name] = torch.tensor(ends)
+    packed = save(tensors, metadata={"format": str(FORMAT)})
     full = card.model_copy(update={"weights_sha256": hashlib.sha256(packed).hexdigest()})
     with atomic_folder(folder) as fresh:
         for kept in ("LICENSES.md",):
@@ -133,19 +137,23 @@ def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
     schemes = {name: TagScheme(labels) for name, labels in card.heads.items()}
     network = Network(base.model, {n: len(s) for n, s in schemes.items()})
     try:
-        _unpack(network, load(packed))
-    except (SafetensorError, KeyError, RuntimeError):
+        tensors = load(packed)
+        found = [name for name in tensors if name.startswith(_RANGE)]
+        ranges = {n.removeprefix(_RANGE): _ends(tensors.pop(n)) for n in found}
+        _unpack(network, tensors)
+    except (SafetensorError, KeyError, ValueError, RuntimeError):
         raise InputError(
             f"{folder.name}/{WEIGHTS}: does not fit its card; the folder is damaged"
         ) from None
     network.eval().requires_grad_(False)
     if fast and can_quantise():
-        quantise(network)
-    return Tagger(base, network, schemes, card.window, card.overlap)
+        quantise(network, ranges)
+    return Tagger(base, network, schemes, card.window, card.overlap, ranges=ranges)
 
 
-def _fresh(name: str) -> Base:
-    return load_base(name)
+def _ends(pair: torch.Tensor) -> tuple[float, float]:
+    low, high = pair.tolist()
+    return low, high
 
 
 def _packed(network: Network, base: Base) -> Tensors:

@@ -94,7 +94,7 @@ def mark(doc: Doc, found: Iterable[Found]) -> None:
 @Language.factory(
     "trialtwin_encoder",
     default_config={"model": None, "heads": list(HEADS)},
-    assigns=[f"doc.spans['{GROUP}']"],
+    assigns=["doc.spans"],
 )
 def create_encoder(
     nlp: Language, name: str, model: str | None, heads: list[str]

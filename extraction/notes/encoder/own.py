@@ -19,6 +19,7 @@ from .training import Task, begin, train
 
 HEAD = "own"
 LEAST_DOCUMENTS = 5
+_MEASURED = 64  # documents whose numbers give the ranges for eight bits
 
 
 def train_own(
@@ -62,6 +63,7 @@ def train_own(
     task = Task(HEAD, wanted, seen, out, scored=wanted)
     tagger = _begun(task, start, base, told, seed)
     scores = train(tagger, (task,), told, seed, progress, checkpoint)
+    tagger.measure([d.text for d in seen[:_MEASURED]])
     card = Card(
         name=name,
         base=tagger.base.name,

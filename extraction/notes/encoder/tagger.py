@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import torch
 from .base import Base
 from .batches import collate, packed
 from .decoding import best_tags
+from .int8 import Ranges, measured
 from .network import Network
 from .tags import TagScheme
 from .windows import Cut, Window, cut, sentence_starts, windows
@@ -59,6 +60,8 @@ class Tagger:
         In word pieces; see `extraction.notes.encoder.windows.windows`.
     batch
         Most word pieces that are computed side by side.
+    ranges
+        Of the inputs of its matrices, for computing in eight bits; empty when not measured.
     """
 
     base: Base
@@ -67,6 +70,7 @@ class Tagger:
     window: int = 126
     overlap: int = 64
     batch: int = 1024
+    ranges: Ranges = field(default_factory=dict)
 
     @property
     def marks(self) -> tuple[int, int]:
@@ -99,6 +103,12 @@ class Tagger:
         for name in asked:
             self._decode(name, scores[name], cuts, found)
         return [sorted(spans, key=lambda s: (s.start, s.stop, s.heads)) for spans in found]
+
+    def measure(self, texts: Sequence[str]) -> None:
+        """Measure the ranges that computing in eight bits needs, on texts like those to come."""
+        with measured(self.network) as ranges:
+            self.tag(texts)
+        self.ranges = dict(ranges)
 
     def _scores(
         self, made: Sequence[Window], cuts: Sequence[Cut], asked: tuple[str, ...]

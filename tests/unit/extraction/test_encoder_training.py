@@ -10,6 +10,7 @@ from extraction.notes.encoder.artifact import Card, load_tagger, save_tagger
 from extraction.notes.encoder.base import load_base
 from extraction.notes.encoder.batches import collate, tagged
 from extraction.notes.encoder.frozen import remembered
+from extraction.notes.encoder.int8 import Int8Linear, can_quantise
 from extraction.notes.encoder.module import TaggerModule
 from extraction.notes.encoder.settings import TrainingSettings
 from extraction.notes.encoder.training import Task, begin, train
@@ -202,3 +203,19 @@ def test_tagging_does_not_depend_on_the_company(first):
 def test_an_encoder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(InputError, match="cannot be loaded"):
         load_base(str(tmp_path / "none"))
+
+
+@pytest.mark.skipif(not can_quantise(), reason="the processor has no eight-bit dot products")
+def test_eight_bits_find_the_same_whatever_stands_beside(encoder, first, tmp_path):
+    tagger, _ = first
+    texts = [d.text for d in invented_notes(40, 300)]
+    tagger.measure(texts)
+    save_tagger(tagger, card(tagger, encoder), tmp_path / "t")
+    fast = load_tagger(tmp_path / "t", fast=True)
+    assert sum(isinstance(m, Int8Linear) for m in fast.network.modules()) == 3 * 5
+    plain = [[(f.start, f.stop, f.label) for f in found] for found in tagger.tag(texts)]
+    quick = [[(f.start, f.stop, f.label) for f in found] for found in fast.tag(texts)]
+    assert quick == plain
+    for text, found in zip(texts, fast.tag(texts), strict=True):
+        (alone,) = fast.tag([text])
+        assert [f.score for f in alone] == pytest.approx([f.score for f in found], abs=2e-4)
