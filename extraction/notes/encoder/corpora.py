@@ -2,8 +2,8 @@
 
 Sources: BC5CDR and NCBI disease in the IOB form of MTL-Bioinformatics-2016 (Crichton et al. 2017,
 doi 10.1186/s12859-017-1776-8); PHEE (Sun et al. 2022, doi 10.18653/v1/2022.emnlp-main.376); Chia
-(Kury et al. 2020, doi 10.1038/s41597-020-00620-0) and MACCROBAT (Caufield et al. 2018, doi
-10.1101/gb.269977) are brat folders.
+(Kury et al. 2020, doi 10.1038/s41597-020-00620-0) and MACCROBAT2020 (Caufield et al.) are
+brat folders.
 """
 
 from __future__ import annotations
