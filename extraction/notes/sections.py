@@ -11,7 +11,7 @@ from .tokens import Tokens
 # A full stop after these does not end a sentence.
 _ABBREVIATIONS = word_set(
     "mr mrs ms dr vs approx st gr temp resp wt ht alk phos prof resp tot sp spec ca no fig pt "
-    "hx dx rx max min avg prev est dob"
+    "incl inc hx dx rx max min avg prev est dob"
 )
 _BULLETS = frozenset("-*•·‣–—")
 _LONGEST_TITLE = 6  # words

@@ -89,6 +89,10 @@ class CueList:
         inside = next((i for i in range(match.start + 1, match.stop) if i in covered), None)
         if inside is not None:
             return self.cues.at(draft.tokens, match.start, inside) or match
+        for index in range(match.start + 1, match.stop):  # `there is no` in `no improvement in`
+            hiding = self.cues.at(draft.tokens, index)
+            if hiding is not None and hiding.stop > match.stop and hiding.payload[0] == "pseudo":
+                return None
         signed = draft.words[match.start] in _SIGNS and match.stop - match.start > 1
         if signed and match.payload[0] == "after" and not closes_clause(draft, match.stop):
             return self.cues.at(draft.tokens, match.start + 1)

@@ -18,7 +18,8 @@ _LISTED = _CONJUNCTIONS | word_set(
 )
 _AUXILIARY = word_set(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
-    "ae as , since now completely fully then"
+    "ae as , since now completely fully then test tests screen swab culture cultures serology pcr "
+    "smear stain result results antibody antibodies"
 )
 _CLAUSE_EDGES = frozenset({",", ";", ":", "but", "and", "-", "–", "—", "then"})
 _LEADING = frozenset({"for", "of", "with", "to", "about", "that", "a", "an", "like", "whether"})

@@ -52,7 +52,7 @@ _NOT_INSIDE = word_set(
     "is was were are has had have and or but no not of for then since until now her his patient "
     "left right admitted ward clinic surgery hospital"
 )
-_CLAUSES = frozenset({"when", "if", "whenever", "wherever", "after", "on"})
+_CLAUSES = frozenset({"when", "if", "after", "on"})
 _STATES = word_set(
     "tired stressed exposed needed excited propped pressed touched provoked fed hurried loaded "
     "stretched heated rushed untreated constipated dehydrated bored relaxed crowded seated bed red "
@@ -125,6 +125,8 @@ def _targets(draft: Draft, cue: Cue) -> list[Mention]:
     groups = cue.only or GROUPS
     if draft.words[cue.start] in _CLAUSES and _is_past(draft, cue):
         return []
+    if cue.start in draft.covered:  # the span itself names it: `pain with intercourse`
+        return [m for m in draft.mentions if m.start < cue.start < m.stop and m.fits(groups)]
     before = backward(draft, cue, groups, _REACH, commas=False)
     if before:
         return before

@@ -81,6 +81,8 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     inside = _inside_measure(draft, cue)
     if inside:
         return inside
+    if word == "stop" and _is_order(draft, cue):
+        return []
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
     ahead = forward(
@@ -92,6 +94,12 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         ahead = [*ahead, *_reason(draft, cue, cues, ahead[-1].stop)]
     mark(ahead, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return ahead
+
+
+def _is_order(draft: Draft, cue: Cue) -> bool:
+    """Whether the drug is to be stopped later: `if potassium rises, stop ...`."""
+    start, first = draft.opening[cue.start], draft.words[draft.opening[cue.start]]
+    return first in ("if", "should", "were", "unless") and start < cue.start
 
 
 def _ahead_groups(cue: Cue) -> tuple[str, ...]:

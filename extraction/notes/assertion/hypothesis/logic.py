@@ -24,6 +24,7 @@ _WISH = word_set(
     "needed required and at consent"
 )
 _SUBJECT = word_set("he she they you we i it the this that patient pt there his her any these a an")
+_ENDING = word_set("stop hold reduce discontinue omit halve skip withhold pause suspend cease")
 _LEADS = frozenset(
     {"", ",", ";", ":", "and", "or", "-", "us", "back", "do", "return", "immediately"}
 )
@@ -105,16 +106,20 @@ def _condition(draft: Draft, index: int) -> None:
     inside = [m for m in draft.within(index, stop) if m.fits(GROUPS)]
     if draft.words[index] != "unless":
         mark(inside, CONCEPT, cue)
-    start = clause_start(draft, index)
+    lead = index
+    while lead > draft.opening[index] and draft.words[lead - 1] in ("in", "the"):
+        lead -= 1
+    start = clause_start(draft, lead)
     wish = draft.words[index + 1] in _WISH if index + 1 < end else True
     before = [m for m in draft.within(start, index) if m.stop > index - _REACH]
-    if start != index or before:
+    if start != lead or before:
         if not wish:
             mark([m for m in before if m.fits(_TREATMENT)], CONCEPT, cue)
             mark([m for m in before if m.group == "problem"], "circumstance", cue)
         return
     behind = draft.within(stop, min(end, stop + _REACH))
-    mark([m for m in behind if m.fits(_TREATMENT)], CONCEPT, cue)
+    given = [m for m in behind if draft.words[m.start - 1] not in _ENDING]
+    mark([m for m in given if m.fits(_TREATMENT)], CONCEPT, cue)
     mark([m for m in behind if m.group == "problem"], "circumstance", cue)
 
 

@@ -103,7 +103,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return forward(draft, cue, cues, GROUPS)  # `cough - no fever`
     if following is not None and not signed and draft.by_stop.get(cue.start) is None:
         return forward(draft, cue, cues, GROUPS)
-    return backward(draft, cue, GROUPS, reach=6, adjacent=True, commas=False)
+    turned = word == "but"  # `was prescribed but never taken`
+    return backward(draft, cue, GROUPS, reach=6, adjacent=not turned, commas=False)
 
 
 def _is_hyphen(draft: Draft, cue: Cue) -> bool:

@@ -19,7 +19,7 @@ _DONE = word_set(
     "last took taken started stopped completed finished ago yesterday previous previously prior "
     "earlier held missed from after reviewed normal negative positive found confirmed removed "
     "extubated inserted until till continue continues continued continuing tolerated resumed "
-    "remains still unchanged current currently on daily every weekly each twice"
+    "remains still unchanged current currently daily every weekly each twice"
 )
 _WILL = frozenset({"will", "shall", "we'll", "i'll", "he'll", "she'll"})
 _UNDECIDED = word_set(
@@ -85,6 +85,7 @@ def _near(draft: Draft, cue: Cue) -> list[Mention]:
     if any(w in _DONE for w in draft.words[first : cue.start]):
         return []
     here = [m for m in draft.within(first, last) if m.fits(GROUPS)]
+    here = [m for m in here if draft.words[m.start - 1] != "on"]
     return here or backward(draft, cue, GROUPS, reach=10)
 
 

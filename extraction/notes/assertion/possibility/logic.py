@@ -10,6 +10,7 @@ from ..scope import affirmed, backward, closed_list, continues_list, either, for
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
 _LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
+_FINDINGS = ("condition", "imaging_finding")
 _YES = word_set("yes yeah yep y one two three some several lots plenty daily often occasional")
 _NO = word_set("no none nil nope never neither n nothing")
 _VERSUS = frozenset({"vs", "versus"})
@@ -25,6 +26,10 @@ def assess(draft: Draft, cues: CueList) -> None:
     for index, word in enumerate(draft.words):
         if word in _VERSUS:
             _alternatives(draft, index)
+        elif word == "or":
+            _undecided(draft, index)
+        elif word == "?" and index in draft.by_start:  # `?PE` marked with its sign
+            mark([draft.by_start[index]], CONCEPT, Cue(index, index + 1, "before", None))
 
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
@@ -56,6 +61,14 @@ def _answered(draft: Draft, mention: Mention, cue: Cue) -> bool:
     if answer[0] in _NO:
         mark([mention], "negation", Cue(cue.start, cue.stop + 1, "after", None))
     return True
+
+
+def _undecided(draft: Draft, index: int) -> None:
+    """`pneumonia or atelectasis`, and nothing else said of them: one of the two."""
+    before, after = draft.by_stop.get(index), draft.by_start.get(index + 1)
+    pair = [m for m in (before, after) if m is not None and m.type in _FINDINGS and not m.cues]
+    if len(pair) == 2:
+        mark(pair, CONCEPT, Cue(index, index + 1, "either", None))
 
 
 def _alternatives(draft: Draft, index: int) -> None:
