@@ -29,9 +29,9 @@ class Grid:
     kind
         ``continuum``: any, to six significant figures. ``decimal``: multiples of `step`.
         ``unit``: `offset` + multiples of `step`, rounded to `decimals`, halves up. ``digits``:
-        `digits` significant ones, but never finer than `step`. ``truncated``: multiples of `step` (0: any
-        number) stored in a mantissa of `bits` explicit bits, the rest cut off, and written in
-        `width` characters; this is what a numeric variable of LENGTH 3 (12 bits) or 4 (20 bits)
+        `digits` significant ones, but never finer than `step`. ``truncated``: multiples of `step`
+        (0: any number) stored in a mantissa of `bits` explicit bits, the rest cut off, and written
+        in `width` characters; this is what a numeric variable of LENGTH 3 (12 bits) or 4 (20 bits)
         of the SAS system holds, in the format BESTw (SAS Institute, "Numerical accuracy in SAS
         software"). ``listed``: `values`, each held by five patients or more.
     least
