@@ -1,6 +1,6 @@
 """How time and memory of an engine grow with patients, columns and visits, on simulated trials.
 
-    python -m benchmarks.generation_scaling --plot docs/images/generation-scaling.svg
+    python -m benchmarks.generation_scaling --most 2000         # and the plot of what is stored
     python -m benchmarks.generation_scaling --only large        # 100,000 patients x 50 columns
 
 Each point is a fit and a sample of as many patients, in a process of its own on one thread.
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.generation_fits import STORE, run_alone
+from benchmarks.generation_fits import ROOT, STORE, run_alone
 from extraction.records import Cohort, CohortSchema, Endpoint, Variable, VisitWindow
 from generation.randomness import generator
 
@@ -31,6 +31,7 @@ SIZES = {
 """What grows, through which values, and its words on the axis."""
 LARGE = (100_000, 50)
 STORED = STORE / "scaling.json"
+PLOT = ROOT / "docs" / "images" / "generation-scaling.svg"
 
 
 def simulated(n: int, columns: int, visits: int = 0) -> Cohort:
@@ -135,30 +136,37 @@ def trial_of(kind: str, size: int) -> Cohort:
     return simulated(300, 8, size)
 
 
-def plot(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
-    """Seconds above, memory below, one column a kind of growth; log scales for time."""
+def plot(curves: dict[str, list[dict[str, float]]], path: Path, title: str) -> None:
+    """CPU-seconds above, memory below, one column a kind of growth, on a white page."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    mpl.rcParams["svg.hashsalt"] = "trialtwin"
-    figure, axes = plt.subplots(2, len(curves), figsize=(3.4 * len(curves), 4.8), squeeze=False)
+    mpl.rcParams.update({"svg.hashsalt": "trialtwin", "font.size": 11})
+    figure, axes = plt.subplots(2, len(curves), figsize=(3.6 * len(curves), 5.6), squeeze=False)
     for (kind, rows), (above, below) in zip(curves.items(), axes.T, strict=True):
         x = [row["size"] for row in rows]
         above.plot(x, [row["fit_cpu"] for row in rows], "o-", label="fit")
         above.plot(x, [row["sample_cpu"] for row in rows], "s--", label="sample as many")
-        below.plot(x, [row["peak_mib"] for row in rows], "o-", color="tab:green")
+        below.plot(x, [row["peak_mib"] for row in rows], "o-", color="tab:green", label="peak")
+        below.plot(x, [row["before_mib"] for row in rows], ":", color="0.4", label="before the fit")
         above.set(xscale="log", yscale="log")
-        below.set(xscale="log", ylim=(0, None), xlabel=SIZES[kind][1])
+        below.set(xscale="log", ylim=(0, None), xlabel=SIZES[kind][1].replace(" (", "\n("))
         for axis in (above, below):
+            axis.set_xticks(x, [f"{int(size):,}" for size in x])
+            axis.minorticks_off()
+            axis.grid(axis="y", color="0.9")
             axis.spines[["top", "right"]].set_visible(False)
     axes[0, 0].set_ylabel("CPU-seconds, one thread")
     axes[1, 0].set_ylabel("peak memory, MiB")
-    axes[0, 0].legend(frameon=False)
+    for axis in axes[:, -1]:
+        axis.legend(frameon=False, fontsize=9)
+    figure.suptitle(title, fontsize=9)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    metadata = {"Date": None, "Description": title} if path.suffix == ".svg" else None
+    figure.savefig(path, metadata=metadata, facecolor="white")
 
 
 def _told(size: str, cost: dict[str, float]) -> str:
@@ -168,13 +176,17 @@ def _told(size: str, cost: dict[str, float]) -> str:
     )
 
 
+def _largest(curves: dict[str, list[dict[str, float]]]) -> float:
+    return max(row["size"] for rows in curves.values() for row in rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", default="twin")
     parser.add_argument("--only", nargs="*", choices=[*SIZES, "large"], default=list(SIZES))
     parser.add_argument("--options", type=json.loads, default={}, help="JSON: engine options")
     parser.add_argument("--most", type=int, default=10**9, help="largest size to run")
-    parser.add_argument("--plot", type=Path, help="write the curves to this SVG or PNG")
+    parser.add_argument("--plot", type=Path, default=PLOT, help="SVG or PNG of the curves")
     options = parser.parse_args()
     stored = json.loads(STORED.read_text("utf-8")) if STORED.exists() else {}
     for kind in [k for k in options.only if k in SIZES]:
@@ -192,10 +204,11 @@ def main() -> None:
             stored["large_gib"] = cost["peak_mib"] / 1024
     STORED.parent.mkdir(parents=True, exist_ok=True)
     STORED.write_text(json.dumps(stored, indent=1), "utf-8")
-    if options.plot:
-        prefix = f"{options.engine}:"
-        curves = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
-        plot(curves, options.plot)
+    prefix = f"{options.engine}:"
+    curves = {k: stored[prefix + k] for k in SIZES if prefix + k in stored}
+    if curves and set(options.only) & set(SIZES):
+        told = f"python -m benchmarks.generation_scaling --engine {options.engine}"
+        plot(curves, options.plot, f"{told} --most {int(_largest(curves))}")
 
 
 if __name__ == "__main__":
