@@ -21,7 +21,10 @@ KINDS = {
     "symptom": "condition",
     "medication": "medication",
     "adverse_event": "adverse_event",
+    "procedure": "procedure",
+    "allergy": "condition",
 }
+ALLERGY = "trialtwin|allergy"  # code of a condition that is an allergy to its term
 SYMPTOM = "trialtwin|symptom"  # code of a condition that a note tells as a complaint
 AGE = Variable(name="age", label="Age", kind="continuous", unit="a", low=0, high=120)
 SEX = Variable(name="sex", label="Sex", kind="binary", categories=("female", "male"))
@@ -60,9 +63,12 @@ def to_cohort(
     Returns
     -------
     Cohort
-        Sex by majority and age of the earliest note; vitals and laboratory values of now on the
-        note's day; problems and drugs as episodes with their assertion, a repeated one once, known
-        to have begun by the day of its first note. `sources` holds the span and the hash of the
+        Sex by majority and age of the earliest note; vitals, laboratory values and scores of now
+        on the note's day; problems, drugs, procedures and allergies as episodes with their
+        assertion, a repeated one once, known to have begun by the day of its first note. What is
+        planned, hypothetical, possible, absent or another person's has no start: a condition asks
+        for `present` unless it names another assertion. Habits, genomic and imaging findings have
+        no table and are counted. `sources` holds the span and the hash of the
         text of every row, and why a value was left out.
 
     Raises
@@ -129,8 +135,10 @@ class _Gathered:
             value = fact.value if fact.type == "age" else fact.name
             self.people.append({**row, "what": fact.type, "value": value, "day": note.day})
             return None
-        if fact.type in ("vital", "laboratory"):
+        if fact.type in ("vital", "laboratory", "score"):
             return self._observe(note, fact, row)
+        if fact.type not in KINDS:
+            return "no table for its type"
         self.episodes.append({**row, **_episode(note, fact)})
         return None
 
@@ -142,7 +150,12 @@ class _Gathered:
         variable = self._variable(fact.name)
         if variable is None or fact.value is None:
             return "no such variable"
-        value = harmonised(fact.name, fact.value, fact.unit, variable.unit or "1")
+        scaled = fact.type == "score"  # a scale has no unit to convert
+        value = (
+            fact.value
+            if scaled
+            else harmonised(fact.name, fact.value, fact.unit, variable.unit or "1")
+        )
         if isinstance(value, str):
             return value
         status = "below_limit" if fact.comparator in ("<", "≤") else "observed"
@@ -160,11 +173,10 @@ class _Gathered:
 
     def _variable(self, name: str) -> Variable | None:
         quantity = quantities().get(name)
-        if quantity is None:
-            return None
         if self.schema is None:
-            return quantity.variable()
-        wanted = {n.casefold() for n in (quantity.name, *quantity.names)}
+            return None if quantity is None else quantity.variable()
+        names = (name,) if quantity is None else (quantity.name, *quantity.names)
+        wanted = {n.casefold() for n in names}
         return next(
             (v for v in self.schema.longitudinal if v.name.casefold() in wanted and v.numeric), None
         )
@@ -241,11 +253,13 @@ def _category(value: object, variable: Variable) -> str | None:
 
 def _episode(note: Note, fact: Fact) -> Row:
     over = fact.assertion == "historical"
-    mine = fact.assertion in ("present", "historical")
+    mine = fact.assertion in ("present", "conditional", "historical")
+    began = note.day - fact.onset if fact.onset is not None and mine else nan
     return {
+        "start": began,
         "kind": KINDS[fact.type],
         "term": fact.name or fact.text.lower(),
-        "code": SYMPTOM if fact.type == "symptom" else None,
+        "code": {"symptom": SYMPTOM, "allergy": ALLERGY}.get(fact.type),
         "start_high": note.day if mine else nan,
         "stop_high": note.day if over else nan,
         "ongoing": False if over else None,
@@ -254,6 +268,9 @@ def _episode(note: Note, fact: Fact) -> Row:
         "route": fact.route,
         "frequency": fact.frequency,
         "severity": fact.severity,
+        "serious": fact.serious,
+        "related": fact.related,
+        "outcome": fact.outcome,
         "assertion": fact.assertion,
     }
 

@@ -11,14 +11,19 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from .adverse import drop_causes, grade, type_adverse_events
+from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
 from .demographics import add_demographics
 from .draft import Draft
-from .entities import add_terms, find_terms
+from .entities import add_terms, find_terms, part
 from .facts import Fact, FactType
+from .genomics import add_genomic_findings
 from .given import add_given
+from .habits import add_habit_facts
+from .imaging import add_imaging_findings
 from .measurements import add_measurements
 from .medications import link_attributes
+from .scales import add_scores
 from .sections import mark_sections
 from .tokens import tokenize
 
@@ -50,14 +55,19 @@ def sections(doc: Doc) -> Doc:
 
 @Language.component("trialtwin_entities")
 def entities(doc: Doc) -> Doc:
-    """Find ages, sexes, measurements, problems and drugs, and link their attributes."""
+    """Find every type of fact, and link the attributes of drugs."""
     draft = draft_of(doc)
     add_given(draft, doc.user_data.pop(GIVEN, ()))
-    terms = find_terms(draft)
+    terms, special = part(find_terms(draft))
     add_demographics(draft)
+    add_genomic_findings(draft, special)
+    add_scores(draft, special)
+    add_imaging_findings(draft)
+    add_habit_facts(draft, special)
     add_measurements(draft, terms)
     add_terms(draft, terms)
     link_attributes(draft)
+    add_allergies(draft)
     return doc
 
 

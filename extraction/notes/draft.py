@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 from .facts import Assertion, Certainty, Fact, FactType
@@ -20,6 +20,10 @@ GROUPS: dict[str, str] = {
     "procedure": "procedure",
     "imaging_finding": "problem",
     "allergy": "problem",
+    "genomic_finding": "problem",
+    "score": "measure",
+    "smoking": "person",
+    "alcohol": "person",
 }
 # The stronger one first: what is denied is neither planned nor past.
 CONCEPTS = (
@@ -76,6 +80,18 @@ class Mention:
     cues: dict[str, tuple[int, int]] = field(default_factory=dict)
     certainty: Certainty | None = None
     given: bool = False
+    status: str | None = None
+    variant: str | None = None
+    zygosity: str | None = None
+    serious: bool | None = None
+    related: str | None = None
+    outcome: str | None = None
+    form: str | None = None
+    duration: float | None = None
+    indication: str | None = None
+    low: float | None = None
+    high: float | None = None
+    onset: float | None = None
 
     @property
     def group(self) -> str:
@@ -142,6 +158,12 @@ class Draft:
         self.by_start[mention.start] = mention
         self.by_stop[mention.stop] = mention
 
+    def between(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Return the words that these characters touch, first and one past the last, or None."""
+        first = bisect_right(self.tokens.stops, start)
+        last = bisect_left(self.tokens.starts, stop)
+        return (first, last) if first < last else None
+
     def title_before(self, index: int) -> int | None:
         """Return the first word of the title that a word stands under, or None."""
         place = bisect_left(self.titles, index)
@@ -199,4 +221,16 @@ class Draft:
             flag=m.flag,
             scope=self._chars(scope),
             certainty=m.certainty or "possible" if assertion == "possible" else None,
+            status=m.status,
+            variant=m.variant,
+            zygosity=m.zygosity,
+            serious=m.serious,
+            related=m.related,
+            outcome=m.outcome,
+            form=m.form,
+            duration=m.duration,
+            indication=m.indication,
+            low=m.low,
+            high=m.high,
+            onset=m.onset,
         )

@@ -6,14 +6,19 @@ from functools import cache
 
 from .draft import Draft
 from .facts import FactType
+from .genomics import add_genes
+from .habits import add_habits
 from .lexicon import Lexicon, Match, plural, read_terms
+from .scales import add_scales
 
 _FILES: tuple[tuple[str, FactType], ...] = (
     ("conditions.txt", "condition"),
     ("symptoms.txt", "symptom"),
     ("adverse_events.txt", "adverse_event"),
     ("drugs.txt", "medication"),
+    ("procedures.txt", "procedure"),
 )
+SPECIAL = frozenset({"scale", "gene", "habit"})
 # Said as a complaint these are symptoms; as a diagnosis in a list of problems, conditions.
 _EITHER = frozenset({"insomnia", "anxiety", "vertigo", "claudication", "angina"})
 
@@ -31,6 +36,9 @@ def terms() -> Lexicon:
                     lexicon.add(several, (type_, name.lower()))
     for name, _ in read_terms("drug_classes.txt"):
         lexicon.add(name, ("medication", None))
+    add_scales(lexicon)
+    add_genes(lexicon)
+    add_habits(lexicon)
     for name, spellings in read_terms("probable.txt"):
         for spelling in spellings:
             lexicon.add(spelling, ("probable", name.lower()))
@@ -40,6 +48,12 @@ def terms() -> Lexicon:
 def find_terms(draft: Draft) -> list[Match]:
     """Return the term matches of a note, longest first wins, section titles left out."""
     return [m for m in terms().find(draft.tokens) if m.start not in draft.headers]
+
+
+def part(matches: list[Match]) -> tuple[list[Match], list[Match]]:
+    """Part the matches of the lists of names from those of scales, genes and habits."""
+    named = [m for m in matches if m.payload[0] not in SPECIAL]
+    return named, [m for m in matches if m.payload[0] in SPECIAL]
 
 
 def add_terms(draft: Draft, matches: list[Match]) -> None:

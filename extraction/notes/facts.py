@@ -17,6 +17,10 @@ FactType = Literal[
     "procedure",
     "imaging_finding",
     "allergy",
+    "genomic_finding",
+    "score",
+    "smoking",
+    "alcohol",
 ]
 Assertion = Literal[
     "present",
@@ -66,6 +70,19 @@ class Fact:
         Span that the cue reaches: from the cue, or what it is about, to the last fact it decides.
     certainty
         How sure the writer is of what is ``possible``: ``likely``, ``possible``, ``unlikely``.
+    status
+        Of a habit ``current``, ``former``, ``never``; of a gene or marker ``mutated``,
+        ``positive``, ...; of an imaging finding the response, stage or grade.
+    variant, zygosity
+        Of a genomic finding: the change as written (HGVS), and how many copies have it.
+    serious, related, outcome
+        Of an adverse event, where its sentence says so.
+    form, duration, indication
+        Of a medication: ``tablet``, ...; days it is taken for; the problem it is taken for.
+    low, high
+        Reference range written beside a laboratory value, in its unit.
+    onset
+        Of a problem: days before the note that it began, as written (``for three days`` is 3).
     """
 
     type: FactType
@@ -86,3 +103,15 @@ class Fact:
     flag: str | None = None
     scope: tuple[int, int] | None = None
     certainty: Certainty | None = None
+    status: str | None = None
+    variant: str | None = None
+    zygosity: str | None = None
+    serious: bool | None = None
+    related: str | None = None
+    outcome: str | None = None
+    form: str | None = None
+    duration: float | None = None
+    indication: str | None = None
+    low: float | None = None
+    high: float | None = None
+    onset: float | None = None

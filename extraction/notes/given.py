@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from .draft import Draft
@@ -19,12 +18,11 @@ def add_given(draft: Draft, spans: Iterable[tuple[int, int, FactType]]) -> None:
     """
     tokens = draft.tokens
     for start, stop, type_ in spans:
-        first = bisect_right(tokens.stops, start)
-        last = bisect_left(tokens.starts, stop)
-        if first >= last:
+        words = draft.between(start, stop)
+        if words is None:
             continue
         name = " ".join(tokens.text[start:stop].lower().split())
-        mention = draft.mention(type_, name, first, last)
+        mention = draft.mention(type_, name, *words)
         mention.chars = (start, stop)
         mention.given = True
         draft.add(mention)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -114,13 +114,18 @@ class Scores:
         }
 
 
-def score(pairs: Iterable[tuple[Sequence[Marked], Sequence[Marked]]]) -> Scores:
+def score(
+    pairs: Iterable[tuple[Sequence[Marked], Sequence[Marked]]],
+    types: Collection[str] = FACT_TYPES,
+) -> Scores:
     """Compare found with marked facts.
 
     Parameters
     ----------
     pairs
         For each text, (found, marked).
+    types
+        The types that were marked; found facts of others are not counted.
     """
     found: Counter[tuple[str, str]] = Counter()
     marked: Counter[tuple[str, str]] = Counter()
@@ -128,7 +133,8 @@ def score(pairs: Iterable[tuple[Sequence[Marked], Sequence[Marked]]]) -> Scores:
     span_hits = relaxed_hits = 0
     right: Counter[str] = Counter()
     of: Counter[str] = Counter()
-    for ours, gold in pairs:
+    for every, gold in pairs:
+        ours = [f for f in every if f.type in types]
         found.update((f.type, f.assertion) for f in ours)
         marked.update((g.type, g.assertion) for g in gold)
         by_span = {(f.type, f.start, f.stop): f for f in ours}

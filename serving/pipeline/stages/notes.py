@@ -83,7 +83,8 @@ def _chosen(job: Job, cohort: Cohort, patients: int | None) -> Cohort:
 
 def _scores(written: Sequence[RenderedNote], read: Read) -> dict[str, Any]:
     """Facts read back against the facts that the notes state; strict spans and assertions."""
-    both = score((facts, note.facts) for note, (_, facts) in zip(written, read, strict=True))
+    pairs = ((facts, note.facts) for note, (_, facts) in zip(written, read, strict=True))
+    both = score(pairs, {f.type for note in written for f in note.facts})
     whole = both.to_dict()
 
     def row(scores: dict[str, Any]) -> dict[str, Any]:

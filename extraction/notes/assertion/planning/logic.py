@@ -56,7 +56,8 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.kind == "after":
         return _behind(draft, cue)
     if cue.kind == "either":
-        touches = any(i in draft.by_start for i in range(cue.stop, cue.stop + 3))
+        ahead = range(cue.stop, min(cue.stop + 3, draft.sentence[cue.start]))
+        touches = any(i in draft.by_start for i in ahead)
         found = [] if touches else backward(draft, cue, GROUPS, reach=8, commas=False)
         return found or _ahead(draft, cue, cues)
     return _ahead(draft, cue, cues)

@@ -1,0 +1,107 @@
+"""Smoking and alcohol: whether now, formerly or never, and how much."""
+
+from __future__ import annotations
+
+from .draft import Draft, Mention
+from .facts import FactType
+from .lexicon import Lexicon, Match, keyed, read_lines, word_set
+from .tokens import number
+
+_REACH = 12  # words from a habit to its amount
+_PER_WEEK = {
+    "week": 1.0,
+    "weekly": 1.0,
+    "wk": 1.0,
+    "day": 7.0,
+    "daily": 7.0,
+    "night": 7.0,
+    "nightly": 7.0,
+    "d": 7.0,
+    "month": 12 / 52.0,
+}
+_PACKS = word_set("pack packs ppd pk")
+_CIGARETTES = word_set("cigarettes cigs cigarette cig")
+_DRINKS = word_set(
+    "drinks drink units unit beers beer glasses glass bottles bottle pints pint cans can wine"
+)
+_RELATIVES = word_set("father mother brother sister husband wife parents spouse partner mom dad")
+_NO_PERSON = word_set("cessation counseling counselling advice program clinic abuse avoid passive")
+
+
+def add_habits(lexicon: Lexicon) -> None:
+    """Add the words for smoking and alcohol; the payload is ("habit", habit, status)."""
+    for head, spellings in keyed(read_lines("habits.txt")):
+        habit, status = head.split(" ")
+        for spelling in spellings:
+            lexicon.add(spelling, ("habit", (habit, status)))
+
+
+def add_habit_facts(draft: Draft, matches: list[Match]) -> None:
+    """Add one fact for each habit of a sentence, with its amount."""
+    seen: set[tuple[int, str]] = set()
+    for match in matches:
+        if match.payload[0] != "habit":
+            continue
+        habit, status = match.payload[1]
+        opening = draft.opening[match.start]
+        if (opening, habit) in seen or _of_another(draft, match):
+            continue
+        mention = draft.mention(habit, habit, match.start, match.stop)
+        mention.status = status
+        _amount(draft, mention, habit)
+        if _is_bare(draft, match, mention):
+            continue
+        seen.add((opening, habit))
+        draft.add(mention)
+
+
+def _of_another(draft: Draft, match: Match) -> bool:
+    before = draft.words[max(draft.opening[match.start], match.start - 4) : match.start]
+    after = draft.words[match.stop : match.stop + 2]
+    return bool(
+        draft.section[match.start] == "family"
+        or not _RELATIVES.isdisjoint(before)
+        or not _NO_PERSON.isdisjoint([*before, *after])
+    )
+
+
+def _is_bare(draft: Draft, match: Match, mention: Mention) -> bool:
+    """Whether a common word (`smoking`, `drinks`, `alcohol:`) stands without an amount."""
+    words = draft.words[match.start : match.stop]
+    weak = words in (["drinks"], ["smoking"], ["beers"], ["alcohol", ":"], ["etoh", ":"])
+    weak = weak or words[-1] in ("intake", "consumption", "wine", "drinks", "alcohol")
+    return weak and mention.status == "current" and mention.value is None
+
+
+def _amount(draft: Draft, mention: Mention, habit: FactType) -> None:
+    end = min(draft.sentence[mention.start], mention.stop + _REACH)
+    start = max(draft.opening[mention.start], mention.start - _REACH)
+    read = _tobacco if habit == "smoking" else _units_a_week
+    for index in range(start, end):
+        value = number(draft.words[index])
+        if value is not None:
+            found = read(draft, index, end, value)
+            if found is not None:
+                mention.value, mention.unit = found
+                return
+
+
+def _tobacco(draft: Draft, index: int, end: int, value: float) -> tuple[float, str] | None:
+    after = [w for w in draft.words[index + 1 : min(end, index + 5)] if w != "-"]
+    if after[:1] and after[0] in _PACKS and after[1:2] and after[1].startswith("year"):
+        return value, "{pack}.a"
+    if after[:1] == ["py"]:
+        return value, "{pack}.a"
+    if after[:1] and after[0] in _PACKS:
+        return value, "{pack}/d"
+    if after[:1] and (after[0] in _CIGARETTES or after[:2] in (["/", "d"], ["/", "day"])):
+        return value, "{cigarette}/d"
+    return None
+
+
+def _units_a_week(draft: Draft, index: int, end: int, value: float) -> tuple[float, str] | None:
+    after = draft.words[index + 1 : min(end, index + 8)]
+    if not after or after[0] not in _DRINKS | {"-", "to"}:
+        return None
+    times = next((_PER_WEEK[w] for w in after if w in _PER_WEEK), None)
+    return None if times is None else (value * times, "{drink}/wk")
