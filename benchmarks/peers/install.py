@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HOME = HERE.parents[1] / "var" / "peers"
-ENVIRONMENTS = ("arf", "tabular-argn")
+ENVIRONMENTS = ("arf", "medspacy", "tabular-argn")
 _FIRST = {"tabular-argn": ("torch==2.13.0",)}
 # They come with mostlyai-engine and break the CPU build of torch.
 _REMOVED = {"tabular-argn": ("torchvision", "torchaudio", "triton")}

@@ -15,7 +15,9 @@ from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
 from .demographics import add_demographics
 from .draft import Draft
+from .drug_details import add_details
 from .entities import add_terms, find_terms, part
+from .events import describe_events
 from .facts import Fact, FactType
 from .genomics import add_genomic_findings
 from .given import add_given
@@ -25,6 +27,7 @@ from .measurements import add_measurements
 from .medications import link_attributes
 from .scales import add_scores
 from .sections import mark_sections
+from .timing import add_times
 from .tokens import tokenize
 
 DRAFT = "trialtwin_draft"
@@ -68,16 +71,19 @@ def entities(doc: Doc) -> Doc:
     add_terms(draft, terms)
     link_attributes(draft)
     add_allergies(draft)
+    add_details(draft)
+    add_times(draft)
     return doc
 
 
 @Language.component("trialtwin_adverse_events")
 def adverse_events(doc: Doc) -> Doc:
-    """Tell adverse events from other problems, and how severe they are."""
+    """Tell adverse events from other problems, and what is told of them."""
     draft = draft_of(doc)
     drop_causes(draft)
     type_adverse_events(draft)
     grade(draft)
+    describe_events(draft)
     return doc
 
 

@@ -153,3 +153,40 @@ def test_the_cohort_keeps_what_has_a_table_and_counts_the_rest(nlp: Language) ->
         "latex": False,
     }
     assert report == {"left out: no table for its type": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("Cough for three days.", 3),
+        ("Headache x3d.", 3),
+        ("A 2-week history of fatigue.", 14),
+        ("Nausea that started 2 weeks ago.", 14),
+        ("Fatigue for the past 2 days.", 2),
+        ("Fatigue, stopped aspirin 2 weeks ago.", None),
+    ],
+)
+def test_when_a_symptom_began(nlp: Language, text: str, days: float | None) -> None:
+    (fact,) = found(nlp, text, "symptom")
+    assert fact.onset == days
+
+
+def test_an_episode_starts_when_its_words_say(nlp: Language) -> None:
+    text = "Cough for three days."
+    cohort = to_cohort([(Note("n", "S", "P", 10.0, "visit", text), nlp(text)._.facts)])
+    assert cohort.episodes["start"].tolist() == [7.0]
+
+
+def test_each_drug_has_its_own_form_duration_and_reason(nlp: Language) -> None:
+    text = "Amoxicillin capsules for 7 days, lisinopril 10 mg tablet for hypertension."
+    drugs = found(nlp, text, "medication")
+    assert [(f.form, f.duration, f.indication) for f in drugs] == [
+        ("capsule", 7, None),
+        ("tablet", None, "hypertension"),
+    ]
+
+
+def test_an_adverse_event_has_seriousness_relation_and_outcome(nlp: Language) -> None:
+    text = "AE: neutropenia, grade 3, serious, possibly related to study drug, ongoing."
+    (fact,) = found(nlp, text, "adverse_event")
+    assert (fact.serious, fact.related, fact.outcome) == (True, "possible", "not_recovered")
