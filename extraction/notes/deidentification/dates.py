@@ -173,7 +173,7 @@ def _edits(
             digits = len((part[name] or "").strip("'’"))
             yield stop - digits, stop, f"{new.year:04d}"[-digits:]
     if part.get("n"):
-        yield (*match.span("n"), _month_name(part["n"] or "", new.month))
+        yield (*match.span("n"), _month_name(match, new.month))
     if part.get("w"):
         yield (*match.span("w"), dressed_like(part["w"] or "", ordinal_word(new.day)))
     numbers = {"m": new.month, "d": new.day}
@@ -191,15 +191,18 @@ def _edits(
 
 def _end_edits(match: re.Match[str], new: date, end: date) -> Iterator[Edit]:
     """Write the end of a range; it names its month where that is another one now."""
-    month = match["n"]
-    other = "" if end.month == new.month else f"{_month_name(month, end.month)} "
+    other = "" if end.month == new.month else f"{_month_name(match, end.month)} "
     yield (*match.span("d2"), f"{other}{end.day}")
     if match["o2"]:
         yield (*match.span("o2"), ordinal_suffix(end.day))
 
 
-def _month_name(like: str, month: int) -> str:
-    return dressed_like(like, short(MONTHS[month - 1], like, MONTHS))
+def _month_name(match: re.Match[str], month: int) -> str:
+    """Return a month as the old one is written; `May` is short where it touches a number."""
+    like = match["n"]
+    beside = match.string[match.start("n") - 1 : match.start("n")]
+    full = () if like.lower() == "may" and (beside.isdigit() or beside == "-") else MONTHS
+    return dressed_like(like, short(MONTHS[month - 1], like, full))
 
 
 def _padded(match: re.Match[str], name: str, number: int) -> str:

@@ -12,6 +12,8 @@ from .listed import Lists, terms
 from .place_words import GENERIC, UPPER
 
 _SURE = (
+    (forms.COORDINATES, "coordinates"),
+    (forms.POSTCODE, "postcode"),
     (forms.STREET, "street"),
     (forms.SMALL_STREET, "street"),
     (forms.ROUTE, "street"),
@@ -19,8 +21,6 @@ _SURE = (
     (forms.FOREIGN_STREET, "street"),
     (forms.BOX, "street"),
     (forms.UNIT_ALONE, "street"),
-    (forms.COORDINATES, "coordinates"),
-    (forms.POSTCODE, "postcode"),
     (forms.FOREIGN_ZIP, "zip"),
 )
 _NO_TOWN = GENERIC | terms("no_town")

@@ -196,8 +196,8 @@ _FORMS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         "fax",
         "fax",
         re.compile(
-            rf"(?<![\w./\-])(?P<v>{_PHONE}|{_ABROAD}|\d{{3}}[\-.]\d{{4}}) ?[(\[,\-]{{0,2}} "
-            r"?(?:fax|facsimile|f)\b",
+            rf"(?<![\w./\-])(?P<v>{_PHONE}|{_ABROAD}|\d{{3}}[\-.]\d{{4}})"
+            r"(?: ?[(\[](?:fax|facsimile|f)[)\]]|,? (?:fax|facsimile)\b(?! ?[:#.(=]| ?n| ?\+?\d))",
             re.I,
         ),
     ),

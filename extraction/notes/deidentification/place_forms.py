@@ -12,7 +12,7 @@ _LETTERS = {state for state in _STATES if len(state) == 2}
 _STATE = "(?:" + "|".join(_STATES) + r")(?![A-Za-z])"
 ANY_STATE = f"(?:{_STATE}|(?i:{'|'.join(s for s in _STATES if s not in _LETTERS)}))"
 _CAP = rf"[{UPPER}][^\W\d_]*(?:['’\-][^\W\d_]+)*\.?"
-_TOWN_WORD = rf"(?:[dlDL]['’])?[{UPPER}][^\W\d_]+(?:['’][^\W\d_]+)*"
+_TOWN_WORD = rf"(?:[dlDL]['’])?[{UPPER}][^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)"
 _TOWN = (
     rf"(?:(?:St|Ste|Mt|Ft|Pt|Sta)\. )?{_TOWN_WORD}(?:[ \-](?:(?:of|on|the|upon|or|de|del|la|le|"
     r"les|by|sur|"
