@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 
 def follow(
-    model: TwinModel, arrays: TrialArrays, encoded: Encoded, request: Request,
-    after: float | None, known: dict[str, Event],
+    model: TwinModel,
+    arrays: TrialArrays,
+    encoded: Encoded,
+    request: Request,
+    after: float | None,
+    known: dict[str, Event],
 ) -> None:
     """Draw what follows a day, in place; see `TwinModel.simulate`."""
     columns, stream, patients = model.sampler.columns, request.stream, request.patients
@@ -30,9 +34,7 @@ def follow(
     since = after or 0.0
     course, run = model.parts.course, None
     if course is not None and model.visits is not None:
-        run = course.begin(
-            model.outcome, rich, arm, stream, patients, since, request.dropout
-        )
+        run = course.begin(model.outcome, rich, arm, stream, patients, since, request.dropout)
     latent = run.latent() if run else None
     events, leaving = _hazards(model, rich, request, since, known, latent)
     if model.visits is not None:
@@ -49,14 +51,13 @@ def follow(
     if not request.dropout:
         phase = np.where(phase == AWAY, COMPLETED, phase)
     place = stream.uniform(patient=patients, decision=decision_id("reason"))
-    arrays.end_reason = model.parts.reasons.draw(
-        arrays.arm, phase, place, request.dropout
-    )
+    arrays.end_reason = model.parts.reasons.draw(arrays.arm, phase, place, request.dropout, closed)
     lag = stream.uniform(patient=patients, decision=decision_id("reason:lag"))
     for name, drawn in model.outcome.reflect(
         model.schema, arrays, closed, arrays.end_reason, lag, since
     ).items():
         events[name] = kept(known.get(name), drawn)
+    model.outcome.stop(events)
     settle(arrays, request.until_day, model.outcome.at_end)
 
 
@@ -66,13 +67,19 @@ def setting_of(
     """Whose visits are simulated, as the visit process sees them."""
     return Setting(
         model.sampler.columns.features(encoded, False),
-        arm_features(arrays.arm, model.card.arms), request.stream, request.patients,
+        arm_features(arrays.arm, model.card.arms),
+        request.stream,
+        request.patients,
     )
 
 
 def _hazards(
-    model: TwinModel, features: FloatArray, request: Request, after: float,
-    known: dict[str, Event], latent: Latent | None,
+    model: TwinModel,
+    features: FloatArray,
+    request: Request,
+    after: float,
+    known: dict[str, Event],
+    latent: Latent | None,
 ) -> tuple[dict[str, Event], FloatArray]:
     """Events, and the end of observation by the hazard of leaving (NaN where it has none)."""
     stream, patients = request.stream, request.patients

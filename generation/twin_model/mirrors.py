@@ -31,7 +31,7 @@ def standing(
     The last visit's day; the day of the one before if planned visits in between were missed.
     """
     days = arrays.visit_day
-    if not days.shape[1] or arrays.visits[0] is None:
+    if not _planned(arrays):
         return until, np.zeros(len(until), dtype=bool)
     came = np.isfinite(days)
     number = np.where(came, np.arange(days.shape[1]), -1)
@@ -41,6 +41,11 @@ def standing(
     place = np.where(back, before, np.maximum(last, 0))
     day = np.where(came.any(axis=1), days[np.arange(len(days)), place], 0.0)
     return np.minimum(np.maximum(day, 0.0), until), back
+
+
+def _planned(arrays: TrialArrays) -> bool:
+    """Whether visits are planned."""
+    return bool(arrays.visit_day.shape[1]) and arrays.visits[0] is not None
 
 
 def missed_end(arrays: TrialArrays) -> npt.NDArray[np.bool_]:
@@ -54,9 +59,16 @@ def missed_end(arrays: TrialArrays) -> npt.NDArray[np.bool_]:
 def fit_offsets(
     arrays: TrialArrays, until: FloatArray, day: FloatArray, rows: npt.NDArray[np.bool_]
 ) -> FloatArray:
-    """Quantiles of days from `standing` to the stop, after none and after an absence, (2, 9)."""
+    """Quantiles of days from `standing` to the stop, after none and after an absence, (2, 9).
+
+    Without planned visits, of the share of observation that had passed when treatment stopped.
+    """
     anchor, back = standing(arrays, until)
-    told = rows & ((until > anchor) | (anchor == until).all())
+    if not _planned(arrays):
+        passed = day[rows] / np.maximum(until[rows], 1e-6)
+        both = smooth_quantiles(np.clip(passed, 0.0, 1.0), _KNOTS)
+        return np.stack([both, both])
+    told = rows & (until > anchor)
     parts = [day[told & side] - anchor[told & side] for side in (~back, back)]
     every = day[told] - anchor[told]
     if len(every) < MINIMUM_CELL:
@@ -72,5 +84,7 @@ def stop_day(
     """Day of each patient's stop, no later than the end of observation, shape (n,)."""
     anchor, back = standing(arrays, until)
     grid = np.linspace(0, 1, offsets.shape[1])
+    if not _planned(arrays):
+        return np.asarray(until * np.interp(place, grid, offsets[0]))
     plain, away = (np.interp(place, grid, row) for row in offsets)
     return np.asarray(np.minimum(anchor + np.where(back, away, plain), until))

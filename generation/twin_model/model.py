@@ -101,7 +101,7 @@ class TwinModel(Model):
     """Any-order baseline net, hazards and visit regressions as one conditional model."""
 
     engine: ClassVar[str] = "twin"
-    engine_version: ClassVar[str] = "3"
+    engine_version: ClassVar[str] = "4"
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions", "timeline", "log_prob", "dropout", "update"}
     )

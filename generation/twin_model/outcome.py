@@ -59,6 +59,9 @@ class EndpointModel:
         Share of the parent's events that are events of this one too, by cause.
     then
         The endpoint after another's event, that being its parent; None where that says nothing.
+    stops
+        A mirror (`OutcomeModel`) with which the endpoint is no longer looked for: adverse events
+        are not recorded after treatment is discontinued, though observation may go on.
     """
 
     name: str
@@ -70,6 +73,7 @@ class EndpointModel:
     parent: str | None
     at_once: FloatArray
     then: EndpointModel | None = None
+    stops: str | None = None
 
     def draw(
         self,
@@ -90,12 +94,14 @@ class EndpointModel:
         since = np.maximum(after - start, 0.0)
         hazards = [(k, hazard) for k, hazard in enumerate(self.causes, 1)]
         hazards += [(0, self.censor)] if self.censor else []
-        days = np.column_stack([
-            (latent or {})[f"{self.name}:{k}"]
-            if f"{self.name}:{k}" in (latent or {})
-            else hazard.draw(features, self._uniform(stream, patients, str(k)), since)
-            for k, hazard in hazards
-        ])
+        days = np.column_stack(
+            [
+                (latent or {})[f"{self.name}:{k}"]
+                if f"{self.name}:{k}" in (latent or {})
+                else hazard.draw(features, self._uniform(stream, patients, str(k)), since)
+                for k, hazard in hazards
+            ]
+        )
         status = np.array([k for k, _ in hazards])[days.argmin(axis=1)]
         day = start + days.min(axis=1)
         finite = np.isfinite(day)
@@ -147,12 +153,14 @@ class EndpointModel:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> EndpointModel:
         """Rebuild from :meth:`state`."""
-        return cls(**{
-            **state,
-            "causes": tuple(Hazard.from_state(h) for h in state["causes"]),
-            "censor": Hazard.from_state(state["censor"]) if state["censor"] else None,
-            "then": cls.from_state(state["then"]) if state["then"] else None,
-        })
+        return cls(
+            **{
+                **state,
+                "causes": tuple(Hazard.from_state(h) for h in state["causes"]),
+                "censor": Hazard.from_state(state["censor"]) if state["censor"] else None,
+                "then": cls.from_state(state["then"]) if state["then"] else None,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -216,9 +224,24 @@ class OutcomeModel:
             events[name] = (day, status)
         return events
 
+    def stop(self, events: dict[str, Event]) -> None:
+        """Censor, in place, endpoints on the day of the mirror with which they stop."""
+        for endpoint in self.endpoints:
+            if endpoint.stops is None:
+                continue
+            day, status = events[endpoint.name]
+            last = events[endpoint.stops][0]
+            late = (status != NO_RECORD) & (day > last)
+            events[endpoint.name] = (np.where(late, last, day), np.where(late, CENSORED, status))
+
     def draw_follow_up(
-        self, features: FloatArray, stream: Stream, patients: IntArray, after: float,
-        dropout: bool, latent: Latent | None = None,
+        self,
+        features: FloatArray,
+        stream: Stream,
+        patients: IntArray,
+        after: float,
+        dropout: bool,
+        latent: Latent | None = None,
     ) -> FloatArray:
         """Last day of observation of each patient, terminal events apart."""
         end: FloatArray = np.full(len(patients), max(self.end, after))
@@ -250,7 +273,7 @@ class OutcomeModel:
     @property
     def at_end(self) -> frozenset[str]:
         """Endpoints that are censored when observation ends."""
-        own = frozenset(e.name for e in self.endpoints if e.censor is None)
+        own = frozenset(e.name for e in self.endpoints if e.censor is None and e.stops is None)
         return own | frozenset(self.mirrors)
 
     def log_prob(self, features: FloatArray, arrays: TrialArrays) -> FloatArray:
@@ -297,9 +320,7 @@ class OutcomeModel:
         """Rebuild from :meth:`state`."""
         endpoints = tuple(EndpointModel.from_state(inner) for inner in state["endpoints"])
         follow_up = Hazard.from_state(state["follow_up"]) if state["follow_up"] else None
-        return cls(
-            endpoints, follow_up, state["end"], state["step"], state["mirrors"]
-        )
+        return cls(endpoints, follow_up, state["end"], state["step"], state["mirrors"])
 
 
 def kept(known: Event | None, drawn: Event) -> Event:
@@ -312,18 +333,14 @@ def kept(known: Event | None, drawn: Event) -> Event:
 
 def observed_until(arrays: TrialArrays) -> FloatArray:
     """End of observation of each patient: as recorded, else the last endpoint or visit."""
-    until = np.where(
-        np.isfinite(arrays.follow_up), arrays.follow_up, last_endpoint_day(arrays)
-    )
+    until = np.where(np.isfinite(arrays.follow_up), arrays.follow_up, last_endpoint_day(arrays))
     if arrays.visit_day.shape[1]:
         seen = np.where(np.isfinite(arrays.visit_day), arrays.visit_day, -np.inf).max(axis=1)
         until = np.where(np.isfinite(until) | ~np.isfinite(seen), until, seen)
     return np.asarray(until, dtype=np.float64)
 
 
-def reason_status(
-    schema: CohortSchema, name: str, reason: npt.NDArray[np.object_]
-) -> IntArray:
+def reason_status(schema: CohortSchema, name: str, reason: npt.NDArray[np.object_]) -> IntArray:
     """Cause that each reason names, 0 where it names none."""
     index = {cause: k for k, cause in enumerate(schema.endpoint(name).causes, 1)}
     return np.array([index.get(r, CENSORED) for r in reason], dtype=np.int64)

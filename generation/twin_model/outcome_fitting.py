@@ -71,7 +71,9 @@ def fit_outcome(
     ends = {e.name: fitter.terminal(e.name) for e in schema.endpoints}
     for endpoint in sorted(schema.endpoints, key=lambda e: (ends[e.name], -counts[e.name])):
         if endpoint.name not in mirrors and (arrays.events[endpoint.name][1] != NO_RECORD).any():
-            models.append(fitter.endpoint(endpoint, models))
+            models.append(
+                fitter.endpoint(endpoint, models, _stopped(arrays, endpoint.name, mirrors))
+            )
     if not seen.any():
         return OutcomeModel(tuple(models), None, float("nan"), 0.0, mirrors)
     step = learn_step(until[seen])
@@ -98,8 +100,12 @@ class _Fitter:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def hazards(
-        self, rows: npt.NDArray[np.bool_], day: FloatArray,
-        causes: dict[str, npt.NDArray[np.bool_]], censored: bool, nested: bool = False,
+        self,
+        rows: npt.NDArray[np.bool_],
+        day: FloatArray,
+        causes: dict[str, npt.NDArray[np.bool_]],
+        censored: bool,
+        nested: bool = False,
     ) -> list[Hazard]:
         """Hazards of competing causes among some patients; the last may be censoring.
 
@@ -119,15 +125,28 @@ class _Fitter:
         if rare:
             fitted = {_ALL: fitted.pop(_ALL), **fitted}
         shifts = fit_residuals(
-            x, self.arms, t, list(fitted.values()), [coxes[name] for name in fitted],
-            censored, integer_seed(self.seed, f"residual {told[0]}"), self.residual,
+            x,
+            self.arms,
+            t,
+            list(fitted.values()),
+            [coxes[name] for name in fitted],
+            censored,
+            integer_seed(self.seed, f"residual {told[0]}"),
+            self.residual,
         )
         population = x if nested else self.population
         done = {}
         for (name, event), found in zip(fitted.items(), shifts, strict=True):
             self._tell(name, found)
             done[name] = match_effects(
-                found.cox, self.arms, population, x, t, event, found.shift, self.randomised,
+                found.cox,
+                self.arms,
+                population,
+                x,
+                t,
+                event,
+                found.shift,
+                self.randomised,
                 name in (*told, _ALL) and name != _LEAVING,
             )
         for name in rare:
@@ -151,8 +170,10 @@ class _Fitter:
         ends = (status > CENSORED) & np.isfinite(self.until)
         return bool(ends.any() and np.mean(np.abs(day - self.until)[ends] < 0.5) >= 0.9)
 
-    def endpoint(self, endpoint: Endpoint, fitted: list[EndpointModel]) -> EndpointModel:
-        """Hazards of one endpoint."""
+    def endpoint(
+        self, endpoint: Endpoint, fitted: list[EndpointModel], stops: str | None
+    ) -> EndpointModel:
+        """Hazards of one endpoint; `stops` is the mirror that censors it."""
         arrays, name = self.arrays, endpoint.name
         day, status = arrays.events[name]
         rows = status != NO_RECORD
@@ -160,7 +181,7 @@ class _Fitter:
         step, terminal = learn_step(day[rows]), self.terminal(name)
         parent = _parent(arrays, name, [model.name for model in fitted])
         if parent is not None:
-            return self._after(endpoint, parent, name, lost, terminal)
+            return replace(self._after(endpoint, parent, name, lost, terminal), stops=stops)
         then = None
         source = self._turning(name, [model.name for model in fitted])
         if source is not None:
@@ -168,10 +189,9 @@ class _Fitter:
             first, started = arrays.events[source]
             turned = rows & (started > CENSORED) & (first <= day)
             day, status = np.where(turned, first, day), np.where(turned, CENSORED, status)
-        events = {
-            f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)
-        }
-        shared = censored_at_end(arrays, name) or not (status == CENSORED).any()
+        events = {f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)}
+        shared = stops is not None or censored_at_end(arrays, name)
+        shared |= not (status == CENSORED).any()
         shared |= not np.isfinite(arrays.follow_up).any() and len(arrays.events) == 1
         early = (arrays.events[name][1] == CENSORED) & (status == CENSORED)
         early &= ~(day >= self.until - 0.5)
@@ -180,7 +200,16 @@ class _Fitter:
         causes = tuple(hazards[: len(endpoint.causes)])
         none = np.zeros(len(endpoint.causes))
         return EndpointModel(
-            name, causes, None if shared else hazards[-1], terminal, lost, step, None, none, then
+            name,
+            causes,
+            None if shared else hazards[-1],
+            terminal,
+            lost,
+            step,
+            None,
+            none,
+            then,
+            stops,
         )
 
     def _after(
@@ -193,12 +222,10 @@ class _Fitter:
         rows = recorded & (started > CENSORED) & (first <= day + 0.5)
         since = np.where(rows, day - first, np.nan)
         together = rows & (status > CENSORED) & (since < 0.5)
-        at_once = np.array([
-            np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)
-        ]) / max(rows.sum(), 1)
-        events = {
-            f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)
-        }
+        at_once = np.array(
+            [np.sum(together & (status == k)) for k in range(1, len(endpoint.causes) + 1)]
+        ) / max(rows.sum(), 1)
+        events = {f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)}
         hazards = self.hazards(rows & ~together, since, events, False, True)
         step = learn_step(day[recorded])
         return EndpointModel(name, tuple(hazards), None, terminal, lost, step, source, at_once)
@@ -242,6 +269,24 @@ def _parent(arrays: TrialArrays, name: str, others: list[str]) -> str | None:
         chance = float(np.mean(before)) ** int(happened.sum())
         if before[happened].all() and chance < 0.01:
             return other
+    return None
+
+
+def _stopped(arrays: TrialArrays, name: str, mirrors: dict[str, FloatArray]) -> str | None:
+    """The mirror on whose day 95 % of the patients without the endpoint's event are censored.
+
+    None where the end of observation tells that day as well, or an event follows the mirror's.
+    """
+    day, status = arrays.events[name]
+    rows = status == CENSORED
+    if name in mirrors or not rows.any() or censored_at_end(arrays, name):
+        return None
+    for mirror in mirrors:
+        last, stopped = arrays.events[mirror]
+        known = (status != NO_RECORD) & (stopped != NO_RECORD)
+        late = known & (status > CENSORED) & (day > last + 0.5)
+        if np.mean(np.abs(day - last)[rows] < 0.5) >= 0.95 and not late.any():
+            return mirror
     return None
 
 

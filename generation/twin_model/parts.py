@@ -107,8 +107,10 @@ def fit_parts(
     """
     schema, arrays = cohort.schema, to_arrays(cohort)
     schedule = read_schedule(schema, arrays)
-    columns = start.sampler.columns if start else (
-        BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint)
+    columns = (
+        start.sampler.columns
+        if start
+        else (BaselineColumns.fit(schema, arrays, schedule.day_zero, schedule.joint))
     )
     encoded = columns.encode(arrays)
     network: Network | None = None
@@ -155,20 +157,20 @@ def fit_parts(
             data, visits, outcome, rich, columns, schema, population, seed, progress
         )
         report_progress(progress, "visits: intervals", 0.0)
-        conformal = fit_conformal(
-            schema, arrays, schedule, plain, dummies, until, ended, seed
-        )
+        conformal = fit_conformal(schema, arrays, schedule, plain, dummies, until, ended, seed)
     causes = frozenset(cause for e in schema.endpoints for cause in e.causes)
-    reasons = fit_reasons(arrays, arms, phase_of(outcome, visits, arrays, until, ended), causes)
+    phase = phase_of(outcome, visits, arrays, until, ended)
+    told = visits is not None and visits.drives
+    reasons = fit_reasons(arrays, arms, phase, causes, None if told else until)
     parts = TwinParts(sampler, outcome, visits, reasons, arrays.visits, course, conformal)
     return parts, metrics
 
 
 def arm_features(labels: npt.NDArray[np.object_], arms: tuple[str, ...]) -> FloatArray:
     """Indicators of all arms but the first, shape (n, arms - 1)."""
-    return np.column_stack([
-        np.zeros((len(labels), 0)), *((labels == arm).astype(np.float64) for arm in arms[1:])
-    ])
+    return np.column_stack(
+        [np.zeros((len(labels), 0)), *((labels == arm).astype(np.float64) for arm in arms[1:])]
+    )
 
 
 def arm_labels(

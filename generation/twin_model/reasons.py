@@ -1,4 +1,4 @@
-"""Why observation ended: frequencies by phase and arm."""
+"""Why observation ended: frequencies by phase, or by when it ended, and arm."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from generation.tokenizer import MINIMUM_CELL, FloatArray, IntArray
 LEFT, COMPLETED, TERMINAL, AWAY = 0, 1, 2, 3
 OTHER = "OTHER"
 _PRIOR_PATIENTS = 5.0
+_SPELL_PATIENTS = 20
+_MOST_SPELLS = 12
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,15 @@ class EndReasons:
         Arms in the order of the table.
     share
         Shares by phase (left, completed, terminal event, followed to the end but away from the
-        last visits) and arm, (4, arms, reasons + 1).
+        last visits), then by spell, and arm, (4 + spells, arms, reasons + 1).
+    edges
+        Days between spells; without planned visits the day tells whether a patient completed.
     """
 
     reasons: list[str]
     arms: list[str]
     share: FloatArray
+    edges: FloatArray
 
     def draw(
         self,
@@ -44,6 +49,7 @@ class EndReasons:
         phase: IntArray,
         place: FloatArray,
         dropout: bool,
+        day: FloatArray,
     ) -> npt.NDArray[np.object_]:
         """Reason of each patient, None where none is recorded.
 
@@ -52,7 +58,8 @@ class EndReasons:
         # An unknown arm is at -1: the last column, all arms together.
         column = pd.Index(self.arms, dtype=object).get_indexer(pd.Index(arm, dtype=object))
         names = np.array([*self.reasons, None], dtype=object)
-        share = self.share[phase, column]
+        row = spell(self.edges, phase, day) if dropout else phase
+        share = self.share[row, column]
         chosen = pick(share, place) if dropout else share.argmax(axis=1)
         return np.asarray(names[chosen], dtype=object)
 
@@ -66,23 +73,55 @@ def fit_reasons(
     arms: tuple[str, ...],
     phase: IntArray,
     kept_whole: frozenset[str] = frozenset(),
+    until: FloatArray | None = None,
 ) -> EndReasons:
     """Count reasons by phase and arm; the last arm column is all arms together.
 
-    `kept_whole` are reasons that are never merged into OTHER.
+    Parameters
+    ----------
+    phase
+        Phase in which each patient's observation ended, shape (n,).
+    kept_whole
+        Reasons that are never merged into OTHER.
+    until
+        End of observation where no visits tell who completed: reasons are then counted by spells
+        of at least 20 patients too. None where visits tell.
     """
     reasons, codes = _codes(arrays.end_reason, kept_whole)
     tokens = np.eye(len(reasons) + 1)[codes]
-    share = np.zeros((4, len(arms) + 1, len(reasons) + 1))
+    edges = np.zeros(0) if until is None else _edges(until[(phase == LEFT) | (phase == COMPLETED)])
+    rows = [phase == p for p in (LEFT, COMPLETED, TERMINAL, AWAY)]
+    if until is not None and len(edges):
+        during = spell(edges, phase, until)
+        rows += [during == p for p in range(4, 5 + len(edges))]
+    share = np.zeros((len(rows), len(arms) + 1, len(reasons) + 1))
     overall = tokens.mean(axis=0)
-    for p in (LEFT, COMPLETED, TERMINAL, AWAY):
-        counts = tokens[phase == p].sum(axis=0)
+    for p, inside in enumerate(rows):
+        counts = tokens[inside].sum(axis=0)
         pooled = (counts + 1e-3 * overall) / (counts.sum() + 1e-3)
         share[p, -1] = pooled
         for k, arm in enumerate(arms):
-            own = tokens[(phase == p) & (arrays.arm == arm)].sum(axis=0)
+            own = tokens[inside & (arrays.arm == arm)].sum(axis=0)
             share[p, k] = (own + _PRIOR_PATIENTS * pooled) / (own.sum() + _PRIOR_PATIENTS)
-    return EndReasons(reasons, list(arms), share)
+    return EndReasons(reasons, list(arms), share, edges)
+
+
+def spell(edges: FloatArray, phase: IntArray, day: FloatArray) -> IntArray:
+    """Row of shares: the phase, or the spell of those whose phase only the day tells."""
+    told = (phase == LEFT) | (phase == COMPLETED)
+    at = 4 + np.searchsorted(edges, day, side="right")
+    return np.where(told & (len(edges) > 0) & np.isfinite(day), at, phase).astype(np.int64)
+
+
+def _edges(until: FloatArray) -> FloatArray:
+    """Days that part patients into spells of equal size."""
+    days = until[np.isfinite(until)]
+    spells = min(len(days) // _SPELL_PATIENTS, _MOST_SPELLS)
+    if spells < 2:
+        return np.zeros(0)
+    edges = np.unique(np.quantile(days, np.arange(1, spells) / spells, method="higher"))
+    counts = np.bincount(np.searchsorted(edges, days, side="right"), minlength=len(edges) + 1)
+    return edges if counts.min() >= MINIMUM_CELL else np.zeros(0)
 
 
 def _codes(
