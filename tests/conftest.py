@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.canary import pytest_runtest_makereport  # noqa: F401
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
