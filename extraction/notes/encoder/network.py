@@ -72,7 +72,9 @@ class Network(nn.Module):
         """Return (windows, words, size): the mean of a word's first and last piece."""
         inputs = self.embedding(batch.pieces)
         inputs = inputs + self.shape(batch.shape + 1) + self.lists(batch.lists)
-        found: Any = self.encoder(inputs_embeds=inputs, attention_mask=batch.attended)
+        # Attention without a mask is faster, and windows of one length need none.
+        mask = None if bool(batch.attended.all()) else batch.attended
+        found: Any = self.encoder(inputs_embeds=inputs, attention_mask=mask)
         return pooled(found.last_hidden_state, batch)
 
     def forward(self, batch: Batch, names: tuple[str, ...]) -> dict[str, Tensor]:

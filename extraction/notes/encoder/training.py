@@ -81,6 +81,7 @@ def train(
     seed: int,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    stop_after: int | None = None,
 ) -> list[float]:
     """Train a tagger in place and return the held-out score of every epoch.
 
@@ -93,6 +94,8 @@ def train(
     checkpoint
         Folder for the last finished epoch; a training that was stopped goes on from there, to the
         weights it would have come to.
+    stop_after
+        Epochs to run of those the schedule is made for; None runs all.
 
     Raises
     ------
@@ -119,20 +122,24 @@ def train(
         if saved is not None:
             module.go_on_from(saved)
     if not module.finished():
-        _fit(module, sets, settings, seed)
+        _fit(module, sets, settings, seed, stop_after or settings.epochs)
     put(tagger.network, module.best)
     tagger.network.eval()
     return module.scores
 
 
 def _fit(
-    module: TaggerModule, sets: Sequence[TaggedSet], settings: TrainingSettings, seed: int
+    module: TaggerModule,
+    sets: Sequence[TaggedSet],
+    settings: TrainingSettings,
+    seed: int,
+    last: int,
 ) -> None:
     """Train what is left to train."""
     with _quiet(), remembered(module.network, settings.frozen_layers) as memory:
         module.memory = memory
         trainer = pl.Trainer(
-            accelerator="cpu", devices=1, max_epochs=settings.epochs - module.epochs_done,
+            accelerator="cpu", devices=1, max_epochs=last - module.epochs_done,
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true", logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             num_sanity_val_steps=0, use_distributed_sampler=False,

@@ -212,7 +212,7 @@ def test_eight_bits_find_the_same_whatever_stands_beside(encoder, first, tmp_pat
     tagger.measure(texts)
     save_tagger(tagger, card(tagger, encoder), tmp_path / "t")
     fast = load_tagger(tmp_path / "t", fast=True)
-    assert sum(isinstance(m, Int8Linear) for m in fast.network.modules()) == 3 * 5
+    assert sum(isinstance(m, Int8Linear) for m in fast.network.modules()) == 3 * 6
     plain = [[(f.start, f.stop, f.label) for f in found] for found in tagger.tag(texts)]
     quick = [[(f.start, f.stop, f.label) for f in found] for found in fast.tag(texts)]
     assert quick == plain
