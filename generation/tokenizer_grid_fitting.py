@@ -17,10 +17,11 @@ _STORED = ((12, (1.0, 0.1, 0.01, 0.001, 0.0)), (20, (0.1, 0.01, 0.001)))
 _WIDTHS = (8, 9, 10, 11, 12)
 _CHANCE = 1e-8
 _COARSER = 1.5
+_BINADES_BELOW = 4
 _LEAST_DISTINCT = 8
 
-# Units of NIST SP 811 (2008), appendix B; laboratory values per 0.1 or 1 mg/dl, from the SI
-# conversion table of the AMA Manual of Style, 11th edition (2020), section 17.5.
+# Units of NIST SP 811 (2008), appendix B; laboratory values per 0.1 or 1 mg/dl from molar masses,
+# rounded as laboratories do.
 UNITS: dict[str, tuple[float, float]] = {
     "inch in cm": (2.54, 0.0),
     "half inch in cm": (1.27, 0.0),
@@ -116,10 +117,10 @@ def _digits(values: FloatArray, share: float, step: float) -> Iterator[Grid]:
     found = np.unique(np.abs(values))
     if len(found) < _LEAST_DISTINCT or found[-1] <= 0:
         return
-    smallest = found[found > 0][0]
+    decade = float(np.floor(np.log10(_fifth(np.abs(values[values != 0])))))
     for digits in (1, 2, 3, 4):
-        spacing = step or 10.0 ** (np.floor(np.log10(smallest)) - digits + 1)
-        grid = Grid("digits", float(spacing), digits=digits, decimals=12)
+        spacing = step or 10.0 ** (decade - digits + 1)
+        grid = Grid("digits", step or spacing / 10, digits=digits, decimals=12)
         upper = found[found >= 10.0**digits * spacing * (1 - 1e-9)]  # from the second level on
         if len(upper) < _LEAST_DISTINCT or on_grid(values, grid) < share:
             continue
@@ -134,7 +135,7 @@ def _cut(values: FloatArray, share: float) -> Iterator[Grid]:
     if len(found) < _LEAST_DISTINCT:
         return
     for bits, steps in _STORED:
-        least = float(2.0 ** (np.floor(np.log2(sizes.min())) - bits))
+        least = float(2.0 ** (np.floor(np.log2(_fifth(sizes))) - _BINADES_BELOW - bits))
         for step in steps:
             if 0 < step < 4 * _last_bit(sizes, bits):
                 continue
@@ -143,6 +144,11 @@ def _cut(values: FloatArray, share: float) -> Iterator[Grid]:
             best = int(np.argmax(held))
             if held[best] >= share and _beyond_chance(found, grids[best], 0.1):
                 yield grids[best]
+
+
+def _fifth(sizes: FloatArray) -> float:
+    """Fifth smallest number, so that no level of a grid tells of a single patient's value."""
+    return float(np.sort(sizes)[FEWEST_PATIENTS - 1])
 
 
 def _last_bit(sizes: FloatArray, bits: int) -> float:

@@ -32,8 +32,8 @@ class Grid:
         `digits` significant ones, but never finer than `step`. ``truncated``: multiples of `step`
         (0: any number) stored in a mantissa of `bits` explicit bits, the rest cut off, and written
         in `width` characters; this is what a numeric variable of LENGTH 3 (12 bits) or 4 (20 bits)
-        of the SAS system holds, in the format BESTw (SAS Institute, "Numerical accuracy in SAS
-        software"). ``listed``: `values`, each held by five patients or more.
+        of the SAS system holds, in the format BESTw (SAS Institute, "SAS Language Reference:
+        Concepts", numeric precision). ``listed``: `values`, each held by five patients or more.
     least
         Spacing of the smallest binary level of a truncated grid without `step`.
     """
@@ -148,6 +148,8 @@ class Grid:
         at, room = float(self.value(k)[0]), 1e-9 * max(abs(low), 1.0)
         if at < low - room or (at <= low + room and not closed):
             k = k + 1
+        if self.kind == "listed" and k[0] >= len(self.values):
+            return np.inf
         return float((self.value(k - 1) + self.value(k))[0] / 2)
 
     def stop(self, high: float, closed: bool) -> float:
@@ -158,6 +160,8 @@ class Grid:
         at, room = float(self.value(k)[0]), 1e-9 * max(abs(high), 1.0)
         if at > high + room or (at >= high - room and not closed):
             k = k - 1
+        if self.kind == "listed" and k[0] < 0:
+            return -np.inf
         return float((self.value(k) + self.value(k + 1))[0] / 2)
 
 

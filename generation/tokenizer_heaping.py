@@ -239,7 +239,7 @@ def _preferred(
     heaping: Heaping, grid: Grid, values: FloatArray, smooth: FloatArray, count: FloatArray
 ) -> Heaping:
     """Add the weights of the kinds that explain the counts best, if chance does not."""
-    best, least = heaping, _CHANCE
+    best, least = heaping, (_CHANCE, 0.0)
     for unit in _kinds_tried(grid):
         kind = kinds(grid, unit, values)
         have, want = (np.bincount(kind, w, 4).astype(np.float64) for w in (count, smooth))
@@ -255,14 +255,18 @@ def _kinds_tried(grid: Grid) -> Iterator[Grid | None]:
         yield from unit_grids(grid.step)
 
 
-def _weights(have: FloatArray, want: FloatArray) -> tuple[float, FloatArray]:
-    """Chance of counts so far from the smooth law, and the kinds' weights."""
+def _weights(have: FloatArray, want: FloatArray) -> tuple[tuple[float, float], FloatArray]:
+    """Chance of counts so far from the smooth law, minus how far, and the kinds' weights.
+
+    Among many patients the chance of several units is too small for a float64: the distance
+    tells them apart.
+    """
     from scipy.stats import chi2
 
     used = want > 0
     total = have.sum()
     if used.sum() < 2 or total < 4 * FEWEST_PATIENTS:
-        return 1.0, np.ones(len(want))
+        return (1.0, 0.0), np.ones(len(want))
     want = want * total / want.sum()
     shown = have[used & (have > 0)]
     distance = 2 * float(np.sum(shown * np.log(shown / want[used & (have > 0)])))
@@ -271,7 +275,7 @@ def _weights(have: FloatArray, want: FloatArray) -> tuple[float, FloatArray]:
     together = have[few].sum() if have[few].sum() >= FEWEST_PATIENTS else 0.0
     held = np.where(few, together, np.where(used, have, 0.0))
     weights = held / np.maximum(np.where(few, want[few].sum(), want), 1e-9)
-    return float(chi2.sf(distance, used.sum() - 1)), weights
+    return (float(chi2.sf(distance, used.sum() - 1)), -distance), weights
 
 
 def _room(values: FloatArray) -> FloatArray:

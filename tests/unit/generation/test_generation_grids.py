@@ -13,6 +13,7 @@ from generation.tokenizer import MINIMUM_CELL, NumericCodec, codec_from_state
 from generation.tokenizer_fitting import fit_numeric
 from generation.tokenizer_grid_fitting import learn_grid, on_grid
 from generation.tokenizer_grids import Grid, truncated, written
+from generation.tokenizer_heaping import Heaping, _preferred
 
 GRIDS = {
     "decimal": Grid.decimal(0.5),
@@ -62,6 +63,24 @@ def test_cells_inside_an_interval_hold_its_values_only(
     assert interval.contains(inner).all()
 
 
+@pytest.mark.parametrize(
+    ("interval", "share"),
+    [
+        (Interval(7.1234567, np.inf, low_closed=False), 0.0),
+        (Interval(-np.inf, 1.0, high_closed=False), 0.0),
+        (Interval(8.0, np.inf), 0.0),
+        (Interval(-np.inf, 0.5), 0.0),
+        (Interval(7.1234567, np.inf), 0.2),
+        (Interval(-np.inf, 1.0), 0.2),
+        (Interval(1.0, 7.1234567, low_closed=False, high_closed=False), 0.6),
+    ],
+)
+def test_nothing_lies_beyond_the_ends_of_a_list(interval: Interval, share: float) -> None:
+    codec = fit_numeric("x", np.tile([1.0, np.sqrt(2), np.pi, np.e, 7.1234567], 80), 12)
+    assert codec.recorded.kind == "listed"
+    assert codec.mass @ codec.region(interval).share == pytest.approx(share)
+
+
 def recorded(name: str, n: int = 400) -> np.ndarray:
     rng = np.random.default_rng(5)
     if name == "half inches in cm":
@@ -84,7 +103,23 @@ def test_a_grid_is_learnt_and_every_drawn_value_lies_on_it(name: str) -> None:
     codec = fit_numeric("x", values, 12)
     assert on_grid(drawn(codec, 2000, 6), grid) == 1.0
     again = codec_from_state(codec.state())
+    assert isinstance(again, NumericCodec)
     assert np.array_equal(drawn(again, 500, 7), drawn(codec, 500, 7))
+
+
+@pytest.mark.parametrize("power", [2.0**-9, 2.0**-6])
+def test_the_levels_of_a_grid_do_not_tell_the_smallest_value(power: float) -> None:
+    rng = np.random.default_rng(12)
+    cut = truncated(rng.lognormal(3.0, 0.5, 400), 12)
+    tiny = cut.min() * power
+    figures = np.array([float(f"{v:.3g}") for v in rng.lognormal(-6.0, 1.5, 400)])
+    for values, kind in ((cut, "truncated"), (figures, "digits")):
+        alone, other = (
+            learn_grid(np.append(values, values.min())),
+            learn_grid(np.append(values, tiny if kind == "truncated" else values.min() * power)),
+        )
+        assert alone.kind == kind
+        assert alone == other
 
 
 def test_decimals_and_a_continuum_stay_what_they_are() -> None:
@@ -114,6 +149,19 @@ def test_a_minority_measured_in_another_unit_stays_a_minority() -> None:
     codec = fit_numeric("height", values, 12)
     off = [1 - on_grid(v, GRIDS["half inches in cm"]) for v in (values, drawn(codec, 10_000, 11))]
     assert abs(off[0] - off[1]) < 0.03
+
+
+@pytest.mark.parametrize("n", [400, 40_000])
+def test_the_unit_that_explains_most_is_found_however_many_patients(n: int) -> None:
+    rng = np.random.default_rng(13)
+    values = np.arange(1300, 2001) / 10.0
+    count = rng.poisson(n / len(values), len(values)).astype(np.float64)
+    inch = Grid("unit", 2.54, 0.0, 1)
+    count[np.abs(inch.snap(values) - values) < 1e-9] += n / 50
+    grid = Grid.decimal(0.1)
+    heaping = _preferred(Heaping(), grid, values, np.full(len(values), n / 700), count)
+    assert heaping.unit is not None
+    assert heaping.unit.step in (2.54, 1.27, 0.635)
 
 
 def test_smooth_columns_have_no_heaps() -> None:
