@@ -71,7 +71,7 @@ class CartModel(Model):
     """
 
     engine: ClassVar[str] = "cart"
-    engine_version: ClassVar[str] = "2"
+    engine_version: ClassVar[str] = "3"
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions"}
     )

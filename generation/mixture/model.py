@@ -65,6 +65,7 @@ class MixtureModel(Model):
     """Latent classes over a tree of columns with exact conditionals."""
 
     engine: ClassVar[str] = "mixture"
+    engine_version: ClassVar[str] = "2"
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions", "log_prob", "update"}
     )

@@ -92,7 +92,7 @@ class PrivateTwinModel(CartModel):
     """One DP-SGD network over flat columns, with the privacy spent on its card."""
 
     engine: ClassVar[str] = "twin-private"
-    engine_version: ClassVar[str] = "1"
+    engine_version: ClassVar[str] = "2"
     supports: ClassVar[frozenset[Capability]] = frozenset(
         {"static", "events", "visits", "conditions", "log_prob"}
     )
