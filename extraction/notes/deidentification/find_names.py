@@ -14,7 +14,7 @@ from .name_words import PARTICLES, SUFFIXES, Rank, Word, alike, words_of
 _LONGEST = 5
 _JOINS = re.compile(r"(?:[ \t]|\xa0){1,2}|-|\.[ ]?|,[ ]{1,2}|[ ]?[\"“(][ ]?|[\"”)][ ]?")
 _AND = re.compile(
-    r",? (?:and|&|or) (?:(?:dr|mr|mrs|ms)\.? )?|/|, (?:(?:dr|mr|mrs|ms)\.? )?", re.IGNORECASE
+    r"[,;]? (?:and|&|or) (?:(?:dr|mr|mrs|ms)\.? )?|/|[,;] (?:(?:dr|mr|mrs|ms)\.? )?", re.IGNORECASE
 )
 
 
@@ -41,7 +41,14 @@ class _Search:
         self._initials()
         self._by_list()
         self._again()
-        return self.found
+        return [self._widened(place) for place in self.found]
+
+    def _widened(self, place: Found) -> Found:
+        """Take in initials and particles that stand beside a name."""
+        before = cues.INITIALS_BEFORE.search(self.text[max(0, place.start - 10) : place.start])
+        after = cues.TAIL.match(self.text, place.stop)
+        start = place.start - len(before.group()) if before else place.start
+        return Found(start, after.end() if after else place.stop, "name", place.form)
 
     # -- cues ---------------------------------------------------------------------------------
 
@@ -208,6 +215,14 @@ class _Search:
         for pattern in cues.INITIALS:
             for match in pattern.finditer(self.text):
                 self.found.append(Found(*match.span("v"), "name", "initials"))
+        for match in cues.INITIALS_AND_NAME.finditer(self.text):
+            index = self.at.get(match.start("v"))
+            if (
+                index is not None
+                and not self.taken[index]
+                and self.words[index].rank > Rank.CLINICAL
+            ):
+                self._take(index, index + 1)
 
     # -- lists --------------------------------------------------------------------------------
 

@@ -26,6 +26,16 @@ _SURE = (
 _NO_TOWN = GENERIC | terms("no_town")
 _TOWN_WORDS = re.compile(rf"[{UPPER}][^\W\d_]*\.?(?:[ \-][^\W\d_]+\.?){{0,4}}")
 _WORD = re.compile(r"[^\W\d_]+\.?")
+_TOWN_BEGINS = re.compile(
+    r"(?<![^\W_])(?:North|South|East|West|New|Old|Upper|Lower|Fort|Ft\.?|Port|Mount|Mt\.?|Lake|Saint|"
+    r"St\.?|Point|Cape|Glen|Grand|Great|Little|Big|Camp|Bay|Palm|Santa|San|El|La|Los|Las|Le)[ \-]$"
+)
+_TOWN_ENDS = re.compile(
+    r"[ \-](?:Falls|Heights|Hts\.?|Hills?|Park|Beach|Springs?|City|Village|Township|Grove|"
+    r"Valley|Lakes?|Ridge|Creek|Junction|Islands?|Bay|Shores?|Point|Harbor|Landing|Gardens?|Mills?|Station|"
+    r"Center|Corners?|Forest|Woods?|Meadows?|Crossing|Bluffs?|Rapids|Rock|Town|Estates|North|South|East|West|"
+    r"Upon [A-Z]\w+|on [A-Z]\w+)(?![^\W_])"
+)
 _NO_CITY = re.compile(
     r"[ \-](?i:coma|scientific|stool|type|score|criteria|outcome|classification|scale|heart)\b"
 )
@@ -33,6 +43,19 @@ _NO_CITY = re.compile(
 
 def find_places(text: str, known: Lists) -> Iterator[Found]:
     """Yield places smaller than a state; addresses first, then towns and facilities."""
+    for place in _places(text, known):
+        yield _widened(text, place) if place.form == "town" else place
+
+
+def _widened(text: str, town: Found) -> Found:
+    """Take in what a town's name begins or ends with (`West`, `Fort`; `Falls`, `Heights`)."""
+    before = _TOWN_BEGINS.search(text[max(0, town.start - 14) : town.start])
+    after = _TOWN_ENDS.match(text, town.stop)
+    start = town.start - len(before.group()) if before else town.start
+    return Found(start, after.end() if after else town.stop, town.kind, town.form)
+
+
+def _places(text: str, known: Lists) -> Iterator[Found]:
     for pattern, form in _SURE:
         for match in pattern.finditer(text):
             yield Found(match.start(), match.end(), "geographic", form)

@@ -240,6 +240,16 @@ AFTER = re.compile(
     rf")?(?i:{_FAMILY})\b)|(?=, (?i:attending|resident physician|medical student|scribe|"
     r"interpreter|nurse practitioner|physician assistant|registered nurse)\b)"
 )
+# Beside a name that is found: initials, and what follows a particle.
+INITIALS_BEFORE = re.compile(r"(?<![\w.'’])(?:(?:[A-Z]\.[ ]?){1,3}|[B-HJ-Z] |[A-Z] [A-Z] )$")
+TAIL = re.compile(
+    r"(?:,? (?:[A-Z]\.){1,3}(?! [A-Z][a-z])|,? [B-HJ-Z](?![\w'’/.:%\-])(?! ?[=+\d])"
+    r"|,? [A-Z] [A-Z](?![\w'’/.:%\-])|[ \-](?:al|el|bin|ibn|von|van|der|den|du|de|del|da|dos|y)"
+    rf"[ \-](?:(?:la|las|los|der|den) )?[{UPPER}][^\W\d_]+)"
+)
+INITIALS_AND_NAME = re.compile(
+    rf"(?<![\w.])(?:[A-Z]\. ?){{2,3}}(?P<v>[{UPPER}][^\W\d_]+(?:-[{UPPER}][^\W\d_]+)*)"
+)
 DOES = re.compile(
     r" (?:called|said|says|agrees|agreed|told|asked|phoned|lives|works|requested|asks|drove|"
     r"declined|"
@@ -284,7 +294,7 @@ EPONYM_NOUN = re.compile(
     r"\-]){0,2}?(?i:disease|syndrome|sign|signs|test|testing|tests|maneuver|manoeuvre|catheter|"
     r"scale|score|criteria|classification|index|tube|drain|lymphoma|palsy|phenomenon|thyroiditis|"
     r"fracture|"
-    r"contracture|esophagus|tumou?r|sarcoma|lobectomy|procedure|operation|repair|reflex|response|"
+    r"contracture|esophagus|tumou?r|sarcoma|lobectomy|procedure|operation|repair|reflex(?:es)?|response|"
     r"nodes?|"
     r"nodules?|bodies|body|cyst|dementia|chorea|stain|monitor|ulcer|disorder|anomaly|malformation|"
     r"tendon|tendonitis|tendinitis|rupture|grade|stage|virus|infection|neuroma|hernia|law|angle|"
