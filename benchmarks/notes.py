@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from extraction.notes import load_pipeline
+from extraction.notes.facts import ASSERTIONS
 from extraction.notes.scoring import score
+from tests.notes.assertion_scores import end_to_end, on_given_spans
 from tests.notes.bank_loader import TYPES, Snippet, as_in_bank, load_bank
 
 REPEATS = 20
@@ -38,6 +40,7 @@ def main() -> None:
             print(f"| {kind} | {count} |")
         if half == "dev":
             print("\nSnippets of dev that fail: " + ", ".join(places))
+    out["assertion"] = assertion()
     out["words_per_cpu_second"] = speed(nlp)
     print("\n### Speed, words per CPU-second, one process\n\n| texts | words |\n|---|---|")
     for name, value in out["words_per_cpu_second"].items():
@@ -45,6 +48,27 @@ def main() -> None:
     if "--json" in sys.argv:
         path = Path(sys.argv[sys.argv.index("--json") + 1])
         path.write_text(json.dumps(out, indent=2) + "\n", encoding="utf-8")
+
+
+def assertion() -> dict[str, Any]:
+    """Print and return accuracies on the assertion gold; of `blind` totals only."""
+    out: dict[str, Any] = {}
+    print("\n## Assertion gold\n\n| part | spans | accuracy | 95 % | " + " | ".join(ASSERTIONS))
+    print("|" + "---|" * (len(ASSERTIONS) + 4))
+    for part in ("dev", "rules", "blind"):
+        for name, scores in (("given", on_given_spans(part)), ("found", end_to_end(part))):
+            shares = {s: scores.statuses[s][0] / scores.statuses[s][1] for s in ASSERTIONS}
+            row = " | ".join(f"{share:.3f}" for share in shares.values())
+            interval = f"{scores.low:.3f} to {scores.high:.3f}"
+            print(f"| {part} | {name} | {scores.share:.3f} | {interval} | {row} |")
+            out[f"{part}, {name}"] = {
+                "accuracy": round(scores.share, 4),
+                "low": round(scores.low, 4),
+                "high": round(scores.high, 4),
+                "facts": scores.of,
+                "statuses": {s: round(share, 4) for s, share in shares.items()},
+            }
+    return out
 
 
 def table(half: str, scores: dict[str, Any]) -> None:

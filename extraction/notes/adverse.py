@@ -187,13 +187,15 @@ def _follows_closely(gap: list[str]) -> bool:
 def drop_causes(draft: Draft) -> None:
     """Take out drugs named as an allergy or only as the cause of another fact."""
     dropped: set[int] = set()
+    causes: list[Mention] = []
     for drug in sorted(
         (m for m in draft.mentions if m.type == "medication" and not m.given),
         key=lambda m: m.start,
     ):
         if draft.section[drug.start] == "allergies" or _is_cause(draft, drug, dropped):
             dropped.add(drug.stop)
-            draft.drop(drug)
+            causes.append(drug)
+    draft.drop(causes)
 
 
 def _is_cause(draft: Draft, drug: Mention, dropped: set[int]) -> bool:

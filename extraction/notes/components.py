@@ -136,7 +136,9 @@ class AssertionComponent:
 
     def __call__(self, doc: Doc) -> Doc:
         """Mark one document's mentions."""
-        self.assess(draft_of(doc), self.cues)
+        draft = draft_of(doc)
+        if draft.mentions:
+            self.assess(draft, self.cues)
         return doc
 
 

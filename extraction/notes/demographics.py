@@ -42,6 +42,7 @@ _AFTER_LETTER = word_set(
     ". , ; with w here who presents presenting c s p admitted h in for on and ) pmh hx now seen "
     "known status"
 )
+_AGE_LETTERS = frozenset(".atfsen")  # of `aged`, `age`, `twenty`, ..., `ninety`
 _PAST = frozenset({"at", "since", "from", "until", "by", "before"})
 _PATIENT = word_set("he she patient pt subject himself herself who client")
 _MOST = 120.0
@@ -50,7 +51,12 @@ _MOST = 120.0
 def add_demographics(draft: Draft) -> None:
     """Add the ages and sexes that a note states of its patient."""
     index = 0
-    while index < len(draft.words):
+    words = draft.words
+    while index < len(words):
+        first = words[index][0]
+        if not first.isdigit() and first not in _AGE_LETTERS:
+            index += 1
+            continue
         mention = _age(draft, index)
         if mention is not None and not _of_another(draft, mention):
             draft.add(mention)
@@ -93,7 +99,7 @@ def _spelled(draft: Draft, index: int) -> float:
 def _after_sex(draft: Draft, index: int) -> bool:
     """Whether a number is an age by the sex before it: `Female, 68.`, `F/68`."""
     words, opening, end = draft.words, draft.opening[index], draft.sentence[index]
-    whole = words[index].isdigit() and 18 <= int(words[index]) <= _MOST
+    whole = words[index].isdecimal() and 18 <= (number(words[index]) or 0) <= _MOST
     after = words[index + 1] if index + 1 < end else "."
     if not whole or index - 2 < opening or after not in (".", ",", ";", ")", "with", "who", "y"):
         return False
@@ -106,8 +112,8 @@ def _before_letter(draft: Draft, index: int) -> bool:
     """Whether a number is an age by the sex behind it: `71/F`, `71 M with`."""
     words, end = draft.words, draft.sentence[index]
     letter = index + 2 if words[index + 1 : index + 2] in (["/"], [","]) else index + 1
-    whole = words[index].isdigit()
-    if letter >= end or not whole or int(words[index]) < 18:
+    whole = words[index].isdecimal()
+    if letter >= end or not whole or (number(words[index]) or 0) < 18:
         return False
     if words[letter] in ("male", "female") and index == draft.opening[index]:
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from .facts import Assertion, Certainty, Fact, FactType
@@ -113,6 +114,8 @@ class Draft:
     ----------
     tokens
         Words with places.
+    words
+        The words in normal form.
     sentence
         For each word, the index one past the last word of its sentence.
     opening
@@ -128,6 +131,7 @@ class Draft:
     """
 
     tokens: Tokens
+    words: list[str] = field(init=False)
     sentence: list[int] = field(default_factory=list)
     opening: list[int] = field(default_factory=list)
     section: list[str] = field(default_factory=list)
@@ -138,10 +142,8 @@ class Draft:
     by_stop: dict[int, Mention] = field(default_factory=dict)
     covered: set[int] = field(default_factory=set)
 
-    @property
-    def words(self) -> list[str]:
-        """The words in normal form."""
-        return self.tokens.words
+    def __post_init__(self) -> None:
+        self.words = self.tokens.words
 
     def mention(self, type_: FactType, name: str, start: int, stop: int) -> Mention:
         """Return a new mention of these words; it is not yet added."""
@@ -169,11 +171,13 @@ class Draft:
         place = bisect_left(self.titles, index)
         return self.titles[place - 1] if place else None
 
-    def drop(self, mention: Mention) -> None:
-        """Take a mention out; its words stay free of others."""
-        self.mentions.remove(mention)
-        self.by_start.pop(mention.start, None)
-        self.by_stop.pop(mention.stop, None)
+    def drop(self, mentions: Collection[Mention]) -> None:
+        """Take mentions out; their words stay free of others."""
+        gone = {id(m) for m in mentions}
+        self.mentions = [m for m in self.mentions if id(m) not in gone]
+        for mention in mentions:
+            self.by_start.pop(mention.start, None)
+            self.by_stop.pop(mention.stop, None)
 
     def within(self, start: int, stop: int) -> list[Mention]:
         """Return the mentions that start at words `start` up to `stop`."""

@@ -44,7 +44,7 @@ class Lexicon:
 
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
-        self._wild = False
+        self._wild = self._opens_wild = False
         self.size = 0
 
     def add(self, term: str, payload: Any) -> None:
@@ -66,7 +66,8 @@ class Lexicon:
         node = self._root
         for word in words:
             node = node.setdefault(word, {})
-        self._wild = self._wild or words[0].startswith("#")
+        self._wild = self._wild or any(word[0] == "#" for word in words)
+        self._opens_wild = self._opens_wild or words[0][0] == "#"
         kept = node.setdefault(_END, [])
         need = (0,) if single else capitals
         if all(need != other for other, _ in kept):
@@ -77,7 +78,7 @@ class Lexicon:
     def at(self, tokens: Tokens, index: int, end: int | None = None) -> Match | None:
         """Return the longest term that starts at this word and ends by `end`, or None."""
         first = tokens.words[index]
-        if first not in self._root and not self._wild:
+        if first not in self._root and not self._opens_wild:
             return None
         end = len(tokens.words) if end is None else end
         return self._walk(self._root, tokens, index, index, end)
@@ -85,14 +86,33 @@ class Lexicon:
     def _walk(
         self, node: dict[str, Any], tokens: Tokens, start: int, index: int, end: int
     ) -> Match | None:
-        if index < end:
-            for key in self._keys(node, tokens.words[index]):
-                found = self._walk(node[key], tokens, start, index + 1, end)
-                if found is not None:
-                    return found
-        for capitals, payload in node.get(_END, ()):
-            if all(_upper(tokens, start + i) for i in capitals):
-                return Match(start, index, payload)
+        """Return the longest term below a node; only a wild card needs more than one path."""
+        words = tokens.words
+        best: Match | None = None
+        while True:
+            entries = node.get(_END)
+            if entries is not None:
+                for capitals, payload in entries:
+                    if not capitals or all(_upper(tokens, start + i) for i in capitals):
+                        best = Match(start, index, payload)
+                        break
+            if index >= end:
+                return best
+            if self._wild and ("#" in node or "#y" in node):
+                return self._branch(node, tokens, start, index, end) or best
+            following = node.get(words[index])
+            if following is None:
+                return best
+            node = following
+            index += 1
+
+    def _branch(
+        self, node: dict[str, Any], tokens: Tokens, start: int, index: int, end: int
+    ) -> Match | None:
+        for key in self._keys(node, tokens.words[index]):
+            found = self._walk(node[key], tokens, start, index + 1, end)
+            if found is not None:
+                return found
         return None
 
     def _keys(self, node: dict[str, Any], word: str) -> Iterator[str]:
@@ -105,20 +125,16 @@ class Lexicon:
 
     def find(self, tokens: Tokens) -> list[Match]:
         """Return the longest terms from left to right, none overlapping another."""
-        root = self._root
-        if self._wild:
-            places = [
-                i
-                for i, w in enumerate(tokens.words)
-                if w in root or w in NUMBER_WORDS or w[0].isdigit()
-            ]
-        else:
-            places = [i for i, w in enumerate(tokens.words) if w in root]
+        root, index = self._root, tokens.index()
+        present = index.keys() & root.keys()
+        if self._opens_wild:
+            present |= {w for w in index if w in NUMBER_WORDS or w[0].isdigit()}
+        places = sorted([place for word in present for place in index[word]])
         found = []
         free, end = 0, len(tokens.words)
-        for index in places:
-            if index >= free:
-                match = self._walk(root, tokens, index, index, end)
+        for place in places:
+            if place >= free:
+                match = self._walk(root, tokens, place, place, end)
                 if match is not None:
                     found.append(match)
                     free = match.stop

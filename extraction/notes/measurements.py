@@ -304,6 +304,8 @@ def _bare_values(draft: Draft) -> None:
     words = draft.words
     reader = _Reader(draft, False)
     for index, word in enumerate(words):
+        if not word[0].isdigit() and word[0] != ".":
+            continue
         if index in draft.covered or number(word) is None or (index and words[index - 1] in "-/"):
             continue
         end = draft.sentence[index]

@@ -31,8 +31,16 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "trialtwin_facts",
     ),
 }
+PRESETS["accurate"] = (
+    "trialtwin_encoder",
+    *PRESETS["fast"][:2],
+    "trialtwin_merge",  # behind the rules' entities, before the assertion
+    *PRESETS["fast"][2:],
+)
 LONGEST_NOTE = 5_000_000  # characters
+_TOKENIZER = {"nlp": {"tokenizer": {"@tokenizers": "trialtwin_tokenizer"}}}
 _FACTORIES = (
+    ".careful",
     ".components",
     *(f".assertion.{concept}.factory" for concept in _CONCEPTS),
 )
@@ -45,6 +53,8 @@ def load_pipeline(preset: str = "fast") -> Language:
     ----------
     preset
         `fast`: term lists and rules on a blank English pipeline; needs no model and no network.
+        `accurate`: the same and a transformer, which adds what the lists do not know; its spans
+        with scores are in ``doc.spans["encoder"]``, both together in ``doc.spans["merged"]``.
 
     Raises
     ------
@@ -63,7 +73,9 @@ def load_pipeline(preset: str = "fast") -> Language:
 
     for module in _FACTORIES:  # each registers its components with spaCy
         import_module(module, __package__)
-    nlp = spacy.blank("en")
+    if preset == "accurate":
+        import_module(".encoder.component", __package__)
+    nlp = spacy.blank("en", config=_TOKENIZER)
     nlp.max_length = LONGEST_NOTE
     for name in PRESETS[preset]:
         nlp.add_pipe(name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 _TOKEN = re.compile(
@@ -53,12 +54,33 @@ class Tokens:
         Lower case, American spelling, straight apostrophes; numbers and signs as written.
     starts, stops
         Character places, half open.
+    places
+        Where each word stands; filled by `index` at the first look-up.
     """
 
     text: str
     words: list[str]
     starts: list[int]
     stops: list[int]
+    places: dict[str, list[int]] = field(default_factory=dict)
+
+    def index(self) -> dict[str, list[int]]:
+        """Return where each word stands, in order."""
+        places = self.places
+        if not places:
+            for place, word in enumerate(self.words):
+                known = places.get(word)
+                if known is None:
+                    places[word] = [place]
+                else:
+                    known.append(place)
+        return places
+
+    def among(self, words: Set[str]) -> list[int]:
+        """Return where any of these words stands, in order."""
+        index = self.index()
+        present = index.keys() & words
+        return sorted(place for word in present for place in index[word])
 
     def gap(self, index: int) -> str:
         """Return what stands between this word and the one before."""

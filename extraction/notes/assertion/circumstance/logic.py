@@ -52,6 +52,7 @@ _NOT_INSIDE = word_set(
     "is was were are has had have and or but no not of for then since until now her his patient "
     "left right admitted ward clinic surgery hospital"
 )
+_TIMES = frozenset({"when", "whenever", "wherever"})
 _CLAUSES = frozenset({"when", "if", "after", "on"})
 _STATES = word_set(
     "tired stressed exposed needed excited propped pressed touched provoked fed hurried loaded "
@@ -79,12 +80,10 @@ def _things(draft: Draft) -> list[Cue]:
     """`after red wine`, `in cold air`, `around horses`: a preposition and what brings it on."""
     triggers = _triggers()
     found = []
-    words = draft.words
-    for index, word in enumerate(words):
-        if word in triggers:
-            cue = _led(draft, index)
-            if cue is not None:
-                found.append(cue)
+    for index in draft.tokens.among(triggers):
+        cue = _led(draft, index)
+        if cue is not None:
+            found.append(cue)
     return found
 
 
@@ -104,8 +103,8 @@ def _whens(draft: Draft) -> list[Cue]:
     """`when she bends`, `whenever tired`: a clause of time in the present."""
     return [
         Cue(index, index + 1, "after", _PROBLEM)
-        for index, word in enumerate(draft.words)
-        if word in ("when", "whenever", "wherever") and index not in draft.covered
+        for index in draft.tokens.among(_TIMES)
+        if index not in draft.covered
     ]
 
 
@@ -171,9 +170,10 @@ def _acts(draft: Draft) -> list[Cue]:
     """`on lifting`, `when bending`, `with suctioning`."""
     found = []
     words = draft.words
-    for index in range(1, len(words)):
+    ending = {w for w in draft.tokens.index() if w.endswith("ing") and len(w) > 4}
+    for index in draft.tokens.among(ending):
         word = words[index]
-        if len(word) < 5 or not word.endswith("ing") or index in draft.covered:
+        if not index or index in draft.covered:
             continue
         before = words[index - 1]
         if (before in _DOING and word not in _NO_ACT) or (before in _ACTIVE and word in _ACTS):
@@ -187,9 +187,7 @@ def _limits(draft: Draft) -> list[Cue]:
     """`before sex only`, `in dim light only`: from the preposition to the limiting word."""
     found = []
     words = draft.words
-    for index, word in enumerate(words):
-        if word not in _ONLY:
-            continue
+    for index in draft.tokens.among(_ONLY):
         first = clause_start(draft, index)
         for place in range(index - 1, max(first, index - 7) - 1, -1):
             if words[place] in _PREPOSITIONS and place not in draft.covered:

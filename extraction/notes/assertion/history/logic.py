@@ -26,6 +26,7 @@ _VOID = word_set(
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
 _YEAR_REACH = 8
+_ARROWS = frozenset({">", "→"})
 _NOW = word_set("now today currently tonight")
 _REASONS = (("due", "to"), ("for",), ("because", "of"), ("after",), ("secondary", "to"))
 
@@ -40,17 +41,22 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that are over, resolved, stopped or of an earlier time."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
-    for index, word in enumerate(draft.words):
+    for index in draft.tokens.among(_ARROWS):
+        word = draft.words[index]
         if word == ">" and draft.words[index - 1] == "-":
             _arrow(draft, index - 1)
         elif word == "→":
             _arrow(draft, index)
-    for mention in list(draft.mentions):
-        _bare_year(draft, mention)
+    ages: list[Mention] = []
+    for mention in draft.mentions:
+        age = _bare_year(draft, mention)
+        if age is not None:
+            ages.append(age)
         if _in_past_section(draft, mention):
             title = draft.title_before(mention.start)
             if title is not None and not _today(draft, mention):
                 mention.cues.setdefault(CONCEPT, (title, title + 1))
+    draft.drop(ages)
 
 
 def _in_past_section(draft: Draft, mention: Mention) -> bool:
@@ -231,47 +237,26 @@ def _until_now(draft: Draft, start: int) -> list[Mention]:
     return found
 
 
-def _bare_year(draft: Draft, mention: Mention) -> None:
-    """`hip fracture 2009` is over; `hypertension 2009` was found then."""
-    if mention.group == "procedure":
-        _dated_procedure(draft, mention)
-        return
-    if mention.group != "problem" or mention.name in _lasting():
-        return
+def _bare_year(draft: Draft, mention: Mention) -> Mention | None:
+    """`hip fracture 2009` is over, and `splenectomy for trauma, 1994`; return an age of then."""
+    procedure = mention.group == "procedure"
+    if not procedure and (mention.group != "problem" or mention.name in _lasting()):
+        return None
     end = min(draft.sentence[mention.start], mention.stop + _YEAR_REACH)
     for index in range(mention.stop, end):
-        word = draft.words[index]
-        other = draft.by_start.get(index)
-        if other is not None and other.type == "age" and index <= mention.stop + 1:
-            _of_then(draft, mention, other)
-            return
-        if word in _VOID or word in ";:" or other is not None:
-            return
+        word, other = draft.words[index], draft.by_start.get(index)
+        if other is not None and other.type == "age" and (procedure or index <= mention.stop + 1):
+            mention.cues.setdefault(CONCEPT, (other.start, other.stop))
+            return other  # `appendicectomy aged 12`: the age is of that time
+        passes = procedure and other is not None and other.group == "problem"
+        if word in ";:" or (other is not None and not passes):
+            return None
+        if word in _VOID and not procedure:
+            return None
         if is_year(word):
             mention.cues.setdefault(CONCEPT, (index, index + 1))
-            return
-
-
-def _dated_procedure(draft: Draft, mention: Mention) -> None:
-    """`cataract surgery both eyes 2019`, `splenectomy for trauma, 1994`."""
-    end = min(draft.sentence[mention.start], mention.stop + _YEAR_REACH)
-    for index in range(mention.stop, end):
-        word = draft.words[index]
-        other = draft.by_start.get(index)
-        if other is not None and other.type == "age":
-            _of_then(draft, mention, other)
-            return
-        if word in (";", ":") or (other is not None and other.group != "problem"):
-            return
-        if is_year(word):
-            mention.cues.setdefault(CONCEPT, (index, index + 1))
-            return
-
-
-def _of_then(draft: Draft, mention: Mention, age: Mention) -> None:
-    """`appendicectomy aged 12`: the age is of that time, not of the note."""
-    mention.cues.setdefault(CONCEPT, (age.start, age.stop))
-    draft.drop(age)
+            return None
+    return None
 
 
 def _arrow(draft: Draft, index: int) -> None:

@@ -25,6 +25,7 @@ _WISH = word_set(
 )
 _SUBJECT = word_set("he she they you we i it the this that patient pt there his her any these a an")
 _ENDING = word_set("stop hold reduce discontinue omit halve skip withhold pause suspend cease")
+_OPENERS = frozenset({"had", "if", "unless", "case", "event", "should", "were"})
 _LEADS = frozenset(
     {"", ",", ";", ":", "and", "or", "-", "us", "back", "do", "return", "immediately"}
 )
@@ -35,7 +36,8 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark what may happen, what is warned of, and what would be done then."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
-    for index, word in enumerate(draft.words):
+    for index in draft.tokens.among(_OPENERS):
+        word = draft.words[index]
         if word == "had" and _opens(draft, index):
             _never_was(draft, index)
         elif _leads_condition(draft, index) and not _is_question(draft, index):

@@ -22,9 +22,8 @@ def assess(draft: Draft, cues: CueList) -> None:
     for cue in found:
         if cue.kind != "affirm" and not _is_ellipsis(draft, cue):
             mark(_targets(draft, cue, cues), CONCEPT, cue)
-    for index, word in enumerate(draft.words):
-        if word in _SIGNED:
-            _signed(draft, index, word)
+    for index in draft.tokens.among(_SIGNED):
+        _signed(draft, index, draft.words[index])
     affirmed(draft, found, CONCEPT, GROUPS)
 
 

@@ -22,6 +22,7 @@ _DONE = word_set(
     "remains still unchanged current currently daily every weekly each twice"
 )
 _WILL = frozenset({"will", "shall", "we'll", "i'll", "he'll", "she'll"})
+_MARKS = _DAYS | _WILL | {"be"}
 _UNDECIDED = word_set(
     "not consider discuss continue considered discussed continued excluded never avoid stop hold "
     "think depend remain stay reassured if keep wean ruled likely probably decline refuse deny"
@@ -38,7 +39,8 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark the drugs and procedures that are to come."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
-    for index, word in enumerate(draft.words):
+    for index in draft.tokens.among(_MARKS):
+        word = draft.words[index]
         if word in _DAYS:
             _weekday(draft, index)
         elif word in _WILL:

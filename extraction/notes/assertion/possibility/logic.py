@@ -10,6 +10,7 @@ from ..scope import affirmed, backward, closed_list, continues_list, either, for
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
 _LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
+_MARKS = frozenset({"vs", "versus", "or", "?"})
 _FINDINGS = ("condition", "imaging_finding")
 _YES = word_set("yes yeah yep y one two three some several lots plenty daily often occasional")
 _NO = word_set("no none nil nope never neither n nothing")
@@ -23,7 +24,8 @@ def assess(draft: Draft, cues: CueList) -> None:
         if cue.kind != "affirm":
             mark(_targets(draft, cue, cues), CONCEPT, cue)
     affirmed(draft, found, CONCEPT, GROUPS)
-    for index, word in enumerate(draft.words):
+    for index in draft.tokens.among(_MARKS):
+        word = draft.words[index]
         if word in _VERSUS:
             _alternatives(draft, index)
         elif word == "or":

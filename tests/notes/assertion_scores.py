@@ -1,0 +1,88 @@
+"""Score assertions on the gold: where the span is given, and end to end; totals only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from extraction.notes import load_pipeline
+from extraction.notes.components import with_spans
+from generation.randomness import generator
+
+from .assertion_loader import Line, load_gold
+
+REPEATS = 2000  # bootstrap samples of lines
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of marked facts with the right status.
+
+    Parameters
+    ----------
+    low, high
+        95 % interval by resampling lines.
+    statuses
+        By status: right, of.
+    """
+
+    right: int
+    of: int
+    low: float
+    high: float
+    statuses: dict[str, tuple[int, int]]
+
+    @property
+    def share(self) -> float:
+        """Right over all."""
+        return self.right / self.of
+
+
+@cache
+def on_given_spans(part: str) -> Accuracy:
+    """Return how often the status of a marked span is right."""
+    nlp = load_pipeline("fast")
+    rows = []
+    for line in load_gold(part):
+        spans = [(f.start, f.stop, f.type) for f in line.facts]
+        facts = with_spans(nlp, line.text, spans)._.facts  # type: ignore[arg-type]
+        got = {(f.start, f.stop): f.assertion for f in facts}
+        rows.append([(f.assertion, got.get((f.start, f.stop))) for f in line.facts])
+    return _accuracy(rows)
+
+
+@cache
+def end_to_end(part: str) -> Accuracy:
+    """Return how often a marked span is overlapped by a fact of the right status."""
+    nlp = load_pipeline("fast")
+    return _accuracy([_overlapping(line, nlp(line.text)._.facts) for line in load_gold(part)])
+
+
+def _overlapping(line: Line, facts: object) -> list[tuple[str, str | None]]:
+    pairs: list[tuple[str, str | None]] = []
+    for marked in line.facts:
+        over = [
+            f.assertion
+            for f in facts  # type: ignore[attr-defined]
+            if f.start < marked.stop and marked.start < f.stop
+        ]
+        pairs.append((marked.assertion, marked.assertion if marked.assertion in over else None))
+    return pairs
+
+
+def _accuracy(rows: list[list[tuple[str, str | None]]]) -> Accuracy:
+    right: Counter[str] = Counter()
+    of: Counter[str] = Counter()
+    for row in rows:
+        of.update(status for status, _ in row)
+        right.update(status for status, got in row if got == status)
+    counts = np.array([[sum(s == g for s, g in row), len(row)] for row in rows], dtype=float)
+    draw = generator(0, "tests.assertion").integers(len(rows), size=(REPEATS, len(rows)))
+    sums = counts[draw].sum(axis=1)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    return Accuracy(
+        right.total(), of.total(), float(low), float(high), {s: (right[s], of[s]) for s in of}
+    )
