@@ -104,6 +104,7 @@ class Copula:
 
         With z its Fisher transform over its standard error, by z^2 / (z^2 + 1): an even
         shrinkage, which the many small ones set, would take as much from those the data show.
+        Three patients or fewer who have both columns tell nothing.
         """
         blocks = [columns.inputs(encoded, c) for c in range(len(columns))]
         inputs = np.concatenate([np.zeros((len(encoded.codes), 0)), *blocks], axis=1)
@@ -114,7 +115,7 @@ class Copula:
         product, square = z.T @ z, (z**2).T @ seen
         r = product / np.sqrt(np.maximum(square * square.T, 1e-12))
         np.fill_diagonal(r, 0.0)
-        z2 = np.maximum(both - 3, 1) * np.arctanh(np.clip(r, -0.999, 0.999)) ** 2
+        z2 = np.maximum(both - 3, 0) * np.arctanh(np.clip(r, -0.999, 0.999)) ** 2
         values, vectors = np.linalg.eigh(r * z2 / (z2 + 1) + np.eye(len(r)))
         full = (vectors * np.maximum(values, LEAST_VARIANCE)) @ vectors.T
         scale = np.sqrt(np.diag(full))

@@ -48,6 +48,15 @@ def test_correlations_are_found_on_any_scale_and_shrunk_on_few_patients() -> Non
     assert np.linalg.eigvalsh(few).min() > 0
 
 
+def test_three_patients_with_both_columns_tell_nothing() -> None:
+    cohort = _cohort(60, seed=4)
+    table = cohort.subjects.copy()
+    table.loc[3:, "A"] = np.where(np.arange(57) < 30, np.nan, table.loc[3:, "A"])
+    table.loc[3:, "B"] = np.where(np.arange(57) < 30, table.loc[3:, "B"], np.nan)
+    found = _parts(Cohort.build(cohort.schema, table))[2]
+    assert found[0, 1] == pytest.approx(0.0, abs=1e-9)
+
+
 def test_nothing_observed_changes_nothing_and_missing_keeps_its_mass() -> None:
     _, copula, correlation, inputs = _parts(_cohort(400))
     for j in range(3):
