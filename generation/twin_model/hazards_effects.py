@@ -11,7 +11,7 @@ from generation.twin_model.hazards import Hazard, Shift, calibrate, kaplan_meier
 from generation.twin_model.hazards_cox import Cox, arm_effects, marginal_z2
 
 _ROUNDS = 3
-_FEWEST_EVENTS_AN_ARM = 5
+_FEWEST_EVENTS = 5
 _NEWTON_STEPS = 15
 _LATE = 10
 _MOST_CHANGE = 0.5
@@ -40,8 +40,9 @@ def match_effects(
     five events. In a randomised trial everyone of the population is looked at under every arm, so
     that the arms' chance imbalance in it plays no part.
 
-    The same, but stopped early, for covariates that say much by themselves: a ridge strong enough
-    for all covariates together takes from the strongest what the data show beyond doubt.
+    The same, but stopped early, for covariates that say much by themselves, with five events or
+    more behind them: a ridge strong enough for all covariates together takes from the strongest
+    what the data show beyond doubt.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def match_effects(
     first = features.shape[1] - arms
     own = features[:, first:]
     counts = np.append(own[event].sum(axis=0), event.sum() - own[event].sum())
-    told = arms > 0 and counts.min() >= _FEWEST_EVENTS_AN_ARM
+    told = arms > 0 and counts.min() >= _FEWEST_EVENTS
     shared = _under_every_arm(population, arms) if randomised else population
     margins = Margins.of(features[:, :first], shared[:, :first], day, event, covariates)
     if not told and not len(margins.columns):
@@ -165,7 +166,8 @@ class Margins:
         used = np.flatnonzero((scale > 1e-9) & (population.std(axis=0) > 1e-9) & covariates)
         scale = scale[used]
         x = (features[:, used] - centre[used]) / scale
-        columns = np.flatnonzero(marginal_z2(x, day, event) > _STRONG_Z2)
+        strong = marginal_z2(x, day, event) > _STRONG_Z2
+        columns = np.flatnonzero(strong & (_events_behind(x[event]) >= _FEWEST_EVENTS))
         wanted = [arm_effects(x[:, [c]], day, event)[0] for c in columns]
         people = (population[:, used] - centre[used]) / scale
         even = people - people.mean(axis=0)
@@ -189,6 +191,16 @@ class Margins:
         gap = np.clip(gap, -_MOST_CHANGE, _MOST_CHANGE)
         inner = self.spread @ self.spread.T + _SLACK * np.eye(len(gap))
         return np.asarray(self.spread.T @ np.linalg.solve(inner, gap) / self.scale)
+
+
+def _events_behind(x: FloatArray) -> FloatArray:
+    """How many events tell of each covariate, from its values at events, (u,).
+
+    The effective number of squared deviations (Kish): about a third of the events for a normal
+    covariate, and the events of the smaller group for one of two values.
+    """
+    square = (x - x.mean(axis=0)) ** 2
+    return np.asarray(square.sum(axis=0) ** 2 / np.maximum((square**2).sum(axis=0), 1e-12))
 
 
 def _grouped_cox(at_risk: FloatArray, died: FloatArray) -> FloatArray:
