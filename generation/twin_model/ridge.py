@@ -178,6 +178,8 @@ def fit_binary(
             if moved <= loss:
                 break
             step = step / 2
+        else:
+            break
         weights, loss = weights + step, moved
         if np.abs(step).max() < 1e-4:
             break

@@ -72,3 +72,23 @@ def test_counting_process_regression_finds_its_optimum_with_a_strong_rare_marker
     beta, shift = fit_poisson(rows, np.array([0.1, 0.1]))
     mean = np.exp(x @ beta) * 0.02 * np.exp(shift[0])
     assert np.abs(x.T @ (event - mean) - 0.1 * beta).max() < 1e-2
+
+
+def test_counting_process_regression_finds_its_optimum_with_few_events_a_piece() -> None:
+    rng = np.random.default_rng(13)
+    n, pieces = 60, 4
+    x = rng.normal(size=(n, 2))
+    exposure, piece = rng.random((n, pieces)) / 10, rng.integers(0, pieces, n)
+    event = rng.random(n) < 0.15
+    penalty = np.array([0.5, 0.5])
+    beta, shift = fit_poisson(Counting(x, exposure, event, piece, np.arange(n)), penalty)
+    mean = np.exp(x @ beta) * (exposure @ np.exp(shift))
+    assert np.abs(x.T @ (event - mean) - penalty * beta).max() < 1e-3
+
+
+def test_fully_separated_classes_end_somewhere_finite() -> None:
+    x = np.column_stack([np.arange(40) >= 20, np.zeros(40), np.arange(40)]).astype(float)
+    y = (np.arange(40) >= 20).astype(float)
+    slopes, intercept = fit_binary(x, y, 0.01)
+    assert np.isfinite([*slopes, intercept]).all()
+    assert ((x @ slopes + intercept > 0) == (y > 0)).all()
