@@ -123,6 +123,11 @@ class BaselineSampler:
         return BaselineDraw(encoded, probability, share)
 
     @cached_property
+    def orders(self) -> IntArray:
+        """Orders in which patients are drawn, as the net was trained, (orders, C)."""
+        return drawing_orders(len(self.columns), early=early_columns(self.columns))
+
+    @cached_property
     def whole(self) -> WholeDraw | None:
         """The fast way for patients of whom nothing is known; None where there is none."""
         return WholeDraw.of(self.schema, self.columns, self.network)
@@ -180,7 +185,7 @@ class BaselineSampler:
 
     def _by_order(self, patients: IntArray, stream: Stream) -> list[tuple[list[int], IntArray]]:
         """The orders, each with the rows of the patients whose order it is, in lots."""
-        orders = drawing_orders(len(self.columns), early=early_columns(self.columns))
+        orders = self.orders
         place = stream.uniform(patient=patients, decision=decision_id("order"))
         mine = (place * len(orders)).astype(np.int64)
         lots = []
@@ -290,12 +295,15 @@ class BaselineSampler:
         Parameters
         ----------
         order
-            The columns' places in the order; None is their own order.
+            The columns' places in the order; None is the first of the orders in which patients
+            are drawn: columns of few patterns, then the others, as they stand in the schema.
         """
-        n, count = len(encoded.codes), len(self.columns)
+        if order is None:
+            order = self.orders[0]
+        n = len(encoded.codes)
         total = np.zeros(n)
-        inputs = np.zeros((n, self.columns.input_width if count else 0), dtype=np.float32)
-        for c in (range(count) if order is None else order.tolist()):
+        inputs = np.zeros((n, self.columns.input_width if len(order) else 0), dtype=np.float32)
+        for c in order.tolist():
             probability = self.probabilities(inputs, c)
             code = encoded.codes[:, c]
             chosen = probability[np.arange(n), np.maximum(code, 0)]

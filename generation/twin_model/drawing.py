@@ -148,10 +148,10 @@ class WholeDraw:
         """What the copula says of each row's column, as `Forward.draw` wants it."""
         slopes, variance = self.slopes[order, step], self.variance[order, step]
         lacking = self.known[order, step] & ~drawn.seen
+        weights = self.network.weights.get("copula", np.zeros((0, 0))).astype(np.float64)
         rows = np.flatnonzero(lacking.any(axis=1) & (self.place[column] >= 0))
         for c in np.unique(column[rows]).tolist():
             mine = rows[column[rows] == c]
-            weights = self.network.weights["copula"].astype(np.float64)
             slopes[mine], left = self.network.copula.regression(
                 weights, int(self.place[c]), drawn.seen[mine]
             )

@@ -101,6 +101,35 @@ def test_a_patients_draw_belongs_to_his_number() -> None:
     np.testing.assert_array_equal(everyone.numbers[some], alone.numbers)
 
 
+def test_one_patient_alone_is_drawn_as_among_all() -> None:
+    stream = Stream(6, "alone")
+    everyone = sampler().draw(np.arange(130), stream).encoded
+    for k in range(0, 130, 13):
+        alone = sampler().draw(np.array([k]), stream).encoded
+        np.testing.assert_array_equal(everyone.codes[k], alone.codes[0])
+        np.testing.assert_array_equal(everyone.numbers[k], alone.numbers[0])
+
+
+def test_beginnings_have_the_probability_that_the_likelihood_tells() -> None:
+    table, columns = whole().beginnings, sampler().columns
+    law = np.diff(table.cumulative, prepend=0.0).reshape(len(whole().orders), table.patterns, -1)
+    for k, order in enumerate(whole().orders):
+        rows = np.arange(k * table.patterns, (k + 1) * table.patterns)
+        following = int(order[whole().early])
+        for token in range(table.tokens):
+            if token >= columns.codecs[following].tokens:
+                assert law[k, :, token] == pytest.approx(0.0, abs=1e-12)
+                continue
+            encoded = table.encoded.take(rows)
+            encoded.codes[:, following] = encoded.numbers[:, following] = token
+            chance = np.exp(sampler().log_prob(encoded, order))
+            assert law[k, :, token] == pytest.approx(chance, rel=1e-4, abs=1e-9)
+    first = sampler().draw(np.arange(50), Stream(2, "some")).encoded
+    np.testing.assert_array_equal(
+        sampler().log_prob(first), sampler().log_prob(first, whole().orders[0])
+    )
+
+
 def test_orders_begin_with_the_columns_of_few_patterns() -> None:
     columns = sampler().columns
     early = early_columns(columns)
