@@ -17,7 +17,7 @@ from generation.tokenizer import (
     IntArray,
     NumericCodec,
 )
-from generation.tokenizer_grid_fitting import learn_grid
+from generation.tokenizer_grid_fitting import is_sizable, learn_grid
 from generation.tokenizer_grids import Grid
 from generation.tokenizer_heaping import Bin, learn_heaping
 
@@ -31,7 +31,7 @@ _STEPS = (100.0, 50.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001)
 
 def learn_step(values: FloatArray) -> float:
     """Largest grid on which 95 % of the finite values lie, 0 when there is none."""
-    for step in _STEPS:
+    for step in _STEPS if is_sizable(values[np.isfinite(values)]) else ():
         ratio = values / step
         if np.mean(np.abs(ratio - np.round(ratio)) < 1e-6) >= _ON_GRID:
             return step

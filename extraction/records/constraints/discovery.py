@@ -22,8 +22,10 @@ _MOST_PARTS = 4
 _LEAST_DISTINCT = 8
 _PROBE = 12
 _SPREAD = 20.0
+_SCREENED = 200
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Numbers = dict[str, FloatArray]
 
 
@@ -211,22 +213,38 @@ def _grades(
     if not 1 < len(counts) <= len(levels) or counts.min() < FEWEST_OF_A_LEVEL:
         return
     code = np.where(seen, pd.Index(counts.index).get_indexer(pd.Index(have)), -1)
+    if seen.sum() < FEWEST_PATIENTS:
+        return
+    every = max(1, len(frame) // _SCREENED)
+    some, few = frame.iloc[::every], code[::every]
     # A sum of two can part two levels by chance; a number alone hardly can.
     for columns in sums if len(counts) > 2 else [c for c in sums if len(c) == 1]:
-        total = score(frame, columns)
-        known = np.isfinite(total)
-        if (known != seen).any() or seen.sum() < FEWEST_PATIENTS:
+        if _parts(score(some, columns), few) is None:
             continue
-        low, high = (
-            np.array([f(total[code == k]) for k in range(len(counts))]) for f in (np.min, np.max)
-        )
-        order = np.argsort(low)
-        if (high[order][:-1] < low[order][1:]).all():
+        ranges = _parts(score(frame, columns), code)
+        if ranges is not None:
+            low, high, order = ranges
             cuts = tuple(_roundest(high[a], low[b]) for a, b in pairwise(order))
             named = tuple(str(counts.index[k]) for k in order)
             yield Grade.model_validate(
                 {"target": target, "columns": columns, "cuts": cuts, "levels": named}
             )
+
+
+def _parts(total: FloatArray, code: IntArray) -> tuple[FloatArray, FloatArray, IntArray] | None:
+    """Lowest and highest number of each level that occurs and the levels' order; None if mixed.
+
+    Numbers must be known where levels (`code`, -1 unknown) are.
+    """
+    seen = code >= 0
+    if (np.isfinite(total) != seen).any():
+        return None
+    low, high = (np.full(int(code.max()) + 1, fill) for fill in (np.inf, -np.inf))
+    np.minimum.at(low, code[seen], total[seen])
+    np.maximum.at(high, code[seen], total[seen])
+    order = np.argsort(low, kind="stable")
+    order = order[np.isfinite(low[order])]
+    return (low, high, order) if (high[order][:-1] < low[order][1:]).all() else None
 
 
 def _roundest(below: float, reached: float) -> float:

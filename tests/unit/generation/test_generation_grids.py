@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from extraction.records.conditions import Interval
 from generation.tokenizer import MINIMUM_CELL, NumericCodec, codec_from_state
-from generation.tokenizer_fitting import fit_numeric
+from generation.tokenizer_fitting import fit_numeric, learn_step
 from generation.tokenizer_grid_fitting import learn_grid, on_grid
 from generation.tokenizer_grids import Grid, truncated, written
 from generation.tokenizer_heaping import Heaping, _preferred
@@ -125,6 +125,24 @@ def test_the_levels_of_a_grid_do_not_tell_the_smallest_value(power: float) -> No
 def test_decimals_and_a_continuum_stay_what_they_are() -> None:
     assert learn_grid(recorded("tenths")) == Grid.decimal(0.1)
     assert learn_grid(np.random.default_rng(2).normal(size=300)).kind == "continuum"
+
+
+def test_a_column_of_very_small_numbers_keeps_them() -> None:
+    values = np.random.default_rng(14).lognormal(np.log(5e-9), 0.5, 300)
+    codec = fit_numeric("concentration in mol/l", values, 12)
+    assert codec.recorded.kind == "continuum"
+    assert learn_step(values) == 0.0
+    assert np.quantile(drawn(codec, 2000, 15), [0.25, 0.5, 0.75]) == pytest.approx(
+        np.quantile(values, [0.25, 0.5, 0.75]), rel=0.1
+    )
+
+
+@pytest.mark.parametrize("n", [400, 20_000])
+def test_the_share_on_a_grid_is_exact_where_a_grid_may_hold(n: int) -> None:
+    values = np.round(np.random.default_rng(16).normal(50, 10, n))
+    values[: n // 25] += 0.3
+    assert on_grid(np.sort(values), Grid.decimal(1.0)) == pytest.approx(0.96)
+    assert on_grid(np.sort(values), Grid.decimal(5.0)) < 0.8
 
 
 def heaped(n: int = 3000) -> np.ndarray:
