@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .health import doctor
     from .judging import evaluate_notes
     from .models import generate, train
-    from .notes import extract_notes
+    from .notes import Pace, extract_notes
     from .protecting import Protection
     from .runs import plan_study, run_study
     from .tagging import evaluate_gold, train_notes
@@ -33,6 +33,7 @@ __all__ = [
     "ControlsRequest",
     "DisclosureRequest",
     "EvaluationRequest",
+    "Pace",
     "Protection",
     "TwinRequest",
     "audit_inference",
@@ -64,6 +65,7 @@ __getattr__, __dir__ = lazy(__name__, {
     "ControlsRequest": "control_requests",
     "DisclosureRequest": "disclosing",
     "EvaluationRequest": "evaluations",
+    "Pace": "notes",
     "Protection": "protecting",
     "TwinRequest": "forecasts",
     "audit_inference": "auditing",

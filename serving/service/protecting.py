@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from extraction.notes import Note
 from extraction.records.errors import Faults
@@ -50,45 +48,50 @@ class Protection:
             faults.add("vault: it is of no use without a key file; name one")
         faults.raise_if_any()
 
-    def applied(
-        self, notes: Sequence[Note], stored: Path
-    ) -> tuple[list[Note], dict[str, Any], Sealing]:
-        """Return the notes to store, what was done as figures, and the sealing of the vault.
+    def key(self, passing: Path) -> Path | None:
+        """Return the file of the key, made where there is none; None where identifiers are kept.
 
         Parameters
         ----------
-        notes
-            As they were read.
-        stored
-            Folder that will hold them.
+        passing
+            Where the key lies when no file was named; whoever asks removes it when all is done.
         """
         if self.keep_identifiers:
-            return list(notes), {"identifiers": "kept", "warning": KEPT}, Sealing()
-        from extraction.notes.deidentification import Deidentifier, Vault, new_key, read_key
+            return None
+        from extraction.notes.deidentification import new_key
+
+        path = self.key_file or passing
+        if not path.exists():
+            new_key(path)
+        return path
+
+    def check_vault(self, key: Path | None, stored: Path) -> None:
+        """Raise InputError when the key cannot be read, or the vault lies with the stored notes."""
+        if key is None:
+            return
+        from extraction.notes.deidentification import Vault, read_key
+
+        secret = read_key(key)
+        if self.vault is not None:
+            Vault(self.vault, secret, notes=(stored,))
+
+    def fingerprint(self, key: Path | None) -> str:
+        """Return by what it is known whether two runs share a key; it tells nothing of the key."""
+        if key is None:
+            return "kept"
+        from extraction.notes.deidentification import read_key
+        from extraction.notes.deidentification.keys import subkey
+
+        return subkey(read_key(key), "fingerprint").hex()[:16]
+
+    def shown(self, notes: Iterable[Note]) -> list[Note]:
+        """Return a few notes as they may be shown on a page that is kept."""
+        if self.keep_identifiers:
+            return list(notes)
+        from extraction.notes.deidentification import Deidentifier, new_key, read_key
 
         key = None
         if self.key_file is not None:
             key = read_key(self.key_file) if self.key_file.exists() else new_key(self.key_file)
-        vault = None
-        if self.vault is not None and key is not None:
-            vault = Vault(self.vault, key, notes=(stored,))
         deidentifier = Deidentifier(key, code_ids=self.code_ids)
-        done = [deidentifier.apply(note) for note in notes]
-        counts: Counter[str] = sum((Counter(d.counts()) for d in done), Counter())
-        told = {"identifiers": "replaced", "replaced": dict(sorted(counts.items()))}
-        pairs = list(zip(notes, done, strict=True))
-        return [d.note for d in done], told, Sealing(deidentifier, vault, pairs)
-
-
-@dataclass(frozen=True)
-class Sealing:
-    """What goes into the vault once the notes are stored."""
-
-    deidentifier: Any = None
-    vault: Any = None
-    pairs: Sequence[tuple[Note, Any]] = ()
-
-    def seal(self) -> None:
-        """Write the vault, if there is one."""
-        if self.vault is not None:
-            self.vault.write(self.deidentifier, self.pairs)
+        return [deidentifier.apply(note).note for note in notes]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from serving.cli.options import FILE, common, overwrite
+from serving.cli.options import FILE, common, execution, overwrite
 from serving.cli.outcome import show
 
 if TYPE_CHECKING:
-    from serving.service import Protection
+    from serving.service import Pace, Protection
 
 EXAMPLES = """
 \b
 Examples:
   trialtwin extract notes notes.csv --out facts
   trialtwin extract notes folder-of-txt --out facts --study HOSPITAL
+  trialtwin extract notes notes.parquet --out facts --execution processes --workers 8
   trialtwin extract notes notes.csv --out facts --key-file ~/keys/notes.key --vault /safe/vault
 """
 
@@ -64,11 +66,40 @@ _PROTECTION = (
 )
 
 
+def paced(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options on where and how much at a time; the command is given them as `pace`."""
+
+    @wraps(command)
+    def called(
+        chunk: int, cohort: bool | None, execution: str, workers: int | None, **others: Any
+    ) -> None:
+        from serving.service import Pace
+
+        command(pace=Pace(execution, workers, chunk, cohort), **others)
+
+    for option in _PACE:
+        called = option(called)
+    return called
+
+
+_PACE = (
+    click.option(
+        "--cohort/--no-cohort",
+        default=None,
+        help="Make a cohort of the facts, in memory; by default up to 20,000 notes.",
+    ),
+    click.option("--chunk", type=int, default=500, show_default=True, help="Notes read at a time."),
+    execution,
+)
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("where", type=FILE)
 @click.option("--out", type=FILE, required=True, help="New folder of facts and cohort.")
 @click.option("--study", default="NOTES", show_default=True, help="Study of notes that name none.")
-@click.option("--preset", default="fast", show_default=True, help="Pipeline that reads the notes.")
+@click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate.")
+@click.option("--dry-run", is_flag=True, help="Look through the notes and write nothing.")
+@paced
 @protected
 @overwrite
 @common
@@ -77,6 +108,8 @@ def extract_notes(
     out: Path,
     study: str,
     preset: str,
+    pace: Pace,
+    dry_run: bool,
     protection: Protection,
     overwrite: bool,
     seed: int | None,
@@ -84,24 +117,39 @@ def extract_notes(
 ) -> None:
     """Find facts in notes, each with its place in the text, and turn them into a cohort.
 
-    WHERE is a folder of .txt files (subject.txt, or subject@day.txt), or a .csv or .jsonl file with
-    subject_id and text and, where known, note_id, study_id, day and kind. Notes that cannot be read
-    are set aside and counted. The 18 identifiers of HIPAA's Safe Harbor are replaced by surrogates
-    before anything is stored.
+    WHERE is a folder of .txt files (subject.txt, or subject@day.txt), or a .csv, .jsonl or .parquet
+    file with subject_id and text and, where known, note_id, study_id, day and kind. Any number of
+    notes is read in bounded memory; a run that was stopped goes on where it was. Notes that cannot
+    be read are set aside and counted. The 18 identifiers of HIPAA's Safe Harbor are replaced by
+    surrogates before anything is stored.
     """
     from serving import service
+    from serving.cli.notes_bar import NotesBar
 
-    done = service.extract_notes(where, out, study, preset, overwrite, protection)
-    if protection.keep_identifiers:
+    pace = pace if as_json else replace(pace, progress=NotesBar())
+    done = service.extract_notes(where, out, study, preset, overwrite, protection, pace, dry_run)
+    if protection.keep_identifiers and not dry_run:
         click.echo(f"Warning: {done['warning']}", err=True)
-    show(
-        done,
-        as_json,
-        [
-            f"{done['n_facts']} facts in {done['n_notes']} notes of {done['subjects']} subjects.",
-            *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
-            *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
-            *(f"  replaced, {kind}: {n}" for kind, n in done.get("replaced", {}).items()),
-            f"Facts: {done['folder']}",
-        ],
-    )
+    show(done, as_json, _plan_lines(done) if dry_run else _lines(done))
+
+
+def _plan_lines(plan: dict[str, Any]) -> list[str]:
+    began = plan["finished_chunks"]
+    return [
+        f"{plan['n_notes']} notes of {plan['subjects']} subjects, in {plan['chunks']} chunks.",
+        *(f"  set aside, {why}: {n}" for why, n in plan["set_aside"].items()),
+        *([f"  an earlier run has finished {began} chunks"] if began else []),
+        f"Nothing was written. Facts would go to {plan['folder']}"
+        + (", with a cohort." if plan["cohort"] else ", without a cohort (--cohort makes one)."),
+    ]
+
+
+def _lines(done: dict[str, Any]) -> list[str]:
+    return [
+        f"{done['n_facts']} facts in {done['n_notes']} notes of {done['subjects']} subjects.",
+        *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
+        *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
+        *(f"  replaced, {kind}: {n}" for kind, n in done.get("replaced", {}).items()),
+        *([] if done["cohort"] else ["  no cohort was made; --cohort makes one, in memory"]),
+        f"Facts: {done['folder']}",
+    ]

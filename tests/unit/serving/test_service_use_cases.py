@@ -188,7 +188,7 @@ def test_notes_are_judged_and_extracted(tmp_path: Path) -> None:
     (notes / "S1@3.txt").write_text("A 70-year-old woman. BP 120/80 mmHg.\n", "utf-8")
     done = service.extract_notes(notes, tmp_path / "facts")
     assert done["subjects"] == 1 and done["by_type"]["vital"] == 2
-    assert (tmp_path / "facts" / "facts.parquet").is_file()
+    assert len(pd.read_parquet(tmp_path / "facts" / "facts.parquet")) == done["n_facts"]
     assert len(Cohort.read(tmp_path / "facts" / "cohort").observations) == 2
 
 

@@ -1,0 +1,209 @@
+"""Notes and facts on disk: Parquet parts, written in row groups of bounded size, and read back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
+from hashlib import file_digest
+from pathlib import Path
+from types import NoneType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, final, get_args, get_origin, get_type_hints
+
+from ..facts import Fact
+from ..note import Note
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NOTES, FACTS = "notes.parquet", "facts.parquet"
+_MOST_CHARACTERS = 2_000_000  # of notes held before they are written
+_MOST_FACTS = 20_000
+_KEYS = ("study_id", "note_id", "subject_id")
+_SPAN = tuple[int, int]
+
+
+def part_name(chunk: int) -> str:
+    """Return the name of a chunk's part."""
+    return f"part-{chunk:06d}.parquet"
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _kinds(of: type) -> dict[str, str]:
+    """Return how each field of a record is stored: text, int, float, bool, span or json."""
+    hints = get_type_hints(of)
+    return {f.name: _kind(hints[f.name]) for f in fields(of)}
+
+
+def _kind(hint: Any) -> str:
+    options = [o for o in get_args(hint) if o is not NoneType] if NoneType in get_args(hint) else []
+    plain = options[0] if len(options) == 1 else hint
+    if plain == _SPAN:
+        return "span"
+    if get_origin(plain) is Literal:
+        return "text"
+    return {str: "text", int: "int", float: "float", bool: "bool"}.get(plain, "json")
+
+
+@cache
+def note_schema() -> pa.Schema:
+    """Return the columns of stored notes: the fields of `Note`."""
+    import pyarrow as pa
+
+    return pa.schema(list(_fields(Note)))
+
+
+@cache
+def fact_schema() -> pa.Schema:
+    """Return the columns of stored facts: the note's ids and the fields of `Fact`.
+
+    A span takes two columns, ``NAME_start`` and ``NAME_stop``; what is no plain value is JSON text.
+    """
+    import pyarrow as pa
+
+    return pa.schema([*((key, pa.string()) for key in _KEYS), *_fields(Fact)])
+
+
+def _fields(of: type) -> Iterator[tuple[str, pa.DataType]]:
+    import pyarrow as pa
+
+    types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    for name, kind in _kinds(of).items():
+        if kind == "span":
+            yield from ((f"{name}_{end}", pa.int64()) for end in ("start", "stop"))
+        else:
+            yield name, types.get(kind, pa.string())
+
+
+def _row(note: Note, fact: Fact) -> dict[str, Any]:
+    row = {key: getattr(note, key) for key in _KEYS}
+    for name, kind in _kinds(Fact).items():
+        value = getattr(fact, name)
+        if kind == "span":
+            row[f"{name}_start"], row[f"{name}_stop"] = value or (None, None)
+        elif kind == "json":
+            row[name] = None if value is None else json.dumps(value, default=_plain)
+        else:
+            row[name] = value
+    return row
+
+
+def _plain(value: object) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def _fact(row: dict[str, Any]) -> Fact:
+    values: dict[str, Any] = {}
+    for name, kind in _kinds(Fact).items():
+        if kind == "span":
+            start, stop = row[f"{name}_start"], row[f"{name}_stop"]
+            values[name] = None if start is None else (start, stop)
+        elif kind != "json":  # a cohort is made of plain values
+            values[name] = row[name]
+    return Fact(**values)
+
+
+@final
+class Part:
+    """The notes and facts of one chunk on their way to disk; they appear whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        That holds `NOTES` and `FACTS`.
+    chunk
+        Number of the chunk.
+    """
+
+    def __init__(self, folder: Path, chunk: int) -> None:
+        self._targets = [folder / kind / part_name(chunk) for kind in (NOTES, FACTS)]
+        self._fresh = [t.with_name(f".{t.name}.{os.getpid()}") for t in self._targets]
+        self._notes: list[Note] = []
+        self._facts: list[dict[str, Any]] = []
+        self._held = 0
+        self.n_notes = self.n_facts = 0
+
+    def __enter__(self) -> Part:
+        import pyarrow.parquet as pq
+
+        with ExitStack() as stack:
+            self._writers = [
+                stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
+                for path, schema in zip(self._fresh, (note_schema(), fact_schema()), strict=True)
+            ]
+            self._stack = stack.pop_all()
+        return self
+
+    def add(self, note: Note, facts: Sequence[Fact]) -> None:
+        """Take in a note; write what is held once it is much."""
+        self._notes.append(note)
+        self._facts += [_row(note, fact) for fact in facts]
+        self._held += len(note.text)
+        if self._held > _MOST_CHARACTERS or len(self._facts) > _MOST_FACTS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._notes:
+            rows = [{f: getattr(n, f) for f in _kinds(Note)} for n in self._notes]
+            self._writers[0].write_table(pa.Table.from_pylist(rows, note_schema()))
+        if self._facts:
+            self._writers[1].write_table(pa.Table.from_pylist(self._facts, fact_schema()))
+        self.n_notes += len(self._notes)
+        self.n_facts += len(self._facts)
+        self._notes, self._facts, self._held = [], [], 0
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            if kind is None:
+                self._flush()
+        for fresh, target in zip(self._fresh, self._targets, strict=True):
+            if kind is None:
+                settle(fresh, target)
+            else:
+                fresh.unlink(missing_ok=True)
+
+    def hashes(self) -> list[str]:
+        """Return the SHA-256 of the notes and of the facts, once they are written."""
+        return [file_hash(path) for path in self._targets]
+
+
+def settle(fresh: Path, target: Path) -> None:
+    """Put a written file in its place, so that it is there after a loss of power too."""
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(fresh, target)
+
+
+def stored_pairs(folder: Path) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
+    """Yield stored notes with their facts, part by part.
+
+    Parameters
+    ----------
+    folder
+        Of an extraction: it holds `NOTES` and `FACTS`.
+    """
+    import pyarrow.parquet as pq
+
+    for path in sorted((folder / NOTES).glob("part-*.parquet")):
+        found: dict[tuple[str, str], list[Fact]] = {}
+        for row in pq.read_table(folder / FACTS / path.name).to_pylist():
+            found.setdefault((row["study_id"], row["note_id"]), []).append(_fact(row))
+        for row in pq.read_table(path).to_pylist():
+            note = Note(**row)
+            yield note, tuple(found.get((note.study_id, note.note_id), ()))
