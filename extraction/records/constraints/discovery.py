@@ -173,7 +173,9 @@ def find_determined(
     values = {c: frame[c].to_numpy(dtype=np.float64, na_value=np.nan) for c in numbers}
     tried = [c for c in numbers if len(np.unique(values[c][np.isfinite(values[c])])) > 2]
     tried = tried[:_MOST_COLUMNS]
-    sums = [(c,) for c in tried] + list(combinations(tried, 2))
+    some = frame.iloc[:: max(1, len(frame) // _SCREENED)]
+    sums: list[tuple[str, ...]] = [*((c,) for c in tried), *combinations(tried, 2)]
+    totals = {columns: score(some, columns) for columns in sums}
     found: list[Grade | Grouping] = []
     for target, levels in reversed(list(categories.items())):
         determined = {r.target for r in found}
@@ -181,7 +183,7 @@ def find_determined(
         if any(isinstance(r, Grouping) and r.column == target for r in found):
             continue
         rules: Iterator[Grade | Grouping] = chain(
-            _groupings(frame, target, free), _grades(frame, target, levels, sums)
+            _groupings(frame, target, free), _grades(frame, target, levels, totals)
         )
         found += islice(rules, 1)
     return tuple(found)
@@ -204,9 +206,15 @@ def _groupings(frame: pd.DataFrame, target: str, free: Sequence[str]) -> Iterato
 
 
 def _grades(
-    frame: pd.DataFrame, target: str, levels: Sequence[str], sums: Sequence[tuple[str, ...]]
+    frame: pd.DataFrame,
+    target: str,
+    levels: Sequence[str],
+    totals: Mapping[tuple[str, ...], FloatArray],
 ) -> Iterator[Grade]:
-    """Numbers or sums of two in whose order the target's levels follow each other."""
+    """Numbers or sums of two in whose order the target's levels follow each other.
+
+    `totals` are their values in a part of the rows, at equal distances.
+    """
     have = frame[target].astype(object)
     seen = have.notna().to_numpy()
     counts = have[seen].value_counts()
@@ -215,11 +223,10 @@ def _grades(
     code = np.where(seen, pd.Index(counts.index).get_indexer(pd.Index(have)), -1)
     if seen.sum() < FEWEST_PATIENTS:
         return
-    every = max(1, len(frame) // _SCREENED)
-    some, few = frame.iloc[::every], code[::every]
+    few = code[:: max(1, len(frame) // _SCREENED)]
     # A sum of two can part two levels by chance; a number alone hardly can.
-    for columns in sums if len(counts) > 2 else [c for c in sums if len(c) == 1]:
-        if _parts(score(some, columns), few) is None:
+    for columns, total in totals.items():
+        if len(columns) > len(counts) - 1 or _parts(total, few) is None:
             continue
         ranges = _parts(score(frame, columns), code)
         if ranges is not None:
