@@ -1,13 +1,13 @@
 """Words per CPU-second of the notes pipeline beside medspaCy, on the same texts and terms.
 
-Run: python -m benchmarks.notes_speed [--json FILE] [--notes N]
+Run: python -m benchmarks.notes_speed [--json FILE] [--notes N] [--texts FOLDER]
 
-First `python -m benchmarks.peers.install medspacy`. Both sides read one text after the other in one
-thread of one process, after a first pass over the assertion gold; medspaCy is its default `load()`
-(sentences, target matcher, ConText) with a rule for every condition, symptom, event, drug and
-procedure of our lists, and ours is `fast`, which also reads measurements, scores, habits and genes.
-Of the gold only totals are printed: a marked fact is found when a fact overlaps it, and its
-assertion is found when that fact has the marked status.
+First `python -m benchmarks.peers.install medspacy`. Both sides read one text after the other in
+one thread of one process: first the assertion gold, then the timed texts three times, of which the
+best pass counts. medspaCy is its default `load()` (sentences, target matcher, ConText) with a rule
+for every condition, symptom, event, drug and procedure of our lists; ours is `fast`, which also
+reads measurements, scores, habits and genes. Of the gold only totals are printed: a marked fact is
+found when a fact overlaps it, and its assertion when that fact has the marked status.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ MEANING = {
     "is_uncertain": "possible",
     "is_historical": "historical",
 }
+PASSES = 3  # on both sides; the best counts, because others use the machine too
 RUNNER = Path(__file__).parent / "peers" / "run_medspacy.py"
 Found = list[tuple[int, int, str]]
 
@@ -52,10 +53,13 @@ Found = list[tuple[int, int, str]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--notes", type=int, default=200, help="notes that are timed")
+    parser.add_argument("--texts", type=Path, help="folder of .txt notes to time in place of ours")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     gold = [*load_gold("dev"), *load_gold("blind")]
-    timed = timed_notes(given.notes)
+    timed = (
+        timed_notes(given.notes) if given.texts is None else read_texts(given.texts, given.notes)
+    )
     nlp = load_pipeline("fast")
     ours = [[(f.start, f.stop, f.assertion) for f in nlp(line.text)._.facts] for line in gold]
     out: dict[str, Any] = {
@@ -77,12 +81,21 @@ def timed_notes(count: int) -> list[str]:
     return ["\n\n".join(islice(snippets, 10)) for _ in range(count)]
 
 
+def read_texts(folder: Path, count: int) -> list[str]:
+    """Return the first text files of a folder, by name."""
+    return [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.txt"))[:count]]
+
+
 def rate(nlp: Any, texts: Sequence[str]) -> float:
-    """Return words per CPU-second of one pass in this thread."""
-    start = time.process_time()
-    for text in texts:
-        assert nlp(text)._.facts is not None
-    return sum(len(text.split()) for text in texts) / (time.process_time() - start)
+    """Return words per CPU-second of the best of some passes in this thread."""
+    best = 0.0
+    words = sum(len(text.split()) for text in texts)
+    for _ in range(PASSES):
+        start = time.process_time()
+        for text in texts:
+            assert nlp(text)._.facts is not None
+        best = max(best, words / (time.process_time() - start))
+    return best
 
 
 def medspacy(texts: Sequence[str], timed: Sequence[str]) -> tuple[list[Found], float]:
@@ -95,7 +108,13 @@ def medspacy(texts: Sequence[str], timed: Sequence[str]) -> tuple[list[Found], f
     ]
     with tempfile.TemporaryDirectory() as folder:
         out, task = Path(folder) / "out.json", Path(folder) / "job.json"
-        body = {"texts": texts, "timed": timed, "terms": terms, "out": str(out)}
+        body = {
+            "texts": texts,
+            "timed": timed,
+            "terms": terms,
+            "out": str(out),
+            "passes": PASSES,
+        }
         task.write_text(json.dumps(body), encoding="utf-8")
         command = [str(interpreter("medspacy")), str(RUNNER), str(task)]
         subprocess.run(command, check=True, capture_output=True)

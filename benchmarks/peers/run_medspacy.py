@@ -2,9 +2,9 @@
 
     python run_medspacy.py JOB.json
 
-The job names ``texts``, ``timed`` (texts that are timed), ``terms`` (pairs of label and spelling)
-and ``out``. Written are the entities of ``texts``, with what ConText says of each, and the words
-per CPU-second of ``timed``. Knows no Trialtwin.
+The job names ``texts``, ``timed`` (texts that are timed), ``passes``, ``terms`` (pairs of label
+and spelling) and ``out``. Written are the entities of ``texts``, with what ConText says of each,
+and the words per CPU-second of the best pass over ``timed``. Knows no Trialtwin.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ def main() -> None:
     matcher = nlp.get_pipe("medspacy_target_matcher")
     matcher.add([TargetRule(spelling, label) for label, spelling in task["terms"]])
     found = [_entities(nlp(text)) for text in task["texts"]]
-    start = time.process_time()
-    for text in task["timed"]:
-        nlp(text)
-    spent = time.process_time() - start
     words = sum(len(text.split()) for text in task["timed"])
-    out = {"found": found, "cpu_seconds": spent, "words_per_cpu_second": words / spent}
+    best = 0.0
+    for _ in range(task["passes"]):
+        start = time.process_time()
+        for text in task["timed"]:
+            nlp(text)
+        best = max(best, words / (time.process_time() - start))
+    out = {"found": found, "words_per_cpu_second": best}
     Path(task["out"]).write_text(json.dumps(out), encoding="utf-8")
 
 
