@@ -9,7 +9,7 @@ from . import name_cues as cues
 from .draws import normal
 from .found import Found
 from .listed import lists
-from .name_words import PARTICLES, SUFFIXES, Rank, Word, alike, words_of
+from .name_words import PARTICLES, SUFFIXES, Rank, Slips, Word, words_of
 
 _LONGEST = 5
 _JOINS = re.compile(r"(?:[ \t]|\xa0){1,2}|-|\.[ ]?|,[ ]{1,2}|[ ]?[\"“(][ ]?|[\"”)][ ]?")
@@ -301,13 +301,12 @@ class _Search:
 
     def _again(self) -> None:
         """Find the other mentions of the words of names, slips of the pen included."""
-        long = [w for w in self.sure if len(w) > 4]
+        slips = Slips(self.sure)
         for index, word in enumerate(self.words):
             if self.taken[index] or word.rank == Rank.NEVER:
                 continue
-            slip = word.capital and word.rank == Rank.UNKNOWN and len(word.plain) > 4
-            again = word.plain in self.sure and self._same(word)
-            if again or (slip and any(alike(word.plain, w) for w in long)):
+            slip = word.capital and word.rank == Rank.UNKNOWN and word.plain in slips
+            if slip or (word.plain in self.sure and self._same(word)):
                 self._take(index, index + 1, sure=False)
 
     def _same(self, word: Word) -> bool:

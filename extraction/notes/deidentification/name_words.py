@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -121,6 +121,48 @@ def _rank(plain: str, known: Lists) -> Rank:
     if listed:
         return Rank.NAME if len(plain) > 2 else Rank.WORD
     return Rank.UNKNOWN
+
+
+class Slips:
+    """Tells whether a word is one slip of the pen away from a name, in time free of their number.
+
+    Words that differ by one slip share a form with one letter left out (SymSpell, W. Garbe 2012).
+
+    Parameters
+    ----------
+    names
+        In normal form; those of 5 to 30 letters are looked at.
+
+    Examples
+    --------
+    >>> slips = Slips(["collins", "martha"])
+    >>> [word in slips for word in ("colins", "marhta", "cullins", "callin")]
+    [True, True, True, False]
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._forms: dict[str, list[str]] = {}
+        for name in names:
+            if _SHORTEST <= len(name) <= _LONGEST:
+                for form in _shortened(name):
+                    kept = self._forms.setdefault(form, [])
+                    if len(kept) < _MOST_ALIKE:
+                        kept.append(name)
+
+    def __contains__(self, word: str) -> bool:
+        if not _SHORTEST <= len(word) <= _LONGEST:
+            return False
+        return any(
+            alike(word, name) for form in _shortened(word) for name in self._forms.get(form, ())
+        )
+
+
+_SHORTEST, _LONGEST, _MOST_ALIKE = 5, 30, 8
+
+
+def _shortened(word: str) -> Iterator[str]:
+    yield word
+    yield from (word[:i] + word[i + 1 :] for i in range(len(word)))
 
 
 def alike(one: str, other: str) -> bool:
