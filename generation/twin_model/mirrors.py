@@ -16,9 +16,7 @@ from generation.tokenizer_fitting import smooth_quantiles
 _KNOTS = 9
 
 
-def standing(
-    arrays: TrialArrays, until: FloatArray
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def standing(arrays: TrialArrays, until: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Day by which a patient's stop is told, and who came back after an absence, each (n,).
 
     Parameters
@@ -61,21 +59,44 @@ def fit_offsets(
 ) -> FloatArray:
     """Quantiles of days from `standing` to the stop, after none and after an absence, (2, 9).
 
-    Without planned visits, of the share of observation that had passed when treatment stopped.
+    Without planned visits see `_passed`.
     """
     anchor, back = standing(arrays, until)
     if not _planned(arrays):
-        passed = day[rows] / np.maximum(until[rows], 1e-6)
-        both = smooth_quantiles(np.clip(passed, 0.0, 1.0), _KNOTS)
-        return np.stack([both, both])
+        return _passed(until[rows], day[rows])
     told = rows & (until > anchor)
     parts = [day[told & side] - anchor[told & side] for side in (~back, back)]
     every = day[told] - anchor[told]
     if len(every) < MINIMUM_CELL:
         return np.zeros((2, _KNOTS))
-    return np.stack([
-        smooth_quantiles(part if len(part) >= MINIMUM_CELL else every, _KNOTS) for part in parts
-    ])
+    return np.stack(
+        [smooth_quantiles(part if len(part) >= MINIMUM_CELL else every, _KNOTS) for part in parts]
+    )
+
+
+def _passed(until: FloatArray, day: FloatArray) -> FloatArray:
+    """Share of observation that had passed at the stop: by thirds of its length, (3, 1 + 9).
+
+    The first column is the third's mean length, the others are quantiles. Who is followed for
+    longest after a stop has stopped earliest, so the share falls with the length.
+    """
+    share = np.clip(day / np.maximum(until, 1e-6), 0.0, 1.0)
+    order = np.argsort(until, kind="stable")
+    thirds = np.array_split(order, 3 if len(order) >= 3 * MINIMUM_CELL else 1)
+    return np.stack(
+        [np.append(until[third].mean(), smooth_quantiles(share[third], _KNOTS)) for third in thirds]
+    )
+
+
+def _stop_within(until: FloatArray, passed: FloatArray, place: FloatArray) -> FloatArray:
+    """Day of the stop at a place (0 to 1) among the shares of patients followed as long."""
+    grid = np.linspace(0, 1, passed.shape[1] - 1)
+    shares = np.stack([np.interp(place, grid, row[1:]) for row in passed])
+    position = np.interp(until, passed[:, 0], np.arange(len(passed)))
+    low = np.minimum(position.astype(np.int64), len(passed) - 1)
+    high, weight = np.minimum(low + 1, len(passed) - 1), position - low
+    each = np.arange(len(until))
+    return np.asarray(until * ((1 - weight) * shares[low, each] + weight * shares[high, each]))
 
 
 def stop_day(
@@ -85,6 +106,6 @@ def stop_day(
     anchor, back = standing(arrays, until)
     grid = np.linspace(0, 1, offsets.shape[1])
     if not _planned(arrays):
-        return np.asarray(until * np.interp(place, grid, offsets[0]))
+        return _stop_within(until, offsets, place)
     plain, away = (np.interp(place, grid, row) for row in offsets)
     return np.asarray(np.minimum(anchor + np.where(back, away, plain), until))

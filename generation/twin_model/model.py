@@ -332,7 +332,9 @@ class TwinModel(Model):
         Parameters
         ----------
         order
-            Every drawn baseline column once (`baseline_columns`); None is the schema's order.
+            Every drawn baseline column once (`baseline_columns`); None is the first of the orders
+            in which patients are drawn: columns of few patterns, then the others, as they stand in
+            the schema.
         """
         return log_prob_parts(self, cohort, order).total
 
