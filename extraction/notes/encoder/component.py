@@ -30,7 +30,7 @@ TYPES: dict[str, FactType] = {
     "Disease_disorder": "condition",
 }
 """Labels that become facts; the others stay in the span group."""
-FLOOR = 0.8
+FLOOR = 0.85
 """Least score of a span that becomes a fact; below it the model is wrong too often."""
 
 

@@ -1,5 +1,7 @@
 """The tagger inside spaCy: spans with scores, merged with the rules, over two processes."""
 
+from pathlib import Path
+
 import pytest
 import spacy
 
@@ -8,6 +10,7 @@ from extraction.notes.encoder.artifact import Card, save_tagger
 from extraction.notes.encoder.base import load_base
 from extraction.notes.encoder.documents import Document, Span
 from extraction.notes.encoder.gold import fitting_head, judge, known
+from extraction.notes.encoder.own import train_own
 from extraction.notes.encoder.relations import pairs
 from extraction.notes.encoder.settings import TrainingSettings
 from extraction.notes.encoder.tagger import Found
@@ -140,3 +143,22 @@ def test_a_drug_goes_with_the_effects_of_its_sentence():
     assert pairs(text, spans, "effect") == [(spans[0], spans[1]), (spans[2], spans[4])]
     assert pairs(text, spans, "dose") == [(spans[2], spans[3])]
     assert len(pairs(text, spans, "effect", one_unit=True)) == 4
+
+
+def test_own_documents_are_learned_on_top_of_a_stored_tagger(stored):
+    notes = tuple(
+        Document(d.name, d.text, tuple(s for s in d.spans if s.label == "Drug"))
+        for d in invented_notes(40, 600)
+    )
+    settings = TrainingSettings(
+        epochs=2, frozen_layers=2, rate=1e-3, head_rate=5e-2, average=0.5, batch=256, window=40,
+        overlap=8, held_out=0.2,
+    )  # fmt: skip
+    tagger, card = train_own(notes, "mine", start=Path(stored[2]), settings=settings, seed=3)
+    assert card.heads == {"own": ("Drug",)} and tagger.ranges
+    assert card.scores["held_out"]["micro"]["relaxed"]["f1"] > 0.5
+    seen = {d.digest() for d in notes} - set(card.corpora[0].held_out)
+    assert len(seen) == card.corpora[0].documents < len(notes)
+    with pytest.raises(InputError) as told:
+        train_own(notes[:2], "mine", ("Colour",), start=Path(stored[2]))
+    assert len(told.value.faults) == 2
