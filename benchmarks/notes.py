@@ -81,6 +81,8 @@ def table(half: str, scores: dict[str, Any]) -> None:
         **scores["assertions"],
     }
     for name, row in rows.items():
+        if not row["marked"]:
+            continue
         print(
             f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} "
             f"| {row['marked']} |"

@@ -25,6 +25,7 @@ from .habits import add_habit_facts
 from .imaging import add_imaging_findings
 from .measurements import add_measurements
 from .medications import link_attributes
+from .ranges import add_ranges
 from .scales import add_scores
 from .sections import mark_sections
 from .timing import add_times
@@ -73,6 +74,7 @@ def entities(doc: Doc) -> Doc:
     add_allergies(draft)
     add_details(draft)
     add_times(draft)
+    add_ranges(draft)
     return doc
 
 

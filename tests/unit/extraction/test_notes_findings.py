@@ -190,3 +190,29 @@ def test_an_adverse_event_has_seriousness_relation_and_outcome(nlp: Language) ->
     text = "AE: neutropenia, grade 3, serious, possibly related to study drug, ongoing."
     (fact,) = found(nlp, text, "adverse_event")
     assert (fact.serious, fact.related, fact.outcome) == (True, "possible", "not_recovered")
+
+
+def test_a_laboratory_value_has_its_reference_range(nlp: Language) -> None:
+    (fact,) = found(nlp, "Potassium 3.2 mmol/L (ref 3.5-5.1).", "laboratory")
+    assert (fact.value, fact.low, fact.high) == (3.2, 3.5, 5.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "certainty"),
+    [
+        ("Likely gout.", "likely"),
+        ("Possible gout.", "possible"),
+        ("Gout is unlikely.", "unlikely"),
+        ("Gout.", None),
+    ],
+)
+def test_a_possible_fact_is_graded(nlp: Language, text: str, certainty: str | None) -> None:
+    (fact,) = found(nlp, text, "condition")
+    assert fact.certainty == certainty
+
+
+def test_the_scope_is_what_the_cue_reaches(nlp: Language) -> None:
+    text = "Denies fever or chills but reports cough."
+    fever, chills, cough = found(nlp, text, "symptom")
+    assert fever.scope == chills.scope == (0, text.index(" but"))
+    assert cough.scope is None

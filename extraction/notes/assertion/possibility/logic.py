@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from ...draft import Draft, Mention
-from ...lexicon import word_set
+from ...facts import Certainty
+from ...lexicon import keyed, read_lines, word_set
 from ..cues import Cue, CueList
 from ..scope import affirmed, backward, closed_list, continues_list, either, forward, mark
 
@@ -32,6 +35,26 @@ def assess(draft: Draft, cues: CueList) -> None:
             _undecided(draft, index)
         elif word == "?" and index in draft.by_start:  # `?PE` marked with its sign
             mark([draft.by_start[index]], CONCEPT, Cue(index, index + 1, "before", None))
+    for mention in draft.mentions:
+        if CONCEPT in mention.cues:
+            mention.certainty = _certainty(draft.words[slice(*mention.cues[CONCEPT])])
+
+
+@cache
+def _grades() -> dict[str, Certainty]:
+    lines = read_lines("certainty.txt", "extraction.notes.assertion.possibility")
+    grades: dict[str, Certainty] = {}
+    for grade, words in keyed(lines):
+        grades.update(dict.fromkeys(words, "likely" if grade == "likely" else "unlikely"))
+    return grades
+
+
+def _certainty(words: list[str]) -> Certainty:
+    """Return how sure the words of a cue are; `less likely` is unlikely, `not sure` possible."""
+    found = {_grades()[word] for word in words if word in _grades()}
+    if "unlikely" in found or {"not", "likely"} <= set(words):
+        return "unlikely"
+    return "likely" if found else "possible"
 
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
