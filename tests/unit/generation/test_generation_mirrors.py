@@ -45,3 +45,22 @@ def test_too_few_stops_tell_no_offsets(arrays: TrialArrays) -> None:
     found = fit_offsets(arrays, arrays.follow_up, np.full(4, 20.0), everyone)
     assert found.shape == (2, 9)
     assert not found.any()
+
+
+def _unplanned(n: int) -> TrialArrays:
+    return TrialArrays(
+        baseline={}, arm=np.full(n, "A", dtype=object), follow_up=np.linspace(10, 300, n),
+        end_reason=np.full(n, None, dtype=object), events={},
+    )  # fmt: skip
+
+
+def test_without_visits_a_stop_is_a_share_of_observation_that_falls_with_its_length() -> None:
+    """Short observation ends at the stop; of long observation half lies behind it. Exact."""
+    arrays = _unplanned(60)
+    until = arrays.follow_up
+    day = np.where(until < 100, until, until / 2)
+    offsets = fit_offsets(arrays, until, day, np.ones(60, dtype=bool))
+    drawn = stop_day(arrays, until, offsets, np.full(60, 0.5))
+    assert np.all(drawn <= until + 1e-9)
+    np.testing.assert_allclose(drawn[:5], until[:5], rtol=1e-6)
+    np.testing.assert_allclose(drawn[-5:], until[-5:] / 2, rtol=1e-6)
