@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "extract": {
         "notes": ("notes:extract_notes", "Find facts in notes."),
+        "show": ("notes_page:extract_show", "Show notes with their facts marked, as a page."),
         "train": ("tagging:extract_train", "Fine-tune the transformer on marked documents."),
     },
     "cohort": {

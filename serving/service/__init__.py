@@ -1,9 +1,9 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes`, `protecting` (identifiers) and `tagging`,
-`models` (train, generate), `updates`, `control_requests` (control arms), `auditing` (inference
-audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts` (twins), `trials`
-(simulate), `health` (doctor).
+By topic: `runs` (studies), `data` (cohorts), `notes`, `showing`, `protecting` (identifiers) and
+`tagging`, `models` (train, generate), `updates`, `control_requests` (control arms), `auditing`
+(inference audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts` (twins),
+`trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .notes import Pace, extract_notes
     from .protecting import Protection
     from .runs import plan_study, run_study
+    from .showing import show_notes
     from .tagging import evaluate_gold, train_notes
     from .trials import simulate_trial
     from .updates import update
@@ -53,6 +54,7 @@ __all__ = [
     "ingest",
     "plan_study",
     "run_study",
+    "show_notes",
     "simulate_trial",
     "train",
     "train_notes",
@@ -85,6 +87,7 @@ __getattr__, __dir__ = lazy(__name__, {
     "ingest": "data",
     "plan_study": "runs",
     "run_study": "runs",
+    "show_notes": "showing",
     "simulate_trial": "trials",
     "train": "models",
     "train_notes": "tagging",

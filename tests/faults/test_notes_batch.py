@@ -22,10 +22,11 @@ from generation.randomness import generator
 from serving import service
 from serving.service import Pace, Protection
 from serving.service.unfinished import Unfinished
+from tests.support.canary import SURNAME
 
 ROOT = Path(__file__).parents[2]
 KEPT = Protection(keep_identifiers=True)
-POISON = "Zyzzyva"
+POISON = SURNAME  # of the canary, whom the whole run looks for
 
 # A driver that kills itself as soon as two chunks are safe: at no particular time.
 DRIVER = """
@@ -140,7 +141,7 @@ def test_a_poisoned_note_is_set_aside_and_the_rest_goes_on(
     _broken_pipeline(monkeypatch)
     where = _notes(tmp_path / "notes.jsonl", poisoned=7)
     out = tmp_path / "out"
-    done = service.extract_notes(where, out, pace=Pace(chunk=10))
+    done = service.extract_notes(where, out, protection=KEPT, pace=Pace(chunk=10))
     assert done["n_notes"] == 23
     assert done["set_aside"] == {"the pipeline failed (ValueError)": 1}
     assert json.loads((out / "set_aside.jsonl").read_text("utf-8")) == {

@@ -53,10 +53,22 @@ class Source(ABC):
 
 @final
 class Folder(Source):
-    """One ``.txt`` file a note, named ``subject.txt`` or ``subject@day.txt``, by name."""
+    """One ``.txt`` file a note, named ``subject.txt`` or ``subject@day.txt``, by name.
+
+    Parameters
+    ----------
+    path
+        Of the folder, or of one file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._folder = path if path.is_dir() else path.parent
 
     @cached_property
     def _names(self) -> list[str]:
+        if not self.path.is_dir():
+            return [self.name]
         return sorted(p.name for p in self.path.glob("*.txt"))
 
     def raw(self) -> Generator[str, None, None]:
@@ -69,7 +81,7 @@ class Folder(Source):
 
     def record(self, raw: str) -> Record:
         """See `Source`."""
-        file = self.path / raw
+        file = self._folder / raw
         try:
             with file.open("rb") as opened:
                 data = opened.read(MOST_BYTES + 1)
@@ -188,6 +200,7 @@ class Parquet(Source):
 
 
 _KINDS: dict[str, type[Source]] = {
+    ".txt": Folder,
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
     ".csv": Table,

@@ -1,0 +1,61 @@
+"""`trialtwin extract show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from serving.cli.commands.notes import protected
+from serving.cli.options import FILE, as_json, overwrite
+from serving.cli.outcome import show
+
+if TYPE_CHECKING:
+    from serving.service import Protection
+
+EXAMPLES = """
+\b
+Examples:
+  trialtwin extract show note.txt --out page.html
+  trialtwin extract show folder-of-txt --out page.html --preset accurate
+  trialtwin extract show facts --out page.html          # a folder made by extract notes
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("where", type=FILE)
+@click.option("--out", type=FILE, required=True, help="The page, one HTML file.")
+@click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate.")
+@click.option("--most", type=int, default=50, show_default=True, help="Notes shown.")
+@protected
+@overwrite
+@as_json
+def extract_show(
+    where: Path,
+    out: Path,
+    preset: str,
+    most: int,
+    protection: Protection,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Show notes with their facts marked, on a page that can be printed.
+
+    WHERE is a .txt file, what `extract notes` reads, or what it wrote. The page loads nothing and
+    holds no script. Identifiers are replaced on it unless they are kept.
+    """
+    from serving import service
+
+    done = service.show_notes(where, out, preset, most, overwrite, protection)
+    aside = [f"  set aside, {one['where']}: {one['reason']}" for one in done["set_aside"]]
+    more = f" of {done['total']}" if done["total"] > done["n_notes"] else ""
+    show(
+        done,
+        as_json,
+        [
+            f"{done['n_facts']} facts in {done['n_notes']}{more} notes.",
+            *aside,
+            f"Page: {done['page']}",
+        ],
+    )
