@@ -109,7 +109,7 @@ def tokenize(text: str) -> Tokens:
 @lru_cache(maxsize=65536)
 def normal(word: str) -> str:
     """Return a word's normal form: lower case, straight apostrophes, American spelling."""
-    word = word.lower().replace("’", "'")
+    word = word.lower().replace("’", "'").replace("−", "-")
     if len(word) > 4:
         for british, american in _RESPELL:
             if british in word:

@@ -47,6 +47,7 @@ _PAST = word_set(
 
 
 _BRINGING = word_set("with after on in during around near at upon under from by to against")
+_GETS = word_set("he she patient pt develops gets has comes out in becomes a an")
 _WITH = word_set("with after on to")
 _NOT_INSIDE = word_set(
     "is was were are has had have and or but no not of for then since until now her his patient "
@@ -57,7 +58,7 @@ _CLAUSES = frozenset({"when", "if", "after", "on"})
 _STATES = word_set(
     "tired stressed exposed needed excited propped pressed touched provoked fed hurried loaded "
     "stretched heated rushed untreated constipated dehydrated bored relaxed crowded seated bed red "
-    "lifted speed frightened agitated pressured missed skipped"
+    "lifted speed feed feeds frightened agitated pressured missed skipped"
 )
 
 
@@ -113,7 +114,8 @@ def _drug_reaction(draft: Draft, mention: Mention) -> None:
     place = mention.stop
     if mention.type != "adverse_event" or place + 1 >= draft.sentence[mention.start]:
         return
-    if mention.start != draft.opening[mention.start] or draft.words[place] not in _WITH:
+    before = draft.words[draft.opening[mention.start] : mention.start]
+    if not _GETS.issuperset(before) or draft.words[place] not in _WITH:
         return
     drug = draft.by_start.get(place + 1)
     if drug is not None and drug.group == "drug" and closes_clause(draft, drug.stop):
@@ -147,6 +149,7 @@ def _named(draft: Draft, cue: Cue, groups: tuple[str, ...]) -> list[Mention]:
 def _is_past(draft: Draft, cue: Cue) -> bool:
     """Whether the clause tells of one time only: `when he was in Spain`."""
     end = min(draft.sentence[cue.start], cue.start + 6)
+    end = next((i for i in range(cue.stop, end) if draft.words[i] in ",;:("), end)
     return any(
         w in _PAST or (w.endswith("ed") and w not in _STATES)
         for w in draft.words[cue.start + 1 : end]

@@ -239,6 +239,9 @@ def _until_now(draft: Draft, start: int) -> list[Mention]:
 
 def _bare_year(draft: Draft, mention: Mention) -> Mention | None:
     """`hip fracture 2009` is over, and `splenectomy for trauma, 1994`; return an age of then."""
+    if mention.group == "drug":
+        _years_of_use(draft, mention)
+        return None
     procedure = mention.group == "procedure"
     if not procedure and (mention.group != "problem" or mention.name in _lasting()):
         return None
@@ -257,6 +260,13 @@ def _bare_year(draft: Draft, mention: Mention) -> Mention | None:
             mention.cues.setdefault(CONCEPT, (index, index + 1))
             return None
     return None
+
+
+def _years_of_use(draft: Draft, drug: Mention) -> None:
+    """`HRT 2001-2006`."""
+    first, dash, last = (draft.words[drug.stop + i : drug.stop + i + 1] for i in range(3))
+    if last and is_year(first[0]) and dash[0] in ("-", "–", "to") and is_year(last[0]):
+        drug.cues.setdefault(CONCEPT, (drug.stop, drug.stop + 3))
 
 
 def _arrow(draft: Draft, index: int) -> None:

@@ -16,7 +16,7 @@ _REACH = 14
 _ASKING = word_set(
     "see check unclear sure wonder wonders wondering know known ask asks asked determine assess "
     "certain clear as even uncertain establish clarify confirm question questions know doubt "
-    "decide unknown asking tell remember find whether verify and"
+    "decide unknown asking tell remember find whether verify and grateful appreciate glad"
 )
 # `if tolerated`, `if possible`: a wish beside something decided.
 _WISH = word_set(
@@ -26,6 +26,8 @@ _WISH = word_set(
 _SUBJECT = word_set("he she they you we i it the this that patient pt there his her any these a an")
 _ENDING = word_set("stop hold reduce discontinue omit halve skip withhold pause suspend cease")
 _OPENERS = frozenset({"had", "if", "unless", "case", "event", "should", "were"})
+_PATIENT = frozenset({"he", "she", "they", "patient", "pt"})
+_GETS = word_set("gets develops becomes has feels goes experiences comes suffers starts turns")
 _LEADS = frozenset(
     {"", ",", ";", ":", "and", "or", "-", "us", "back", "do", "return", "immediately"}
 )
@@ -130,10 +132,17 @@ def _clause_end(draft: Draft, index: int) -> int:
     place = index + 1
     while place < end:
         word = draft.words[place]
+        if place > index + 2 and word in _PATIENT and _gets(draft, place):
+            return place
         if word in _BOUNDARY or (word == "," and not _still_listing(draft, place)):
             return place
         place += 1
     return end
+
+
+def _gets(draft: Draft, place: int) -> bool:
+    """Whether what follows from the condition begins: `if she misses a dose she gets ...`."""
+    return not _GETS.isdisjoint(draft.words[place + 1 : place + 2])
 
 
 def _still_listing(draft: Draft, comma: int) -> bool:

@@ -13,7 +13,7 @@ _DAYS = word_set(
     "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri "
     "sat sun"
 )
-_LEADS = word_set("on this for ( by")
+_LEADS = word_set("on this for ( by start starts starting from begins begin")
 _DONE = word_set(
     "was were had has have did done underwent performed since given received showed shows revealed "
     "last took taken started stopped completed finished ago yesterday previous previously prior "
@@ -94,7 +94,9 @@ def _near(draft: Draft, cue: Cue) -> list[Mention]:
 
 def _weekday(draft: Draft, index: int) -> None:
     """`MRI on Friday`, `(Mon)`: to come unless the clause tells it as done."""
-    if index == draft.opening[index] or draft.words[index - 1] not in _LEADS:
+    named = draft.by_stop.get(index)
+    beside = named is not None and named.fits(GROUPS)  # `repeat bloods Monday`
+    if index == draft.opening[index] or not (beside or draft.words[index - 1] in _LEADS):
         return
     cue = Cue(index - 1, index + 1, "near", None)
     mark(_near(draft, cue), CONCEPT, cue)
