@@ -95,6 +95,9 @@ class Unfinished:
 
     def finish(self, passing: tuple[str, ...]) -> None:
         """Remove what served the work only, and put the folder in its place."""
+        for left in self.folder.rglob(".*"):  # halves that killed workers were writing
+            if left.is_file():
+                left.unlink()
         for name in (*passing, self.scratch.name):
             shutil.rmtree(self.folder / name)
         self.folder.chmod(0o755)

@@ -86,6 +86,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, execution: str) 
     text = b"".join(p.read_bytes() for p in work.folder.rglob("*") if p.is_file())
     assert b"Kowalski" not in text
     (work.folder / "facts.parquet" / "part-000000.parquet").write_bytes(b"damaged")
+    (work.folder / "facts.parquet" / ".part-000004.parquet.77").write_bytes(b"half")
     done = _read(where, out, protection=Protection(key_file=key), pace=Pace(chunk=5))
     assert done == plain
     assert {n for n in plain if "/" not in n} == {"extraction.json", "set_aside.jsonl"}
