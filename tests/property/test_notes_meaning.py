@@ -29,6 +29,9 @@ def test_spans_and_cues_index_the_text(text: str) -> None:
     facts = nlp()(text)._.facts
     assert all(text[f.start : f.stop] == f.text and f.text for f in facts)
     assert all(0 <= f.cue[0] < f.cue[1] <= len(text) for f in facts if f.cue)
+    assert all((f.cue is None) == (f.scope is None) for f in facts)
+    assert all(f.scope[0] <= min(f.start, f.cue[0]) for f in facts if f.cue and f.scope)
+    assert all(f.scope[1] >= max(f.stop, f.cue[1]) for f in facts if f.cue and f.scope)
     places = [(f.start, f.stop) for f in facts]
     assert all(a[1] <= b[0] for a, b in pairwise(places))
 
@@ -53,6 +56,7 @@ def test_an_unrelated_paragraph_changes_nothing(text: str, ahead: bool) -> None:
             start=f.start + shift,
             stop=f.stop + shift,
             cue=None if f.cue is None else (f.cue[0] + shift, f.cue[1] + shift),
+            scope=None if f.scope is None else (f.scope[0] + shift, f.scope[1] + shift),
         )
         for f in alone
     )
