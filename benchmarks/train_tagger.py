@@ -144,6 +144,7 @@ def card_of(
             Corpus(
                 name=SOURCES[name][0], source=SOURCES[name][1], licence=SOURCES[name][2],
                 heads=(name,), documents=len(seen), held_out=tuple(sorted(d.digest() for d in out)),
+                learned=tuple(sorted(d.digest() for d in seen)) if name == "reports" else (),
             )
             for name, (seen, out) in parts.items()
         ),

@@ -59,6 +59,9 @@ def test_a_tagger_is_trained_stored_and_judged(place, capsys):
     scores = json.loads(file.read_text("utf-8"))
     assert scores["micro"]["strict"]["f1"] > 0.9 and "strict micro F1" in told
     assert set(scores["types"]) == {"Drug", "Dose", "Problem"}
+    assert scores["trained_on_documents"] == 0
+    assert main([*judge[:3], str(place / "marked"), "--model", str(out)]) == 0
+    assert f"{done['trained_on']} of them were trained on" in capsys.readouterr().out
     low, high = scores["types"]["Drug"]["relaxed"]["f1_interval"]
     assert 0 <= low <= high <= 1
 

@@ -45,6 +45,8 @@ class Corpus(BaseModel):
     documents: int
     held_out: tuple[str, ...] = ()
     """Hashes of the documents that the weights never saw."""
+    learned: tuple[str, ...] = ()
+    """Hashes of the documents they learned from, where these are whole documents."""
 
 
 class Card(BaseModel):

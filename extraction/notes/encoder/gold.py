@@ -67,11 +67,13 @@ def judge(
         )
     counts = count(_pairs(tagger, name, documents, meant), labels)
     unseen = {digest for corpus in card.corpora for digest in corpus.held_out}
+    seen = {digest for corpus in card.corpora for digest in corpus.learned}
     return {
         "head": name,
         "labels": {label: target for label, target in meant.items() if target is not None},
         "not_scored": {label: n for label, n in marked.items() if meant[label] is None},
         "held_out_documents": sum(d.digest() in unseen for d in documents),
+        "trained_on_documents": sum(d.digest() in seen for d in documents),
         **report(counts, labels, seed),
     }
 

@@ -76,6 +76,7 @@ def train_own(
             Corpus(
                 name=name, source="the user's own", licence="the user's own", heads=(HEAD,),
                 documents=len(seen), held_out=tuple(sorted(d.digest() for d in out)),
+                learned=tuple(sorted(d.digest() for d in seen)),
             ),
         ),
         seed=seed,

@@ -77,5 +77,7 @@ def score_lines(judged: dict[str, Any]) -> list[str]:
         f"{row['relaxed']['f1']:.3f} ({row['marked']} marked, {row['found']} found)"
         for name, row in judged["types"].items()
     ]
+    if judged["trained_on_documents"]:
+        lines.insert(1, f"{judged['trained_on_documents']} of them were trained on: too good")
     lines += [f"  not scored, {name}: {n}" for name, n in judged["not_scored"].items()]
     return lines
