@@ -146,9 +146,12 @@ class Part:
     def add(self, note: Note, facts: Sequence[Fact]) -> None:
         """Take in a note; write what is held once it is much."""
         self._notes.append(note)
-        self._facts += [_row(note, fact) for fact in facts]
         self._held += len(note.text)
-        if self._held > _MOST_CHARACTERS or len(self._facts) > _MOST_FACTS:
+        for fact in facts:
+            self._facts.append(_row(note, fact))
+            if len(self._facts) >= _MOST_FACTS:
+                self._flush()
+        if self._held > _MOST_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:

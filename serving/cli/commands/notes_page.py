@@ -49,12 +49,13 @@ def extract_show(
 
     done = service.show_notes(where, out, preset, most, overwrite, protection)
     aside = [f"  set aside, {one['where']}: {one['reason']}" for one in done["set_aside"]]
+    noun = "note" if done["n_notes"] == 1 else "notes"
     more = f" of {done['total']}" if done["total"] > done["n_notes"] else ""
     show(
         done,
         as_json,
         [
-            f"{done['n_facts']} facts in {done['n_notes']}{more} notes.",
+            f"{done['n_facts']} facts in {done['n_notes']}{more} {noun}.",
             *aside,
             f"Page: {done['page']}",
         ],

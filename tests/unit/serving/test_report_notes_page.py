@@ -121,7 +121,7 @@ def test_a_page_of_files_and_of_an_extraction(tmp_path: Path) -> None:
     assert len(caught.value.faults) == 3
     words = ["extract", "show", str(folder / "P2.txt"), "--out", str(page), "--overwrite"]
     told = CliRunner().invoke(program, words)
-    assert told.exit_code == 0 and "2 facts in 1 notes." in told.output
+    assert told.exit_code == 0 and "2 facts in 1 note." in told.output
     service.extract_notes(folder, tmp_path / "facts")
     done = service.show_notes(tmp_path / "facts", page, most=1, overwrite=True)
     assert (done["n_notes"], done["total"]) == (1, 2)
