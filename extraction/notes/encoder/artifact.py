@@ -25,16 +25,18 @@ from .network import Network
 from .tagger import Tagger
 from .tags import TagScheme
 
-CARD, WEIGHTS = "card.json", "weights.safetensors"
+CARD, WEIGHTS, LICENCES = "card.json", "weights.safetensors", "LICENSES.md"
+OWN = "the user's own"
 SHIPPED = Path(__file__).parent / "weights"
 FORMAT = 1
 _RANGE = "range:"
+_MOST_CARD, _MOST_WEIGHTS = 2**25, 2**31  # bytes; more is no tagger of ours
 
 Tensors = dict[str, torch.Tensor]
 
 
 class Corpus(BaseModel):
-    """What the weights learned from."""
+    """What the weights learned from, themselves or as the tagger they began from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,7 +76,8 @@ class Card(BaseModel):
 def save_tagger(tagger: Tagger, card: Card, folder: Path) -> Card:
     """Write a tagger; return its card with the hash of its weights.
 
-    The folder takes the place of an earlier one at once or not at all.
+    The folder takes the place of an earlier one at once or not at all. Weights that learned from
+    others' corpora, themselves or in what they began from, carry the file of their licences.
     """
     tensors = _packed(tagger.network, load_base(card.base))
     for name, ends in tagger.ranges.items():
@@ -82,9 +85,9 @@ def save_tagger(tagger: Tagger, card: Card, folder: Path) -> Card:
     packed = save(tensors, metadata={"format": str(FORMAT)})
     full = card.model_copy(update={"weights_sha256": hashlib.sha256(packed).hexdigest()})
     with atomic_folder(folder) as fresh:
-        for kept in ("LICENSES.md",):
-            if (folder / kept).is_file():
-                (fresh / kept).write_bytes((folder / kept).read_bytes())
+        told = next((f for f in (folder, SHIPPED) if (f / LICENCES).is_file()), None)
+        if told is not None and any(c.source != OWN for c in card.corpora):
+            (fresh / LICENCES).write_bytes((told / LICENCES).read_bytes())
         (fresh / WEIGHTS).write_bytes(packed)
         (fresh / CARD).write_text(full.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return full
@@ -99,7 +102,7 @@ def read_card(folder: Path) -> Card:
         When there is none, or it cannot be used.
     """
     try:
-        return Card.model_validate(json.loads((folder / CARD).read_text("utf-8")))
+        return Card.model_validate(json.loads(_bytes(folder, CARD, _MOST_CARD)))
     except OSError:
         raise InputError(
             f"{folder}: no {CARD}; give a folder made by 'trialtwin extract train'"
@@ -130,7 +133,7 @@ def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
     """
     card = read_card(folder)
     try:
-        packed = (folder / WEIGHTS).read_bytes()
+        packed = _bytes(folder, WEIGHTS, _MOST_WEIGHTS)
     except OSError:
         raise InputError(f"{folder.name}: {WEIGHTS} is missing; the folder is incomplete") from None
     if hashlib.sha256(packed).hexdigest() != card.weights_sha256:
@@ -143,7 +146,7 @@ def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
         found = [name for name in tensors if name.startswith(_RANGE)]
         ranges = {n.removeprefix(_RANGE): _ends(tensors.pop(n)) for n in found}
         _unpack(network, tensors)
-    except (SafetensorError, KeyError, ValueError, RuntimeError):
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
         raise InputError(
             f"{folder.name}/{WEIGHTS}: does not fit its card; the folder is damaged"
         ) from None
@@ -151,6 +154,14 @@ def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
     if fast and can_quantise():
         quantise(network, ranges)
     return Tagger(base, network, schemes, card.window, card.overlap, ranges=ranges)
+
+
+def _bytes(folder: Path, name: str, most: int) -> bytes:
+    """Return a file's bytes; one that is too large is not read."""
+    path = folder / name
+    if path.stat().st_size > most:
+        raise InputError(f"{folder.name}/{name}: it has more than {most} bytes; it is no tagger")
+    return path.read_bytes()
 
 
 def _ends(pair: torch.Tensor) -> tuple[float, float]:
@@ -188,8 +199,10 @@ def _unpack(network: Network, packed: Tensors) -> None:
         for name, value in packed.items():
             if name.endswith(".scale"):
                 continue
+            if value.shape != own[name].shape:
+                raise ValueError  # a smaller one would be spread over the matrix unseen
             if value.dtype == torch.int8:
-                own[name].add_(value.float() * packed[f"{name}.scale"][:, None])
+                own[name].add_(value.float() * packed[f"{name}.scale"].reshape(-1, 1))
             elif name.startswith("encoder."):
                 own[name].add_(value.float())
             else:

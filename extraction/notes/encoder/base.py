@@ -98,12 +98,13 @@ def _loaded(name: str, place: str) -> tuple[torch.nn.Module, Any]:
     shown = logging.is_progress_bar_enabled()
     _bars(logging, False)
     try:
-        model = AutoModel.from_pretrained(place, dtype=torch.float32)
+        # Without this, weights that are pickled would be read where no safetensors lie.
+        model = AutoModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError):
         raise InputError(
-            f"encoder {name!r}: it cannot be loaded; give a folder with config.json and weights, "
-            "or a name that the model hub knows"
+            f"encoder {name!r}: it cannot be loaded; give a folder with config.json and "
+            "weights in safetensors, or a name that the model hub knows"
         ) from None
     finally:
         logging.set_verbosity(level)

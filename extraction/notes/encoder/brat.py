@@ -13,6 +13,8 @@ from pathlib import Path
 from ...records.errors import Faults, InputError
 from .documents import Document, Link, Span
 
+MOST_BYTES = 2**24  # of one file
+
 
 def read_brat(folder: Path) -> tuple[Document, ...]:
     """Return the documents of a brat folder in the order of their names.
@@ -51,8 +53,12 @@ def _document(path: Path) -> Document:
 
 
 def _decoded(path: Path) -> str:
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path.name}: not a file of at most {MOST_BYTES} bytes; cut it in parts")
     try:
         return path.read_bytes().decode("utf-8").removeprefix("\ufeff")
+    except OSError:
+        raise InputError(f"{path.name}: it cannot be read; allow reading it") from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path.name}: byte {error.start} is not UTF-8; save the file as UTF-8"

@@ -94,21 +94,24 @@ class Store:
             return None
         try:
             head = _head(path)
-            tensors = load_file(path)
+            bound = head["bound"]
+            parts: dict[str, Weights] = {part: {} for part in PARTS}
+            for key, value in load_file(path).items():
+                part, _, name = key.partition(":")
+                parts[part][name] = value
+            saved = Saved(
+                head["epochs"], head["steps"], tuple(head["scores"]), head["stopped"], parts
+            )
         except (SafetensorError, ValueError, KeyError, TypeError):
             raise InputError(
                 f"{path.name}: the checkpoint is damaged; remove {self.folder.name} to start anew"
             ) from None
-        if head["bound"] != self.bound:
+        if bound != self.bound:
             raise InputError(
                 f"{self.folder.name}: the checkpoint is of another training (other documents, "
                 "settings or seed); give another folder"
             )
-        parts: dict[str, Weights] = {part: {} for part in PARTS}
-        for key, value in tensors.items():
-            part, _, name = key.partition(":")
-            parts[part][name] = value
-        return Saved(head["epochs"], head["steps"], tuple(head["scores"]), head["stopped"], parts)
+        return saved
 
 
 def _head(path: Path) -> dict[str, Any]:

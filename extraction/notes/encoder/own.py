@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...records.errors import InputError
-from .artifact import SHIPPED, Card, Corpus, load_tagger, read_card
+from .artifact import OWN, SHIPPED, Card, Corpus, load_tagger, read_card
 from .base import load_base
 from .documents import Document, split
 from .gold import judge
@@ -74,10 +74,11 @@ def train_own(
         overlap=told.overlap,
         corpora=(
             Corpus(
-                name=name, source="the user's own", licence="the user's own", heads=(HEAD,),
+                name=name, source=OWN, licence=OWN, heads=(HEAD,),
                 documents=len(seen), held_out=tuple(sorted(d.digest() for d in out)),
                 learned=tuple(sorted(d.digest() for d in seen)),
             ),
+            *(() if base is not None or start is None else read_card(start).corpora),
         ),
         seed=seed,
         settings=told.model_dump(),

@@ -126,7 +126,7 @@ def windows(cuts: Sequence[Cut], size: int, overlap: int) -> Iterator[Window]:
         if not len(one.pieces):
             continue
         for start, stop, keep_from, keep_to in _plan(one, size, overlap):
-            yield _window(number, one, start, stop, keep_from, keep_to)
+            yield _window(number, one, start, stop, keep_from, keep_to, size)
 
 
 def _plan(one: Cut, size: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
@@ -153,9 +153,13 @@ def _plan(one: Cut, size: int, overlap: int) -> Iterator[tuple[int, int, int, in
         start = keep
 
 
-def _window(number: int, one: Cut, start: int, stop: int, keep_from: int, keep_to: int) -> Window:
-    first, last = one.first[start:stop], one.last[start:stop]
-    low, high = int(first.min()), int(last.max()) + 1
+def _window(
+    number: int, one: Cut, start: int, stop: int, keep_from: int, keep_to: int, size: int
+) -> Window:
+    low = int(one.first[start:stop].min())
+    # A single word of more pieces than a window (`a'b'c'd...`) is read by its first ones.
+    high = min(int(one.last[start:stop].max()) + 1, low + size)
+    first, last = (place[start:stop].clip(max=high - 1) for place in (one.first, one.last))
     owner = one.owner[low:high]
     return Window(
         number, start, stop, keep_from, keep_to,

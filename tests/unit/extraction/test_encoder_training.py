@@ -1,14 +1,18 @@
 """Training, resuming and storing a tagger, on a tiny encoder and invented notes."""
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save, save_file
 
-from extraction.notes.encoder.artifact import Card, load_tagger, save_tagger
+from extraction.notes.encoder.artifact import OWN, Card, Corpus, load_tagger, save_tagger
 from extraction.notes.encoder.base import load_base
 from extraction.notes.encoder.batches import collate, tagged
+from extraction.notes.encoder.checkpoint import Store
 from extraction.notes.encoder.frozen import remembered
 from extraction.notes.encoder.int8 import Int8Linear, can_quantise
 from extraction.notes.encoder.module import TaggerModule
@@ -171,15 +175,66 @@ def test_damaged_folders_are_told(encoder, first, tmp_path):
     assert len(told.value.faults) == 2
 
 
+def test_a_matrix_of_another_shape_is_not_spread_out(encoder, first, tmp_path):
+    tagger, _ = first
+    whole = save_tagger(tagger, card(tagger, encoder), tmp_path / "t")
+    path = tmp_path / "t" / "weights.safetensors"
+    tensors = load_file(path)
+    name = next(n for n, v in tensors.items() if v.dtype == torch.int8)
+    packed = save(tensors | {name: tensors[name][:1].clone()})
+    path.write_bytes(packed)
+    changed = whole.model_copy(update={"weights_sha256": hashlib.sha256(packed).hexdigest()})
+    (tmp_path / "t" / "card.json").write_text(changed.model_dump_json(), "utf-8")
+    with pytest.raises(InputError, match="does not fit its card"):
+        load_tagger(tmp_path / "t")
+
+
+def test_licences_go_with_what_was_learned_from_others(encoder, first, tmp_path):
+    tagger, _ = first
+    plain = card(tagger, encoder)
+    mine = Corpus(name="m", source=OWN, licence=OWN, heads=("own",), documents=1)
+    theirs = mine.model_copy(update={"source": "elsewhere"})
+    for corpora, there in (((mine,), False), ((mine, theirs), True)):
+        save_tagger(tagger, plain.model_copy(update={"corpora": corpora}), tmp_path / "t")
+        assert (tmp_path / "t" / "LICENSES.md").is_file() == there
+
+
+def test_pickled_weights_are_not_read(encoder, tmp_path):
+    for file in Path(encoder).iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
+    with pytest.raises(InputError, match="safetensors"):
+        load_base(str(tmp_path))
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path):
+    save_file(
+        {"other:w": torch.zeros(1)}, tmp_path / "training.safetensors",
+        metadata={"training": '{"bound": "b", "epochs": 1}'},
+    )  # fmt: skip
+    with pytest.raises(InputError, match="damaged"):
+        Store(tmp_path, "b").read()
+
+
 def test_windows_cover_every_word_once_and_fit(encoder):
     tokenizer = load_base(encoder).tokenizer
     long = "took " + "unknownword 5 mg , " * 60 + "."
-    texts = ["", "   \n", "Gout .", long, "She had gout .\n" * 30, "\u200f\u200f", "x" * 300]
+    texts = [
+        "",
+        "   \n",
+        "Gout .",
+        long,
+        "She had gout .\n" * 30,
+        "\u200f\u200f",
+        "x" * 300,
+        "a'" * 300 + "a gout",
+    ]
     cuts = [cut(t, tokenizer) for t in texts]
     for size, overlap in ((40, 8), (16, 0), (126, 64)):
         kept = {i: np.zeros(len(c.tokens.words), int) for i, c in enumerate(cuts)}
         for one in windows(cuts, size, overlap):
-            assert len(one.pieces) <= max(size, 301)
+            assert 0 < len(one.pieces) <= size
             assert one.start <= one.keep_from < one.keep_to <= one.stop
             assert one.first.min() >= 0 and one.last.max() < len(one.pieces)
             kept[one.text][one.keep_from : one.keep_to] += 1
@@ -191,8 +246,8 @@ def test_windows_cover_every_word_once_and_fit(encoder):
 def test_tagging_does_not_depend_on_the_company(first):
     tagger, _ = first
     texts = [d.text for d in invented_notes(9, 700)]
-    together = tagger.tag([*texts, "", "\n"])
-    assert together[-2:] == [[], []]
+    together = tagger.tag([*texts, "", "\n", "a'" * 400])
+    assert together[-3:-1] == [[], []]
     for text, found in zip(texts, together, strict=False):
         (alone,) = tagger.tag([text])
         assert [(f.start, f.stop, f.label) for f in alone] == [
