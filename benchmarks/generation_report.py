@@ -57,7 +57,8 @@ def engines_of(results: Results) -> list[str]:
 def data_table(name: str, engines: Mapping[str, Mapping[str, Any]]) -> str:
     """One line an engine of one data set, the controls below."""
     head = (
-        f"{'':22}{'splits':>7}{'CPU-s':>8}{'MiB':>6}{'AUC':>7}{'gap':>7}{'pairs':>7}{'-copy':>7}"
+        f"{'':22}{'splits':>7}{'CPU-s':>8}{'MiB':>6}{'AUC':>7}{'(SE)':>7}{'gap':>7}{'pairs':>7}"
+        f"{'-copy':>7}"
         f"{'shapes':>7}{'DCR':>6}{'C':>6}{'(real)':>7}{'KM':>7}{'(real)':>7}{'HR':>6}{'(real)':>7}"
         f"{'imposs':>8}"
     )
@@ -76,6 +77,7 @@ def _line(engine: str, judged: Mapping[str, Any]) -> str:
         (cost["fit_cpu"], 8, ".1f"),
         (cost["peak_mib"], 6, ".0f"),
         (judged["auc"], 7, ".3f"),
+        (_area_error(judged), 7, ".3f"),
         (gap(judged), 7, ".3f"),
         (judged["pairs"], 7, ".3f"),
         (judged["pairs"] - judged["copy_of"]["pairs"], 7, "+.3f"),
@@ -92,9 +94,15 @@ def _line(engine: str, judged: Mapping[str, Any]) -> str:
     return f"{engine:22}" + "".join(_cell(v, width, shape) for v, width, shape in cells)
 
 
+def _area_error(judged: Mapping[str, Any]) -> float:
+    """Standard error of the mean AUC, from its spread over splits; NaN for one split."""
+    areas = judged["auc_by_split"]
+    return float(np.std(areas, ddof=1) / np.sqrt(len(areas))) if len(areas) > 1 else math.nan
+
+
 def _control(kind: str, scores: Mapping[str, float]) -> str:
     return (
-        f"  {kind:20}{'':21}{scores['auc']:>7.3f}{'':7}{scores['pairs']:>7.3f}{'':7}"
+        f"  {kind:20}{'':21}{scores['auc']:>7.3f}{'':14}{scores['pairs']:>7.3f}{'':7}"
         f"{scores['marginals']:>7.3f}"
     )
 
