@@ -82,6 +82,8 @@ class Folder(Source):
     def record(self, raw: str) -> Record:
         """See `Source`."""
         file = self._folder / raw
+        if not file.is_file():  # a pipe would be waited for without end
+            return SetAside(raw, "the file cannot be read")
         try:
             with file.open("rb") as opened:
                 data = opened.read(MOST_BYTES + 1)

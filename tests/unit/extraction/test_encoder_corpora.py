@@ -47,12 +47,15 @@ def test_every_fault_of_a_folder_is_told_at_once_without_its_words(tmp_path):
     (tmp_path / "b.ann").write_text("", "utf-8")
     (tmp_path / "c.ann").write_text("", "utf-8")
     (tmp_path / "d.txt").write_text("x", "utf-8")
+    (tmp_path / "e.txt").mkdir()
+    (tmp_path / "e.ann").write_text("", "utf-8")
     with pytest.raises(InputError) as told:
         read_brat(tmp_path)
     faults = "\n".join(told.value.faults)
-    assert len(told.value.faults) == 7
+    assert len(told.value.faults) == 8
     for where in (
         "c.ann", "a.ann line 1", "a.ann line 2", "a.ann line 3", "a.ann line 4", "b.txt", "d.ann",
+        "e.txt",
     ):  # fmt: skip
         assert where in faults
     assert "secretname" not in faults

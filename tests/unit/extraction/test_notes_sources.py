@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -79,6 +80,13 @@ def test_json_lines_in_utf16_with_separators_inside(tmp_path: Path) -> None:
     line = json.dumps({"subject": "P1", "text": "One\u2028two\x85three"}, ensure_ascii=False)
     path.write_text(f"{line}\n{line.replace('P1', 'P2')}\n", "utf-16")
     assert _read(path) == ([("P1", "One\ntwo\nthree"), ("P2", "One\ntwo\nthree")], [])
+
+
+def test_what_is_no_file_is_set_aside_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "P1.txt").write_text("One.", "utf-8")
+    (tmp_path / "P2.txt").mkdir()
+    os.mkfifo(tmp_path / "P3.txt")
+    assert _read(tmp_path) == ([("P1", "One.")], ["the file cannot be read"] * 2)
 
 
 def test_deep_and_odd_records(tmp_path: Path) -> None:
