@@ -92,10 +92,12 @@ def refuse_repeats(frame: pd.DataFrame, where: str) -> None:
     """Refuse a table with two columns of one name: which one is meant cannot be known."""
     repeated = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
     if repeated:
-        raise InputError([
-            f"{where}: column {name} appears more than once; rename or drop one of them"
-            for name in repeated
-        ])
+        raise InputError(
+            [
+                f"{where}: column {name} appears more than once; rename or drop one of them"
+                for name in repeated
+            ]
+        )
 
 
 def _names(frame: pd.DataFrame) -> list[str]:
@@ -106,12 +108,23 @@ def _subjects(frame: pd.DataFrame, schema: CohortSchema, faults: Faults) -> list
     named = [v.name for v in schema.variables if v.role == "identifier"] + ["subject_id"]
     column = next((c for c in named if c in frame), None)
     if column is None:
-        width = len(str(len(frame)))
-        return [f"{i + 1:0{width}d}" for i in range(len(frame))]
+        return numbered(frame).tolist()
     values = frame[column]
     if values.isna().any():
         faults.add(f"column {column}: {int(values.isna().sum())} subject id(s) are missing")
+    repeats = int(values.dropna().duplicated().sum())
+    if repeats:
+        faults.add(
+            f"column {column}: {repeats} row(s) repeat a subject; one row a subject is allowed "
+            "(a mapping with layout: visits or long reads several)"
+        )
     return [as_category(v) or "" for v in values]
+
+
+def numbered(frame: pd.DataFrame) -> pd.Series:
+    """Names for the rows of a table without a subject's identifier: 001, 002, ..."""
+    width = len(str(len(frame)))
+    return pd.Series([f"{i + 1:0{width}d}" for i in range(len(frame))], frame.index, dtype=object)
 
 
 def _arms(frame: pd.DataFrame, schema: CohortSchema) -> list[str | None]:

@@ -18,7 +18,16 @@ from .schema import CohortSchema, Endpoint, Kind, Variable
 _CONTROL_WORDS = ("placebo", "control", "observation", "standard", "obs", "0", "no", "none")
 _MOST_LEVELS = 10  # whole numbers with at most so many levels are read as an ordered scale
 _MOST_CATEGORIES = 50
-_SUBJECT_NAMES = r"(u?subj(ect)?|patient|participant|record)?[ _.]?(id|no|nr|num|number)?$"
+_SAME_TIMES = 0.2  # share of rows in which another endpoint's time equals the first one's
+_FEW_DAYS = 50
+_SUBJECT_NAMES = (
+    r"(u?subj(ect)?|p(a?t)?(?=[ _.]?id)|patient|participant|record)?[ _.]?"
+    r"(id|no|nr|num|number)?$"
+)
+_REPEATED_NAMES = (
+    r"((u?subj(ect)?|p(a?t)?|patient|participant)?[ _.]?id|subject|patient|participant)$"
+)
+_ROW_NAMES = r"row[ _.]?(names?|no|nr|num|number)$|unnamed: 0$|index$"
 _DATE = r"\s*((19|20)\d\d-\d\d-\d\d([ T].*)?|\d{1,2}([/.])\d{1,2}\4(\d\d){1,2})\s*$"
 
 
@@ -51,7 +60,9 @@ def propose_schema(
     count, other numbers a continuous one, few words a categorical one. Dates and columns of many
     words are left out, which the notes say; where `subject` is not named, a column that tells all
     rows apart is taken for the subjects' identifier: one that is called so (id, patient, ...), or
-    else the first one of words. A number that is exactly the sum,
+    else row names, or else the first one of words. A column that is called id, subject or patient
+    and repeats is taken too, so that a table with several rows a patient is refused when it is
+    read. Codes of an event without one for censored are refused. A number that is exactly the sum,
     product or ratio of others in all of at least 50 complete rows becomes a constraint, and so
     does a column of categories that grades a number or groups another column's categories. The
     control arm is the one that is called so (placebo, control, none, 0, ...), or no arm.
@@ -96,16 +107,37 @@ def propose_schema(
     notes = [f"column {c} is left out: {_why_left_out(frame[c])}" for c in left]
     if subject is not None and not known:
         notes.insert(0, f"column {subject} is taken for the subjects' identifier")
+    if subject is not None and (repeats := int(frame[subject].dropna().duplicated().sum())):
+        notes.insert(0, f"column {subject} repeats in {repeats} row(s): not one row a subject")
+    notes += _notes_of_doubles(frame, schema, arm, time, event)
     return Proposal(schema, (*notes, *_note_of_control(schema)))
 
 
-def _subject(
-    frame: pd.DataFrame, guessed: Sequence[tuple[Hashable, Variable]]
-) -> Hashable | None:
-    """The first column that tells all rows apart and is called so, or else is one of words."""
+def _subject(frame: pd.DataFrame, guessed: Sequence[tuple[Hashable, Variable]]) -> Hashable | None:
+    """The column that is called so, or else row names, or else the first one of words."""
     apart = [(c, v.role) for c, v in guessed if _tells_apart(frame[c])]
-    called = [c for c, _ in apart if re.match(_SUBJECT_NAMES, str(c), re.IGNORECASE)]
-    return next(iter([*called, *(c for c, role in apart if role == "identifier")]), None)
+    called = [c for c, _ in apart if _is_called(_SUBJECT_NAMES, c)]
+    repeated = [
+        c for c, _ in guessed if _is_called(_REPEATED_NAMES, c) and _names_several_rows(frame[c])
+    ]
+    rows = [c for c, _ in apart if _numbers_rows(frame[c])]
+    words = [c for c, role in apart if role == "identifier"]
+    return next(iter([*called, *repeated, *rows, *words]), None)
+
+
+def _is_called(names: str, column: object) -> bool:
+    return re.match(names, str(column), re.IGNORECASE) is not None
+
+
+def _numbers_rows(values: pd.Series) -> bool:
+    measured = pd.api.types.is_float_dtype(values)  # a prognostic index, say
+    return _is_called(_ROW_NAMES, values.name) and _tells_apart(values) and not measured
+
+
+def _names_several_rows(values: pd.Series) -> bool:
+    """Whether a column called so names patients, most of whom have several rows."""
+    rows = values.value_counts()
+    return bool(values.notna().all() and len(rows) > _MOST_LEVELS and (rows > 1).mean() >= 0.25)
 
 
 def _determined(frame: pd.DataFrame, variables: Sequence[Variable]) -> tuple[Grade | Grouping, ...]:
@@ -123,9 +155,45 @@ def _why_left_out(values: pd.Series) -> str:
     distinct = values.nunique()
     if not distinct:
         return "it is empty"
+    if _numbers_rows(values):
+        return "it numbers the rows"
     if _is_date(values):
         return "dates; give days from the index date instead"
     return f"{distinct} different words (names, free text, or numbers that are written as text)"
+
+
+def _notes_of_doubles(
+    frame: pd.DataFrame,
+    schema: CohortSchema,
+    arm: Hashable | None,
+    time: Hashable | None,
+    event: Hashable | None,
+) -> list[str]:
+    """Columns that are no baseline: the arm again, or another endpoint; all events, and years."""
+    left = [c for c in frame.columns if str(c) in {v.name for v in schema.baseline}]
+    notes = []
+    if arm is not None:
+        for c in left:
+            pairs = frame[[arm, c]].dropna().drop_duplicates()
+            if len(pairs) == pairs[arm].nunique() == pairs[c].nunique() > 1:
+                notes.append(f"column {c} tells the arm again; leave it out of the variables")
+    if time is None or event is None:
+        return notes
+    follow_up = pd.to_numeric(frame[time], errors="coerce")
+    for c in left:
+        if pd.api.types.is_numeric_dtype(frame[c]) and frame[c].nunique() > _MOST_LEVELS:
+            same = float((frame[c] == follow_up).mean())
+            if same >= _SAME_TIMES:
+                notes.append(
+                    f"column {c} equals {time} in {same:.0%} of the rows: another endpoint's "
+                    "time is no baseline variable; leave it out, or make it an endpoint"
+                )
+    if follow_up.max() < _FEW_DAYS and bool((follow_up % 1 > 0).any()):
+        notes.append(f"column {time} is read as days and ends below {_FEW_DAYS}: are these years?")
+    levels, causes = _levels(frame[event]), schema.endpoints[0].causes
+    if len(levels) == len(causes) > 1:
+        notes.append(f"no word in column {event} is known to mean censored; write 0 for it")
+    return notes
 
 
 def _note_of_control(schema: CohortSchema) -> list[str]:
@@ -171,6 +239,11 @@ def _endpoint(values: pd.Series, time: str) -> Endpoint:
     levels = _levels(values)
     coded = levels == ("1", "2")
     causes = ("2",) if coded else tuple(v for v in levels if v.casefold() not in CENSORED_WORDS)
+    if len(causes) == len(levels) > 2 and all(v.isdigit() for v in levels):
+        raise InputError(
+            f"guess: column {values.name} holds codes and none of them is 0, so nobody would be "
+            "censored; write 0 where the patient had no event"
+        )
     plain = not causes or causes in (("1",), ("true",), ("yes",), ("event",))
     return Endpoint(
         name=str(values.name),
@@ -183,7 +256,7 @@ def _endpoint(values: pd.Series, time: str) -> Endpoint:
 def _variable(values: pd.Series) -> Variable:
     name, known = str(values.name), values.dropna()
     distinct = int(known.nunique())
-    if _is_date(known):
+    if _is_date(known) or _numbers_rows(values):
         return Variable(name=name, kind="categorical", role="identifier")
     if distinct == 2:
         return Variable(name=name, kind="binary", categories=_levels(values))

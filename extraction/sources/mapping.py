@@ -197,7 +197,9 @@ class TableMapping(_Part):
     layout: Layout = Field(
         "wide", description="wide: a row a subject; visits: a row a visit; long: a row a value"
     )
-    subject: str = Field(description="column of the subject's identifier")
+    subject: str | None = Field(
+        None, description="column of the subject's identifier; wide: rows are numbered without one"
+    )
     arm: ArmMapping | None = None
     variables: tuple[VariableMapping, ...] = ()
     endpoints: tuple[EndpointMapping, ...] = ()
@@ -224,6 +226,8 @@ class TableMapping(_Part):
         faults = []
         if self.layout == "long" and not (self.variable and self.value):
             faults.append("layout long needs the columns variable and value")
+        if self.layout != "wide" and not self.subject:
+            faults.append(f"layout {self.layout} needs the column subject")
         if self.layout != "wide" and not (self.day or self.visit):
             faults.append(f"layout {self.layout} needs the column day or visit")
         return faults
@@ -280,8 +284,9 @@ def draft_mapping(schema: CohortSchema, study_id: str | None = None) -> str:
     draft: dict[str, Any] = {
         "study_id": study_id or schema.study_id,
         "layout": "wide",
-        "subject": subject.name if subject else "subject_id",
     }
+    if subject:
+        draft["subject"] = subject.name
     if "arm" in by_role:
         labels = {arm: arm for arm in schema.arms}
         draft["arm"] = {

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from extraction.records import Cohort
 from extraction.records.errors import Faults, InputError, nearest
+from extraction.records.flat import numbered
 from extraction.records.schema import CohortSchema, Frozen, VisitWindow, checked
 from extraction.records.units import convert, to_ucum
 
@@ -87,7 +88,7 @@ class TableSource:
 
 def _check_columns(frame: pd.DataFrame, mapping: TableMapping, faults: Faults) -> None:
     there = [str(c) for c in frame.columns]
-    wanted: dict[str, str] = {"subject": mapping.subject}
+    wanted: dict[str, str] = {"subject": mapping.subject} if mapping.subject else {}
     if mapping.arm:
         wanted["arm.column"] = mapping.arm.column
     for field in ("day", "visit", "variable", "value", "unit", "observed_until", "end_reason"):
@@ -111,7 +112,8 @@ class _Table:
 
     def __init__(self, frame: pd.DataFrame, mapping: TableMapping, faults: Faults) -> None:
         self.frame, self.mapping, self.faults = frame, mapping, faults
-        self.ids = texts(frame[mapping.subject])
+        named = frame[mapping.subject] if mapping.subject else numbered(frame)
+        self.ids = texts(named)
         blank = int(self.ids.isna().sum())
         if blank:
             faults.add(f"column {mapping.subject}: {blank} row(s) have no subject")

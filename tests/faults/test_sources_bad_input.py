@@ -279,7 +279,7 @@ def test_all_mistakes_of_a_mapping_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         _read(tmp_path, WIDE_CSV, mapping=path)
     told = str(caught.value)
-    for place in ("subject", "subjct", "layout", "variables[0].kind", "variables[1].categories[0]"):
+    for place in ("subjct", "layout", "variables[0].kind", "variables[1].categories[0]"):
         assert f"mapping.yaml: {place}" in told
     assert "put it in quotes" in told
     assert "unit blobs is not a UCUM code" in told

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from extraction.records import Cohort, InputError
 from extraction.records.guess import propose_schema
 
 
@@ -50,3 +51,54 @@ def test_a_guess_takes_no_control_arm_that_is_not_called_so(arms, control):
     schema, notes = propose_schema(frame, arm="arm")
     assert schema.control_arm == control
     assert bool(notes) == (len(arms) > 1)
+
+
+@pytest.mark.parametrize("name", ["pid", "rownames", "Unnamed: 0"])
+def test_row_names_are_no_covariate(name):
+    frame = pd.DataFrame({name: range(40), "weight": np.linspace(50, 90, 40)})
+    assert propose_schema(frame).schema.variables[0].role == "identifier"
+
+
+def test_row_numbers_beside_a_subject_are_left_out():
+    frame = pd.DataFrame({"rownames": range(40), "patient": range(40)})
+    schema, notes = propose_schema(frame.assign(weight=np.linspace(50, 90, 40)))
+    assert [v.name for v in schema.variables] == ["patient", "weight"]
+    assert notes[1] == "column rownames is left out: it numbers the rows"
+
+
+@pytest.mark.parametrize("name", ["id", "Subject", "PATIENT_ID"])
+def test_several_rows_a_patient_are_refused(name):
+    frame = pd.DataFrame(
+        {"rownames": range(40), name: [i // 2 for i in range(40)], "bmi": np.linspace(20, 30, 40)}
+    )
+    schema, notes = propose_schema(frame)
+    assert notes[0] == f"column {name} repeats in 20 row(s): not one row a subject"
+    with pytest.raises(InputError, match=f"column {name}: 20 row.* layout: visits"):
+        Cohort.from_table(frame, schema)
+
+
+def test_codes_without_one_for_censored_are_refused():
+    frame = pd.DataFrame({"time": range(1, 7), "status": [1, 2, 3] * 2})
+    with pytest.raises(InputError, match="none of them is 0"):
+        propose_schema(frame, time="time", event="status")
+    words = frame.assign(status=["A", "D"] * 3)
+    assert "known to mean censored" in propose_schema(words, time="time", event="status").notes[-1]
+
+
+def test_a_guess_doubts_columns_that_are_no_baseline():
+    time = np.linspace(1, 400, 80).round()
+    frame = pd.DataFrame(
+        {
+            "arm": ["A", "B"] * 40,
+            "dose": [0, 2] * 40,
+            "relapse": np.where(np.arange(80) % 3, time, 1),
+            "time": time,
+            "died": [0, 0, 1, 1] * 20,
+            "age": np.arange(80),
+        }
+    )
+    named = {"arm": "arm", "time": "time", "event": "died"}
+    notes = propose_schema(frame, **named).notes
+    assert [n.split()[1] for n in notes] == ["dose", "relapse", "control"]
+    years = propose_schema(frame.assign(time=time / 365.25), **named).notes
+    assert any("are these years?" in note for note in years)

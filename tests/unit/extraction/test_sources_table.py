@@ -78,8 +78,11 @@ def test_a_separator_is_found(cohort: Cohort, tmp_path: Path, table: Path, mark:
 def test_commas_inside_cells_do_not_pass_for_separators(tmp_path: Path) -> None:
     path = tmp_path / "semi.csv"
     path.write_text("id;crp, mg/L\n1;4,5\n2;6,25\n", "utf-8")
-    mapping = {"study_id": "S", "subject": "id",
-               "variables": [{"name": "crp", "column": "crp, mg/L", "kind": "continuous"}]}
+    mapping = {
+        "study_id": "S",
+        "subject": "id",
+        "variables": [{"name": "crp", "column": "crp, mg/L", "kind": "continuous"}],
+    }
     with pytest.raises(InputError, match=r"crp, mg/L: 2 row\(s\) hold a decimal comma"):
         read_source("table", path, mapping=mapping)
 
@@ -230,3 +233,15 @@ def test_stacked_trials_keep_both_sources() -> None:
     both = Cohort.concat([trial.with_schema(schema) for trial in trials])
     assert len(both) == 2139 + 1151
     assert both.sources["source_id"].tolist() == ["ACTG175/table", "ACTG320/table"]
+
+
+def test_a_draft_of_a_table_without_identifier_is_read_as_it_is(tmp_path):
+    frame = pd.DataFrame({"age": [40.5, 51.0, 62.5] * 10, "sex": ["F", "M", "F"] * 10})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "m.yaml").write_text(draft_mapping(CohortSchema.guess(frame)), "utf-8")
+    cohort = read_source("table", tmp_path / "t.csv", mapping=tmp_path / "m.yaml")
+    assert list(cohort.subject_ids[:2]) == ["01", "02"]
+    visits = "study_id: T\nlayout: visits\nday: age\n"
+    (tmp_path / "v.yaml").write_text(visits, "utf-8")
+    with pytest.raises(InputError, match="layout visits needs the column subject"):
+        read_source("table", tmp_path / "t.csv", mapping=tmp_path / "v.yaml")
