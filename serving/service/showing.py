@@ -68,7 +68,7 @@ def show_notes(
     with faults.catch():
         guard.check()
     faults.raise_if_any()
-    shown = _stored(where, most) if (where / "extraction.json").is_file() else None
+    shown = _stored(where, most, guard) if (where / "extraction.json").is_file() else None
     shown = shown or _read(where, preset, most, guard)
     page = notes_page(shown.pairs, shown.about)
     if len(page.encode()) > MOST_BYTES:
@@ -92,18 +92,24 @@ class _Shown:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def _stored(folder: Path, most: int) -> _Shown:
+def _stored(folder: Path, most: int, guard: Protection) -> _Shown:
     """Return the first notes of an extraction as they are stored."""
     import json
 
     from extraction.notes.batch import stored_pairs
 
-    head = json.loads((folder / "extraction.json").read_text("utf-8"))
-    about = {name: head[name] for name in ("preset", "identifiers")}
-    with (folder / "set_aside.jsonl").open(encoding="utf-8") as lines:
-        aside = [json.loads(line) for line in islice(lines, most)]
+    try:
+        head = json.loads((folder / "extraction.json").read_text("utf-8"))
+        about = {**{n: head[n] for n in ("preset", "identifiers")}, "total": head["notes"]}
+        with (folder / "set_aside.jsonl").open(encoding="utf-8") as lines:
+            aside = [json.loads(line) for line in islice(lines, most)]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{folder.name}: extraction.json or set_aside.jsonl is damaged; extract the notes again"
+        ) from None
+    guard.check_shown(about["identifiers"])
     pairs = list(islice(stored_pairs(folder), most))
-    return _Shown(pairs, {**about, "total": head["notes"], "set_aside": aside})
+    return _Shown(pairs, {**about, "set_aside": aside})
 
 
 def _read(where: Path, preset: str, most: int, guard: Protection) -> _Shown:
