@@ -124,7 +124,7 @@ def _checked(
     if pace.chunk < 1:
         faults.add(f"chunk: {pace.chunk} came; it must be at least 1")
     with faults.catch():
-        guard.check()
+        guard.check(out)
     with faults.catch():
         check_out(out, overwrite, "extraction.json")
     with faults.catch():

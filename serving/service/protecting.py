@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from extraction.notes import Note
-from extraction.records.errors import Faults
+from extraction.records.errors import Faults, InputError
 
 KEPT = (
     "Identifiers were kept: names, dates and numbers of patients stand in the stored files. "
@@ -37,9 +37,18 @@ class Protection:
     vault: Path | None = None
     code_ids: bool = False
 
-    def check(self) -> None:
-        """Raise InputError when the choices contradict each other."""
+    def check(self, stored: Path | None = None) -> None:
+        """Raise InputError when the choices contradict each other.
+
+        Parameters
+        ----------
+        stored
+            Folder the notes will be stored in; the key must not lie in it.
+        """
         faults = Faults()
+        for what, folder in (("folder of the notes", stored), ("vault", self.vault)):
+            if _within(self.key_file, folder):
+                faults.add(f"key file: it would lie in the {what}; name a place apart from it")
         if self.keep_identifiers and (self.key_file or self.vault or self.code_ids):
             faults.add(
                 "keep-identifiers: it excludes a key file, a vault and coded ids; drop either"
@@ -84,6 +93,20 @@ class Protection:
 
         return subkey(read_key(key), "fingerprint").hex()[:16]
 
+    def check_shown(self, identifiers: str) -> None:
+        """Raise InputError when stored notes with their identifiers would go onto a page unasked.
+
+        Parameters
+        ----------
+        identifiers
+            ``replaced`` or ``kept``, of what is stored.
+        """
+        if identifiers != "replaced" and not self.keep_identifiers:
+            raise InputError(
+                "keep-identifiers: identifiers were kept in these notes and would stand on the "
+                "page; give --keep-identifiers, or show the notes they were read from"
+            )
+
     def shown(self, notes: Iterable[Note]) -> list[Note]:
         """Return a few notes as they may be shown on a page that is kept."""
         if self.keep_identifiers:
@@ -95,3 +118,9 @@ class Protection:
             key = read_key(self.key_file) if self.key_file.exists() else new_key(self.key_file)
         deidentifier = Deidentifier(key, code_ids=self.code_ids)
         return [deidentifier.apply(note).note for note in notes]
+
+
+def _within(file: Path | None, folder: Path | None) -> bool:
+    if file is None or folder is None:
+        return False
+    return file.resolve().is_relative_to(folder.resolve())

@@ -95,6 +95,33 @@ def test_a_vault_beside_the_notes_is_refused_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_key_in_the_folder_of_the_notes_or_in_the_vault_is_refused(
+    notes: Path, tmp_path: Path
+) -> None:
+    out, vault = tmp_path / "out", tmp_path / "safe" / "vault"
+    for key in (out / "notes.key", vault / "notes.key"):
+        chosen = service.Protection(key_file=key, vault=vault)
+        with pytest.raises(InputError, match="key file: it would lie in the"):
+            service.extract_notes(notes, out, protection=chosen)
+    assert not out.exists() and not vault.exists()
+
+
+def test_notes_stored_with_their_identifiers_are_not_shown_unasked(
+    notes: Path, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    kept = service.Protection(keep_identifiers=True)
+    service.extract_notes(notes, out, protection=kept)
+    with pytest.raises(InputError, match="identifiers were kept"):
+        service.show_notes(out, page)
+    assert not page.exists()
+    service.show_notes(out, page, protection=kept)
+    assert canary.SURNAME in page.read_text("utf-8")
+    (out / "extraction.json").write_text("{", "utf-8")
+    with pytest.raises(InputError, match="damaged"):
+        service.show_notes(out, page, overwrite=True)
+
+
 def test_bad_notes_of_the_canary_come_out_in_no_error(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text('{"subject": "", "text": "' + canary.NAME + '"}\nno json', "utf-8")
