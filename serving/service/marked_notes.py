@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from extraction.notes.facts import FACT_TYPES, Fact
-from extraction.notes.scoring import ASSERTIONS
+from extraction.notes.facts import ASSERTIONS, FACT_TYPES, Fact
 from extraction.records.errors import Faults, InputError
 
 _WORDS = ("assertion", "name", "unit", "dose_unit", "route", "frequency", "severity")
