@@ -206,7 +206,7 @@ def _run(
     )
     told = assemble(work.folder, results, about)
     cohort = _cohort(work.folder) if told["notes"] and _with_cohort(told["notes"], pace) else {}
-    work.finish((ASIDE,))
+    work.finish((ASIDE,), private=guard.keep_identifiers)
     return _told(told, found, cohort, work.out)
 
 

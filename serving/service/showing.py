@@ -65,6 +65,8 @@ def show_notes(
         faults.add(f"most: {most} came; it must be at least 1")
     if out.is_dir() or (out.exists() and not overwrite):
         faults.add(f"{out.name}: it exists; name a new file, or give --overwrite to replace a file")
+    if guard.vault is not None:
+        faults.add("vault: nothing is put into it for a page; drop it")
     with faults.catch():
         guard.check()
     faults.raise_if_any()

@@ -93,14 +93,24 @@ class Unfinished:
         for chunk in chunks:
             (self.chunks / f"chunk-{chunk:06d}.npz").unlink(missing_ok=True)
 
-    def finish(self, passing: tuple[str, ...]) -> None:
-        """Remove what served the work only, and put the folder in its place."""
+    def finish(self, passing: tuple[str, ...], private: bool) -> None:
+        """Remove what served the work only, and put the folder in its place.
+
+        Parameters
+        ----------
+        passing
+            Folders that go.
+        private
+            Whether only the owner may read the result; else the user's umask decides.
+        """
         for left in self.folder.rglob(".*"):  # halves that killed workers were writing
             if left.is_file():
                 left.unlink()
         for name in (*passing, self.scratch.name):
             shutil.rmtree(self.folder / name)
-        self.folder.chmod(0o755)
+        umask = os.umask(0o077)
+        os.umask(umask)
+        self.folder.chmod(0o700 if private else 0o777 & ~umask)
         if not self.out.exists():
             os.replace(self.folder, self.out)
             return

@@ -112,9 +112,12 @@ def test_notes_stored_with_their_identifiers_are_not_shown_unasked(
     out, page = tmp_path / "out", tmp_path / "page.html"
     kept = service.Protection(keep_identifiers=True)
     service.extract_notes(notes, out, protection=kept)
+    assert out.stat().st_mode & 0o077 == 0
     with pytest.raises(InputError, match="identifiers were kept"):
         service.show_notes(out, page)
     assert not page.exists()
+    with pytest.raises(InputError, match="vault"):
+        service.show_notes(out, page, protection=service.Protection(key_file=page, vault=tmp_path))
     service.show_notes(out, page, protection=kept)
     assert canary.SURNAME in page.read_text("utf-8")
     (out / "extraction.json").write_text("{", "utf-8")
