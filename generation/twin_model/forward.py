@@ -205,13 +205,15 @@ def _heads(network: Network) -> tuple[Floats32, Floats32, Floats32]:
     w, slices = network.weights, network.columns.head_slices
     members, most = network.members, max(s.stop - s.start for s in slices)
     shapes = [w["head"].shape[-2], w["skip"].shape[-2], 1]
-    found = [np.zeros((members, len(slices), size, most), np.float32) for size in shapes]
+    found: list[Floats32] = [
+        np.zeros((members, len(slices), size, most), np.float32) for size in shapes
+    ]
     for c, own in enumerate(slices):
         for out, name in zip(found, ("head", "skip", "head_bias"), strict=True):
             part = w[name][..., own].reshape(members, -1, own.stop - own.start)
             out[:, c, :, : own.stop - own.start] = part
     head, skip, bias = (out.reshape(-1, *out.shape[2:]) for out in found)
-    return head / 2, skip, bias
+    return np.asarray(head / 2, np.float32), skip, bias
 
 
 def _tokens(network: Network) -> tuple[Floats32, Floats32]:

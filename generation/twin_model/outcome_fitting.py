@@ -25,7 +25,7 @@ from generation.twin_model.outcome import (
 from generation.twin_model.residual import Residual
 from generation.twin_model.residual_choice import Mode, fit_residuals
 
-_MIRROR_DAYS = 14.0
+_MIRROR_SHARE = 0.5
 _TURNING_Z = 4.0
 _ALL = "all causes"
 _LEAVING = "leaving"
@@ -296,7 +296,7 @@ def _mirrored(
     """Days from where visits stand to an endpoint that repeats why observation ended.
 
     None when it says something else: under 95 % agreement with the reasons given, or half of the
-    events more than a fortnight before the end.
+    events in the first half of observation.
     """
     day, status = arrays.events[name]
     happened = status > CENSORED
@@ -307,6 +307,7 @@ def _mirrored(
     # Only patients of whom either says something count: most have neither, and agree on nothing.
     spoken = happened | (told > CENSORED)
     agrees = np.mean(told[spoken] == np.maximum(status[spoken], 0)) >= 0.95
-    if not agrees or not (lag >= -0.5).all() or np.median(lag) > _MIRROR_DAYS:
+    early = np.median(lag) > _MIRROR_SHARE * np.median(until[happened])
+    if not agrees or not (lag >= -0.5).all() or early:
         return None
     return fit_offsets(arrays, until, day, happened)
