@@ -144,7 +144,8 @@ def event_free(
     lot = Lot(row, subject_keys(cohort)[row], np.arange(len(row)) - first[row], seed)
     encoded, _ = _known_baseline(model, history, lot, 0.0)
     features = _features(model, encoded, history.arm[row])
-    curves = np.column_stack([survival(model.outcome, name, features, float(d)) for d in days])
+    outcome = model.outcome.forecasting
+    curves = np.column_stack([survival(outcome, name, features, float(d)) for d in days])
     return np.asarray(np.add.reduceat(curves, first) / draws[:, None])
 
 
@@ -238,15 +239,11 @@ def _likelihood(
     past = {}
     for name, (day, status) in history.events.items():
         happened = (status[row] > CENSORED) & (day[row] <= after)
-        past[name] = (
-            np.where(happened, day[row], after), np.where(happened, status[row], WAITING)
-        )
-    return model.outcome.log_events(features, past)
+        past[name] = (np.where(happened, day[row], after), np.where(happened, status[row], WAITING))
+    return model.outcome.forecasting.log_events(features, past)
 
 
-def _features(
-    model: TwinModel, encoded: Encoded, arm: npt.NDArray[np.object_]
-) -> FloatArray:
+def _features(model: TwinModel, encoded: Encoded, arm: npt.NDArray[np.object_]) -> FloatArray:
     """Features of baselines, then arms, as the hazards see them."""
     dummies = arm_features(arm, model.card.arms)
     return np.concatenate([model.sampler.columns.features(encoded, True), dummies], axis=1)

@@ -12,7 +12,8 @@ pairs cannot occur.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,10 @@ class EndpointModel:
     stops
         A mirror (`OutcomeModel`) with which the endpoint is no longer looked for: adverse events
         are not recorded after treatment is discontinued, though observation may go on.
+    foretold
+        The causes as forecasts stand on them: without the matching of covariates' effects
+        (`hazards_effects`), which synthetic patients need and which makes forecasts too extreme.
+        Empty where they are the same.
     """
 
     name: str
@@ -74,6 +79,12 @@ class EndpointModel:
     at_once: FloatArray
     then: EndpointModel | None = None
     stops: str | None = None
+    foretold: tuple[Hazard, ...] = ()
+
+    def forecasting(self) -> EndpointModel:
+        """The endpoint as forecasts stand on it."""
+        then = self.then.forecasting() if self.then else None
+        return replace(self, causes=self.foretold or self.causes, then=then)
 
     def draw(
         self,
@@ -146,6 +157,7 @@ class EndpointModel:
         return {
             **self.__dict__,
             "causes": [h.state() for h in self.causes],
+            "foretold": [h.state() for h in self.foretold],
             "censor": self.censor.state() if self.censor else None,
             "then": self.then.state() if self.then else None,
         }
@@ -157,6 +169,7 @@ class EndpointModel:
             **{
                 **state,
                 "causes": tuple(Hazard.from_state(h) for h in state["causes"]),
+                "foretold": tuple(Hazard.from_state(h) for h in state["foretold"]),
                 "censor": Hazard.from_state(state["censor"]) if state["censor"] else None,
                 "then": cls.from_state(state["then"]) if state["then"] else None,
             }
@@ -178,6 +191,11 @@ class OutcomeModel:
     end: float
     step: float
     mirrors: dict[str, FloatArray]
+
+    @cached_property
+    def forecasting(self) -> OutcomeModel:
+        """The model as forecasts of given patients stand on it."""
+        return replace(self, endpoints=tuple(e.forecasting() for e in self.endpoints))
 
     def draw_events(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from generation.twin_model.outcome import (
 from generation.twin_model.residual import Residual
 from generation.twin_model.residual_choice import Mode, fit_residuals
 
+Pair = tuple[Hazard, Hazard]
 _MIRROR_SHARE = 0.5
 _TURNING_Z = 4.0
 _ALL = "all causes"
@@ -82,7 +84,7 @@ def fit_outcome(
     left = seen & ~draft.ended(arrays) & (until < end - 1e-6)
     if visits_drive or not left.any():
         return draft
-    return replace(draft, follow_up=fitter.hazards(seen, until, {_LEAVING: left}, False)[0])
+    return replace(draft, follow_up=fitter.hazards(seen, until, {_LEAVING: left}, False)[0][0])
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,15 @@ class _Fitter:
         causes: dict[str, npt.NDArray[np.bool_]],
         censored: bool,
         nested: bool = False,
-    ) -> list[Hazard]:
+    ) -> list[Pair]:
         """Hazards of competing causes among some patients; the last may be censoring.
 
         A cause of fewer than ten events is a share of all causes' hazard.
+
+        Returns
+        -------
+        list of pairs
+            The hazard that synthetic patients are drawn from, and the one that forecasts stand on.
         """
         x, t = self.features[rows], np.maximum(day[rows], 1e-6)
         events = {name: event[rows] for name, event in causes.items()}
@@ -135,24 +142,20 @@ class _Fitter:
             self.residual,
         )
         population = x if nested else self.population
-        done = {}
+        done: dict[str, Pair] = {}
         for (name, event), found in zip(fitted.items(), shifts, strict=True):
             self._tell(name, found)
-            done[name] = match_effects(
-                found.cox,
-                self.arms,
-                population,
-                x,
-                t,
-                event,
-                found.shift,
-                self.randomised,
-                name in (*told, _ALL) and name != _LEAVING,
+            matched = partial(
+                match_effects,
+                *(found.cox, self.arms, population, x, t, event, found.shift, self.randomised),
             )
+            plain = matched(False)
+            strong = name in (*told, _ALL) and name != _LEAVING
+            done[name] = (matched(True), plain) if strong else (plain, plain)
         for name in rare:
             share = float(events[name].sum() / max(pooled.sum(), 1))
-            whole = done[_ALL]
-            done[name] = replace(whole, levels=whole.levels * share, tail=whole.tail * share)
+            drawn, foretold = done[_ALL]
+            done[name] = _part(drawn, share), _part(foretold, share)
         return [done[name] for name in events]
 
     def _tell(self, name: str, found: Residual) -> None:
@@ -197,12 +200,12 @@ class _Fitter:
         early &= ~(day >= self.until - 0.5)
         events |= {} if shared else {f"{name}: censored": early}
         hazards = self.hazards(rows, day, events, not shared)
-        causes = tuple(hazards[: len(endpoint.causes)])
+        causes, foretold = zip(*hazards[: len(endpoint.causes)], strict=True)
         none = np.zeros(len(endpoint.causes))
         return EndpointModel(
             name,
             causes,
-            None if shared else hazards[-1],
+            None if shared else hazards[-1][0],
             terminal,
             lost,
             step,
@@ -210,6 +213,7 @@ class _Fitter:
             none,
             then,
             stops,
+            foretold,
         )
 
     def _after(
@@ -228,7 +232,10 @@ class _Fitter:
         events = {f"{name}: {cause}": status == k for k, cause in enumerate(endpoint.causes, 1)}
         hazards = self.hazards(rows & ~together, since, events, False, True)
         step = learn_step(day[recorded])
-        return EndpointModel(name, tuple(hazards), None, terminal, lost, step, source, at_once)
+        causes, foretold = zip(*hazards, strict=True)
+        return EndpointModel(
+            name, causes, None, terminal, lost, step, source, at_once, foretold=foretold
+        )
 
     def _turning(self, name: str, others: list[str]) -> str | None:
         """The endpoint after whose event this one's hazard changes most, beyond chance.
@@ -311,3 +318,8 @@ def _mirrored(
     if not agrees or not (lag >= -0.5).all() or early:
         return None
     return fit_offsets(arrays, until, day, happened)
+
+
+def _part(hazard: Hazard, share: float) -> Hazard:
+    """The part of a hazard that is a rare cause's."""
+    return replace(hazard, levels=hazard.levels * share, tail=hazard.tail * share)
