@@ -8,7 +8,7 @@ columns, and the training patients themselves (real against real).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from generation.evaluation.metric import WORSE
 from generation.evaluation.reference import Fold, Reference
 from generation.evaluation.separation import detect_held_out
 from generation.evaluation.survival import kaplan_meier_distance
-from generation.evaluation.tables import Floats, Table, tables
+from generation.evaluation.tables import Floats, Layout, Table, tables
 from generation.evaluation.utility import Target, performance, targets
 from generation.evaluation.validity import impossible_rows
 from generation.randomness import generator, integer_seed
@@ -73,7 +73,8 @@ class Bench:
 
     def judge(self, samples: Sequence[Cohort]) -> dict[str, Any]:
         """All measures of one engine; `samples` has one cohort a split, as large as the data."""
-        found = tables([self.ordered, *(in_order(s) for s in samples)], real=[0])[1:]
+        drawn = tables([self.ordered, *(in_order(s) for s in samples)], real=[0])[1:]
+        found = [_onto(table, self.pool.layout) for table in drawn]
         out = {
             **self._measured(found),
             "kaplan_meier": self._curves(found),
@@ -254,6 +255,15 @@ def _best_targets(reference: Reference) -> list[Target]:
     value = [performance(t, reference, reference.train).value - t.chance for t in visits]
     best = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")[:_MOST_TARGETS]
     return ends + [visits[i] for i in sorted(best)]
+
+
+def _onto(table: Table, layout: Layout) -> Table:
+    """A table on the real patients' levels; a category that no real patient has is missing."""
+    codes = table.codes.copy()
+    for j, (own, known) in enumerate(zip(table.layout.levels, layout.levels, strict=True)):
+        places = [known.index(level) if level in known else -1 for level in own]
+        codes[:, j] = np.array([*places, -1])[codes[:, j]]
+    return replace(table, codes=codes, layout=layout)
 
 
 def lag_ones(real: Cohort, samples: Sequence[Cohort]) -> dict[str, dict[str, float]]:

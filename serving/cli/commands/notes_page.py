@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from serving.cli.commands.notes import protected
-from serving.cli.options import FILE, as_json, overwrite
+from serving.cli.options import FILE, common, overwrite
 from serving.cli.outcome import show
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Examples:
 @click.option("--most", type=int, default=50, show_default=True, help="Notes shown.")
 @protected
 @overwrite
-@as_json
+@common
 def extract_show(
     where: Path,
     out: Path,
@@ -38,6 +38,7 @@ def extract_show(
     most: int,
     protection: Protection,
     overwrite: bool,
+    seed: int | None,
     as_json: bool,
 ) -> None:
     """Show notes with their facts marked, on a page that can be printed.
