@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
 from .facts import Assertion, Certainty, Fact, FactType
 from .tokens import Tokens
@@ -104,6 +105,14 @@ class Mention:
     def fits(self, groups: tuple[str, ...]) -> bool:
         """Whether a cue of these groups can be about it; a test in words is also a procedure."""
         return self.group in groups or (self.type == "laboratory" and "procedure" in groups)
+
+
+# What a fact takes from its mention as it is: a new attribute is a field of both, and no more.
+_TAKEN = tuple(
+    {f.name for f in fields(Fact)}.intersection(f.name for f in fields(Mention))
+    - {"start", "stop", "certainty"}
+)
+_take = attrgetter(*_TAKEN)
 
 
 @dataclass(slots=True)
@@ -206,35 +215,16 @@ class Draft:
     def _fact(self, m: Mention, concept: str | None, scope: tuple[int, int] | None) -> Fact:
         assertion: Assertion = "present" if concept is None else _MEANING[concept]
         start, stop = m.chars
+        attributes = dict(zip(_TAKEN, _take(m), strict=True))
+        if assertion == "absent":
+            attributes["severity"] = None
         return Fact(
-            type=m.type,
             text=self.tokens.text[start:stop],
             start=start,
             stop=stop,
             assertion=assertion,
-            name=m.name,
-            value=m.value,
-            unit=m.unit,
-            dose=m.dose,
-            dose_unit=m.dose_unit,
-            route=m.route,
-            frequency=m.frequency,
-            severity=None if assertion == "absent" else m.severity,
             cue=self._chars(None if concept is None else m.cues[concept]),
-            comparator=m.comparator,
-            flag=m.flag,
             scope=self._chars(scope),
             certainty=m.certainty or "possible" if assertion == "possible" else None,
-            status=m.status,
-            variant=m.variant,
-            zygosity=m.zygosity,
-            serious=m.serious,
-            related=m.related,
-            outcome=m.outcome,
-            form=m.form,
-            duration=m.duration,
-            indication=m.indication,
-            low=m.low,
-            high=m.high,
-            onset=m.onset,
+            **attributes,
         )

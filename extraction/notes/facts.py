@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ..records.tables import ASSERTIONS, Assertion
+
+__all__ = ["ASSERTIONS", "FACT_TYPES", "Assertion", "Certainty", "Fact", "FactType"]
+
 FactType = Literal[
     "age",
     "sex",
@@ -22,20 +26,9 @@ FactType = Literal[
     "smoking",
     "alcohol",
 ]
-Assertion = Literal[
-    "present",
-    "absent",
-    "possible",
-    "conditional",
-    "hypothetical",
-    "historical",
-    "family",
-    "planned",
-]
 Certainty = Literal["likely", "possible", "unlikely"]
 
 FACT_TYPES: tuple[FactType, ...] = get_args(FactType)
-ASSERTIONS: tuple[Assertion, ...] = get_args(Assertion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,16 @@ import pandas as pd
 from .errors import InputError, nearest
 
 Cell = Literal["text", "number", "flag"]
+Assertion = Literal[
+    "present",
+    "absent",
+    "possible",
+    "conditional",
+    "hypothetical",
+    "historical",
+    "family",
+    "planned",
+]
 
 KEYS = ("study_id", "subject_id")
 
@@ -78,16 +88,7 @@ SOURCES: Mapping[str, Cell] = {
 
 STATUSES = ("observed", "not_done", "below_limit", "derived")
 EPISODE_KINDS = ("adverse_event", "medication", "exposure", "condition", "procedure")
-ASSERTIONS = (
-    "present",
-    "absent",
-    "possible",
-    "conditional",
-    "hypothetical",
-    "historical",
-    "family",
-    "planned",
-)
+ASSERTIONS: tuple[Assertion, ...] = get_args(Assertion)
 SEVERITIES = ("mild", "moderate", "severe", "life_threatening", "fatal")
 
 
