@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
+from ...quiet import quiet_lightning
 from .base import Base
 from .batches import TaggedSet, epoch_batches, tagged
 from .checkpoint import Store, binding
@@ -136,7 +134,7 @@ def _fit(
     last: int,
 ) -> None:
     """Train what is left to train."""
-    with _quiet(), remembered(module.network, settings.frozen_layers) as memory:
+    with quiet_lightning(), remembered(module.network, settings.frozen_layers) as memory:
         module.memory = memory
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, max_epochs=last - module.epochs_done,
@@ -163,16 +161,3 @@ def task_counts(tagger: Tagger, task: Task) -> Any:
     labels = task.scored or task.labels
     spans = tagger.tag([d.text for d in task.held_out], (task.name,))
     return count(((f, d.spans) for f, d in zip(spans, task.held_out, strict=True)), labels)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    log = logging.getLogger("pytorch_lightning")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            yield
-    finally:
-        log.setLevel(level)
