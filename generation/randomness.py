@@ -20,44 +20,7 @@ Integers = npt.ArrayLike
 Words = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
-_MULTIPLIERS: Final = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_WEYL: Final = (0x9E3779B9, 0xBB67AE85)
 _MASK: Final = 0xFFFFFFFF
-_MASK64: Final = np.uint64(_MASK)
-_SHIFT: Final = np.uint64(32)
-_ROUNDS: Final = 10
-
-
-def philox4x32(
-    counter: tuple[Words, Words, Words, Words], key: tuple[int, int]
-) -> tuple[Words, Words, Words, Words]:
-    """Ten rounds of Philox4x32 on arrays of counters under one key.
-
-    Parameters
-    ----------
-    counter
-        Four broadcastable arrays of 32-bit words held in uint64.
-    key
-        Two 32-bit words.
-
-    Returns
-    -------
-    tuple of four arrays
-        Random 32-bit words held in uint64, of the broadcast shape.
-    """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(_ROUNDS):
-        left = _MULTIPLIERS[0] * c0
-        right = _MULTIPLIERS[1] * c2
-        c0, c1, c2, c3 = (
-            (right >> _SHIFT) ^ c1 ^ np.uint64(k0),
-            right & _MASK64,
-            (left >> _SHIFT) ^ c3 ^ np.uint64(k1),
-            left & _MASK64,
-        )
-        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
-    return c0, c1, c2, c3
 
 
 def _digest(seed: int, stream: str, *ids: int) -> bytes:
@@ -119,7 +82,7 @@ class Stream:
         self.seed = int(seed)
         self.name = name
         key = _digest(self.seed, name)
-        self._key = (int.from_bytes(key[:4], "little"), int.from_bytes(key[4:8], "little"))
+        self._key = tuple(np.frombuffer(key[:8], dtype="<u4").astype(np.uint64))
         self._rows: tuple[Integers, Integers] | None = None
 
     def rows(self, replicate: Integers, patient: Integers) -> Self:
@@ -130,6 +93,19 @@ class Stream:
         named = type(self)(self.seed, self.name)
         named._rows = (np.asarray(replicate), np.asarray(patient))
         return named
+
+    def _counter(
+        self, replicate: Integers, patient: Integers, decision: Integers, index: Integers
+    ) -> tuple[Words, Words, Words, Words]:
+        if self._rows is not None:
+            place = np.asarray(patient)
+            replicate, patient = (np.asarray(table)[place] for table in self._rows)
+        return (
+            _word(replicate, "replicate"),
+            _word(patient, "patient"),
+            _word(decision, "decision"),
+            _word(index, "index"),
+        )
 
     def words(
         self,
@@ -145,20 +121,10 @@ class Stream:
         TypeError, ValueError
             If an identity is not a whole number in [0, 2**32).
         """
-        if self._rows is not None:
-            place = np.asarray(patient)
-            replicate, patient = (np.asarray(table)[place] for table in self._rows)
-        counter = (
-            _word(replicate, "replicate"),
-            _word(patient, "patient"),
-            _word(decision, "decision"),
-            _word(index, "index"),
-        )
-        shape = np.broadcast_shapes(*(c.shape for c in counter))
-        words = philox4x32(counter, self._key)
-        return cast(
-            tuple[Words, Words, Words, Words], tuple(np.broadcast_to(w, shape) for w in words)
-        )
+        from generation.philox import philox4x32
+
+        drawn = philox4x32(*self._counter(replicate, patient, decision, index), *self._key)
+        return cast(tuple[Words, Words, Words, Words], tuple(np.asarray(word) for word in drawn))
 
     def bits(
         self,
@@ -168,8 +134,9 @@ class Stream:
         index: Integers = 0,
     ) -> Words:
         """64 random bits for each identity, uint64 of the broadcast shape."""
-        low, high, _, _ = self.words(replicate, patient, decision, index)
-        return np.asarray((high << _SHIFT) | low, dtype=np.uint64)
+        from generation.philox import bits64
+
+        return np.asarray(bits64(*self._counter(replicate, patient, decision, index), *self._key))
 
     def uniform(
         self,
@@ -183,9 +150,11 @@ class Stream:
         The value is (k + 1/2) / 2**53 held to 53 bits; the top cell is rounded down so that 1
         never comes.
         """
-        top = self.bits(replicate, patient, decision, index) >> np.uint64(11)
-        drawn = (top.astype(np.float64) + 0.5) * 2.0**-53
-        return np.asarray(np.minimum(drawn, 1.0 - 2.0**-53), dtype=np.float64)
+        from generation.philox import uniform53
+
+        return np.asarray(
+            uniform53(*self._counter(replicate, patient, decision, index), *self._key)
+        )
 
     def normal(
         self,
