@@ -1,7 +1,9 @@
 """Trials in the computer: design, population, replicates, operating characteristics.
 
-One verb a file, in the order of a protocol: `population` (who), `randomise`, `dropout`, `looks`,
-`analyse`; `replicate` puts them together, `conduct` repeats and sums up.
+`design` is the protocol as data; `population` says who the patients are, `outcomes` what they
+have under an arm. One verb a file, in the order of a protocol: `enrol`, `randomise`, `dropout`,
+`looks`; `analyses` compare arms, `rules` decide; `replicate` puts them together, `conduct` repeats
+and sums up.
 """
 
 from typing import TYPE_CHECKING
@@ -12,8 +14,7 @@ if TYPE_CHECKING:
     from simulation.trial.characteristics import OperatingCharacteristics
     from simulation.trial.conduct import simulate
     from simulation.trial.design import TrialDesign
-    from simulation.trial.population import ParametricPopulation
-    from simulation.trial.twin_population import TwinPopulation
+    from simulation.trial.population import ParametricPopulation, TwinPopulation
 
 __all__ = [
     "OperatingCharacteristics",
@@ -27,6 +28,6 @@ __getattr__, __dir__ = lazy(__name__, {
     "OperatingCharacteristics": "characteristics",
     "ParametricPopulation": "population",
     "TrialDesign": "design",
-    "TwinPopulation": "twin_population",
+    "TwinPopulation": "population",
     "simulate": "conduct",
 })

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extraction.records import Cohort, InputError
+from extraction.records import Cohort, InputError, conditions
 from simulation.execution.mapping import map_chunks
 from simulation.execution.results import concatenate
 from simulation.trial.characteristics import OperatingCharacteristics, summarise
 from simulation.trial.design import TrialDesign
-from simulation.trial.population import Population
-from simulation.trial.twin_population import TwinPopulation
+from simulation.trial.design.dropout import HazardDropout
+from simulation.trial.population import Population, TwinPopulation
 
 if TYPE_CHECKING:
     from generation.engine import Model
@@ -31,9 +31,9 @@ def simulate(
     folder: str | Path | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> OperatingCharacteristics:
-    """Operating characteristics of a design, under no effect and under each assumed effect.
+    """Operating characteristics of a design, under no effect and under each of its scenarios.
 
-    Draws are keyed by (replicate, patient, decision): all effects, and all designs with the same
+    Draws are keyed by (replicate, patient, decision): all scenarios, and all designs with the same
     seed and population, share their patients.
 
     Parameters
@@ -58,10 +58,11 @@ def simulate(
     Raises
     ------
     InputError
-        If the population lacks a covariate or an argument is out of range.
+        If the population lacks what the design asks for, all faults at once, or nobody in it is
+        eligible.
     """
     drawn_from = as_population(design, population, seed)
-    faults = drawn_from.covariate_faults(design.covariates)
+    faults = population_faults(design, drawn_from)
     if replicates < 1:
         faults.append(f"replicates: {replicates} came; it must be at least 1")
     if faults:
@@ -71,7 +72,7 @@ def simulate(
         facts, paths = drawn_from.send(Path(place))
         results = map_chunks(
             FUNCTION,
-            _payload(design, facts, seed),
+            {"design": design.model_dump(mode="json"), "population": facts, "seed": seed},
             replicates,
             chunk_size,
             execution,
@@ -86,13 +87,27 @@ def simulate(
     return summarise(design, drawn_from.describe(), seed, table)
 
 
-def _payload(design: TrialDesign, population: dict[str, Any], seed: int) -> dict[str, Any]:
-    return {
-        "design": design.model_dump(mode="json"),
-        "population": population,
-        "seed": seed,
-        "critical": list(design.sequential.critical),
-    }
+def population_faults(design: TrialDesign, population: Population) -> list[str]:
+    """Say what a design asks for that a population lacks."""
+    faults = [fault for e in design.endpoints for fault in population.endpoint_faults(e)]
+    asked = [*design.strata]
+    for tested in design.tested:
+        asked += [*tested.analysis.covariates, *tested.analysis.strata]
+    for rule in (design.dropout, *(s.dropout for s in design.scenarios)):
+        if isinstance(rule, HazardDropout):
+            asked += [term.partition("=")[0] for term in rule.log_hazard_ratios]
+    sites = any(e.sites for e in (design.enrolment, *(s.enrolment for s in design.scenarios)) if e)
+    named = tuple(dict.fromkeys(n for n in asked if not (n == "site" and sites)))
+    faults += population.covariate_faults(named)
+    given = {f"scenarios.{s.name}": effect.where for s in design.scenarios for effect in s.effects}
+    for where, condition in {"eligibility": design.eligibility, **given}.items():
+        if condition is None:
+            continue
+        try:
+            conditions.parse(condition, population.schema)
+        except InputError as error:
+            faults += [f"{where}: {fault}" for fault in error.faults]
+    return faults
 
 
 def as_population(

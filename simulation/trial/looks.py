@@ -1,50 +1,48 @@
-"""Looks: when a replicate stops, and what it has by then."""
-
-from collections.abc import Sequence
+"""Looks: the time of each, and which patients it counts."""
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import t
 
-from simulation.trial.analyse import Fits
-from simulation.trial.population import Booleans, Floats, Indices
+from simulation.trial.design import TrialDesign
+from simulation.trial.enrol import Enrolled
+from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Response
 
 
-def critical_t(critical: Sequence[float], df: Floats) -> Floats:
-    """Critical values of the t statistic at each look, (R, K).
+def event_times(design: TrialDesign, enrolled: Enrolled, responses: dict[str, Response],
+                leaves: Floats) -> Floats:
+    """Calendar times (R, N) of the events that drive the looks, sorted; infinite beyond."""
+    name = design.rule.looks.endpoint or design.endpoints[0].name
+    endpoint = next(e for e in design.endpoints if e.name == name)
+    time = responses[name].time
+    assert time is not None and endpoint.kind == "time_to_event"
+    end = leaves if endpoint.follow_up is None else np.minimum(leaves, endpoint.follow_up)
+    return np.sort(np.where(time <= end, enrolled.entry + time, NEVER), axis=1)
 
-    Each look keeps the one-sided significance level of its critical z (Jennison and Turnbull
-    2000, section 4.4).
+
+def look_at(
+    design: TrialDesign, look: int, enrolled: Enrolled, events: Floats | None, sizes: Floats | None
+) -> tuple[Floats, Booleans]:
+    """Time of a look (R, 1), and the patients (R, N) randomised and counted by then.
+
+    `sizes` are the patients (R,) of this look, for looks by patients.
     """
-    out = np.empty(df.shape)
-    for k, z in enumerate(critical):
-        held, place = np.unique(np.maximum(df[:, k], 1.0), return_inverse=True)
-        out[:, k] = t.isf(ndtr(-z), held)[place.reshape(-1)]
-    return out
-
-
-def crossings(
-    fits: Fits, critical: Sequence[float], effects: Sequence[float], direction: float
-) -> Booleans:
-    """Say whether each effect's statistic is beyond its critical value, (R, effects, K).
-
-    A constant shift of all treated outcomes moves the estimate by just that shift and leaves the
-    standard error alone, so one fit serves every effect.
-    """
-    bounds = critical_t(critical, fits.df)
-    shifts = np.asarray(effects)[None, :, None]
-    statistic = direction * (fits.estimate[:, None, :] + shifts) / fits.se[:, None, :]
-    return np.asarray(np.where(np.isnan(statistic), -np.inf, statistic) >= bounds[:, None, :])
-
-
-def stop(crossed: Booleans) -> tuple[Indices, Booleans]:
-    """Look of the stop (0-based; the last if nothing is crossed) and whether the null is rejected.
-
-    Parameters
-    ----------
-    crossed
-        (R, effects, K).
-    """
-    rejected = np.asarray(crossed.any(axis=-1))
-    first = np.where(rejected, crossed.argmax(axis=-1), crossed.shape[-1] - 1)
-    return first.astype(np.int64), rejected
+    looks = design.rule.looks
+    n = enrolled.entry.shape[1]
+    if looks.by == "patients":
+        size = np.full(len(enrolled.entry), design.sizes[look]) if sizes is None else sizes
+        counted = np.arange(n)[None, :] < size[:, None]
+        delay = max(endpoint.delay for endpoint in design.endpoints)
+        entry = np.where(counted & np.isfinite(enrolled.entry), enrolled.entry, -np.inf)
+        return entry.max(axis=1, keepdims=True) + delay, counted
+    assert looks.at is not None
+    if looks.by == "time":
+        cut = np.full((len(enrolled.entry), 1), looks.at[look])
+    else:
+        assert events is not None
+        place = min(int(np.ceil(looks.at[look] - 1e-9)), n) - 1
+        cut = events[:, place : place + 1]
+        # Fewer events than planned: the look comes when the last of them is in, or at `latest`.
+        reached = np.where(np.isfinite(events), events, -np.inf).max(axis=1, keepdims=True)
+        cut = np.where(np.isfinite(cut), cut, reached if looks.latest is None else looks.latest)
+        if looks.latest is not None:
+            cut = np.minimum(cut, looks.latest)
+    return cut, enrolled.entry < cut

@@ -1,39 +1,70 @@
-"""Randomise: permuted blocks, each patient's place drawn by identity."""
+"""Randomise: permuted blocks, in strata if wanted, or by weights that adapt."""
 
 import numpy as np
 
 from generation.randomness import Stream, decision_id
-from simulation.trial.population import Booleans, Indices
+from simulation.trial.outcomes.base import Floats, Indices
 
 _ARM = decision_id("trial.arm")
+_ADAPTIVE = decision_id("trial.adaptive-arm")
 
 
 def randomise(
-    stream: Stream, replicates: Indices, n: int, treated: int, control: int, block_repeats: int
-) -> Booleans:
-    """Assign patients 0 to n - 1 of each replicate in permuted blocks.
+    stream: Stream,
+    replicates: Indices,
+    n: int,
+    ratio: tuple[int, ...],
+    repeats: int,
+    stratum: Indices | None = None,
+) -> Indices:
+    """Arms of patients 0 to n - 1 of each replicate, in permuted blocks.
 
     Parameters
     ----------
-    stream
-        Keyed draws.
-    replicates
-        Numbers of the R replicates.
-    n
-        Patients in a replicate.
-    treated, control
-        Parts of the allocation ratio.
-    block_repeats
-        Length of a block over treated + control.
+    ratio
+        Parts of the allocation ratio, by arm.
+    repeats
+        Length of a block over the ratio's sum.
+    stratum
+        Number of each patient's stratum (R, n); each has its own blocks.
 
     Returns
     -------
-    array of bool
-        (R, n), True for the treated. A smaller n gives the head of a larger one.
+    array of int
+        (R, n). A smaller n gives the head of a larger one.
     """
-    length = block_repeats * (treated + control)
+    if stratum is None:
+        return _blocks(stream, replicates, n, ratio, repeats, 0)
+    arm = np.zeros((len(replicates), n), dtype=np.int64)
+    for number in np.unique(stratum):
+        inside = stratum == number
+        position = np.cumsum(inside, axis=1) - 1
+        drawn = _blocks(stream, replicates, n, ratio, repeats, 1 + int(number))
+        taken = np.take_along_axis(drawn, np.maximum(position, 0), axis=1)
+        arm = np.where(inside, taken, arm)
+    return arm
+
+
+def _blocks(
+    stream: Stream, replicates: Indices, n: int, ratio: tuple[int, ...], repeats: int, index: int
+) -> Indices:
+    length = repeats * sum(ratio)
     blocks = -(-n // length)
-    drawn = stream.uniform(replicates[:, None], np.arange(blocks * length)[None, :], _ARM)
+    slots = np.arange(blocks * length)[None, :]
+    drawn = stream.uniform(replicates[:, None], slots, _ARM, index)
     order = drawn.reshape(len(replicates), blocks, length).argsort(axis=2, kind="stable")
-    rank = order.argsort(axis=2, kind="stable")
-    return (rank < block_repeats * treated).reshape(len(replicates), -1)[:, :n]
+    arms = np.repeat(np.arange(len(ratio)), np.asarray(ratio) * repeats)
+    given = np.empty(order.shape, dtype=np.int64)
+    np.put_along_axis(given, order, np.broadcast_to(arms, order.shape), axis=2)
+    return given.reshape(len(replicates), -1)[:, :n]
+
+
+def randomise_by_weight(
+    stream: Stream, replicates: Indices, start: int, stop: int, weights: Floats
+) -> Indices:
+    """Arms of patients start to stop - 1, (R, stop - start), drawn by weights (R, A)."""
+    patients = np.arange(start, stop)[None, :]
+    drawn = stream.uniform(replicates[:, None], patients, _ADAPTIVE)
+    upper = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    # The last weight that is not 0 takes what rounding leaves.
+    return np.asarray((drawn[:, :, None] >= upper[:, None, :-1]).sum(axis=2), dtype=np.int64)

@@ -1,74 +1,239 @@
-"""One chunk of replicates: draw, randomise, follow, look, stop."""
+"""One chunk of replicates: enrol, randomise, respond, leave, look, decide."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, final
 
 import numpy as np
 
+from extraction.records import conditions
 from generation.randomness import Stream
-from simulation.trial.analyse import Fits, analyse
-from simulation.trial.design import TrialDesign
-from simulation.trial.dropout import completes
-from simulation.trial.looks import crossings, stop
-from simulation.trial.population import ParametricPopulation, Population
-from simulation.trial.randomise import randomise
-from simulation.trial.twin_population import TwinPopulation
+from simulation.trial.analyses.base import Fit, LookData
+from simulation.trial.design import Scenario, Tested, TrialDesign
+from simulation.trial.dropout import leaving
+from simulation.trial.enrol import Enrolled, enrol
+from simulation.trial.looks import event_times, look_at
+from simulation.trial.outcomes import Applied, Latent, observe, respond
+from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed, Response
+from simulation.trial.population import Population, receive
+from simulation.trial.randomise import randomise, randomise_by_weight
+from simulation.trial.rules import Evidence, State
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-STREAM = "simulation.trial"
+STREAM: Final = "simulation.trial"
 
 
-def replicate(payload: dict[str, Any], start: int, stop_: int) -> Arrays:
-    """Run the replicates start to stop_ - 1 of a design.
+def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
+    """Run the replicates start to stop - 1 of a design under each of its scenarios.
 
     Parameters
     ----------
     payload
-        design, population, seed, critical (values of z that are used) and paths.
+        design, population, seed and paths.
 
     Returns
     -------
     dict of arrays
-        Each (R, effects): stage (0-based look of the stop), rejected, estimate and se at the
-        stop, n randomised, completers, information, and full_information (at the last look, had
-        the trial gone on).
+        Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
+        then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
+        information.
     """
     design = TrialDesign.parse(payload["design"])
     population = receive(payload["population"], payload.get("paths", {}))
-    fits = follow(design, population, Stream(payload["seed"], STREAM), np.arange(start, stop_))
-    direction = float(np.sign(design.effect))
-    stage, rejected = stop(crossings(fits, payload["critical"], design.effects, direction))
-    shifts = np.asarray(design.effects)[None, :]
-    return {
-        "stage": stage,
-        "rejected": rejected,
-        "estimate": np.take_along_axis(fits.estimate, stage, axis=1) + shifts,
-        "se": np.take_along_axis(fits.se, stage, axis=1),
-        "n": np.asarray(design.sizes)[stage],
-        "completers": np.take_along_axis(fits.completers, stage, axis=1),
-        "information": np.take_along_axis(fits.information, stage, axis=1),
-        "full_information": np.repeat(fits.information[:, -1:], len(design.effects), axis=1),
-    }
+    numbers = np.arange(start, stop)
+    runs = [
+        Chunk(design, population, Stream(payload["seed"], STREAM), numbers, scenario).run()
+        for scenario in design.truths
+    ]
+    return {name: np.stack([run[name] for run in runs], axis=1) for name in runs[0]}
 
 
-def follow(
-    design: TrialDesign,
-    population: Population,
-    stream: Stream,
-    replicates: np.ndarray[Any, np.dtype[np.int64]],
-) -> Fits:
-    """Draw, randomise and follow the patients of each replicate, and fit every look under 0."""
-    patients = np.arange(design.n)
-    known_only = design.dropout != "as_learnt"
-    drawn = population.draw(stream, replicates, patients, design.covariates, known_only)
-    ratio = (design.treated.allocation, design.control.allocation)
-    treated = randomise(stream, replicates, design.n, *ratio, design.block_repeats)
-    complete = completes(stream, replicates, patients, drawn, design.dropout)
-    outcome = drawn.outcome - population.centre
-    return analyse(outcome, treated, drawn.covariates, complete, design.sizes)
+@final
+@dataclass(frozen=True)
+class Taken:
+    """What is known of each hypothesis when a replicate stops, (R, H)."""
+
+    estimate: Floats
+    se: Floats
+    information: Floats
+
+    @classmethod
+    def nothing(cls, replicates: int, hypotheses: int) -> "Taken":
+        """Before the first look."""
+        shape = (replicates, hypotheses)
+        return cls(np.full(shape, np.nan), np.full(shape, np.inf), np.zeros(shape))
+
+    def update(self, fits: tuple[Fit, ...], running: Booleans) -> None:
+        """Keep the fits of replicates that are still running."""
+        for h, fit in enumerate(fits):
+            self.estimate[running, h] = fit.estimate[running]
+            self.se[running, h] = fit.se[running]
+            self.information[running, h] = fit.information[running]
 
 
-def receive(facts: dict[str, Any], paths: dict[str, str]) -> Population:
-    """Rebuild in a worker the population that `Population.send` described."""
-    if facts["kind"] == "twins":
-        return TwinPopulation.receive(facts, paths["population"])
-    return ParametricPopulation(**{k: v for k, v in facts.items() if k != "kind"})
+@final
+class Chunk:
+    """Some replicates of a design under one scenario."""
+
+    def __init__(
+        self,
+        design: TrialDesign,
+        population: Population,
+        stream: Stream,
+        replicates: Indices,
+        scenario: Scenario,
+    ) -> None:
+        self.design = design
+        self.population = population
+        self.stream = stream
+        self.replicates = replicates
+        self.scenario = scenario
+        self.n = design.rule.largest(design.n)
+        self.enrolled: Enrolled = enrol(
+            design, scenario.enrolment or design.enrolment, population, stream, replicates, self.n
+        )
+        self.latents: dict[str, Latent] = {
+            e.name: population.latent(e, self.enrolled.place, self.enrolled.baseline)
+            for e in design.endpoints
+        }
+
+    def run(self) -> Arrays:
+        """Go through the looks until every replicate has stopped."""
+        design, rule = self.design, self.design.rule
+        ratio = tuple(arm.allocation for arm in design.arms)
+        state = State.fresh(len(self.replicates), len(design.tested), ratio, design.n)
+        taken = Taken.nothing(len(self.replicates), len(design.tested))
+        shares = tuple(tested.share for tested in design.tested)
+        ends: Arrays = {name: np.zeros(len(self.replicates)) for name in ("n", "duration",
+                                                                         "analysed", "screened")}
+        arm = self._first_arms(ratio)
+        responses, leaves = self._follow(arm)
+        events = self._events(responses, leaves)
+        for look in range(rule.looks.count):
+            if rule.adapts and look > 0:
+                arm = self._next_arms(arm, state, look)
+                responses, leaves = self._follow(arm)
+                events = self._events(responses, leaves)
+            sizes = state.size if rule.adapts and look == rule.looks.count - 1 else None
+            cut, counted = look_at(design, look, self.enrolled, events, sizes)
+            fits = self._fits(arm, responses, leaves, cut, counted, state.among)
+            taken.update(fits, state.running)
+            self._note(ends, cut, counted, fits, state.running)
+            rule.decide(Evidence(look, fits), state, shares)
+            if not state.running.any():
+                break
+        return {
+            "stage": state.stage,
+            "reason": state.reason,
+            **ends,
+            "rejected": state.rejected,
+            "estimate": taken.estimate,
+            "se": taken.se,
+            "information": taken.information,
+        }
+
+    def _first_arms(self, ratio: tuple[int, ...]) -> Indices:
+        strata = self._strata(self.design.strata)
+        return randomise(
+            self.stream, self.replicates, self.n, ratio, self.design.block, strata
+        )
+
+    def _next_arms(self, arm: Indices, state: State, look: int) -> Indices:
+        """Draw anew the arms of patients who come after the previous look."""
+        start = self.design.sizes[look - 1]
+        later = randomise_by_weight(self.stream, self.replicates, start, self.n, state.weights)
+        return np.concatenate([arm[:, :start], later], axis=1)
+
+    def _follow(self, arm: Indices) -> tuple[dict[str, Response], Floats]:
+        """Outcomes under the arms, and when patients leave."""
+        responses = {
+            e.name: respond(e.kind, self.latents[e.name], arm, self._applied(e.name))
+            for e in self.design.endpoints
+        }
+        rule = self.scenario.dropout or self.design.dropout
+        first = responses[self.design.endpoints[0].name]
+        return responses, leaving(
+            self.design, rule, self.population, self.enrolled, arm, first
+        )
+
+    def _applied(self, endpoint: str) -> Applied:
+        held = []
+        names = [arm.name for arm in self.design.arms]
+        for effect in self.scenario.effects:
+            if effect.endpoint == endpoint:
+                fits = None if effect.where is None else self._meets(effect.where)
+                held.append((effect, names.index(effect.arm), fits))
+        return Applied(held)
+
+    def _meets(self, where: dict[str, Any]) -> Booleans:
+        condition = conditions.parse(where, self.population.schema)
+        return self.population.meets(condition, self.enrolled.baseline)
+
+    def _events(self, responses: dict[str, Response], leaves: Floats) -> Floats | None:
+        if self.design.rule.looks.by != "events":
+            return None
+        return event_times(self.design, self.enrolled, responses, leaves)
+
+    def _fits(
+        self,
+        arm: Indices,
+        responses: dict[str, Response],
+        leaves: Floats,
+        cut: Floats,
+        counted: Booleans,
+        among: Booleans | None,
+    ) -> tuple[Fit, ...]:
+        seen: dict[str, Observed] = {
+            e.name: observe(e, responses[e.name], self.enrolled.entry, leaves, cut, counted)
+            for e in self.design.endpoints
+        }
+        return tuple(
+            self._fit(tested, seen[tested.endpoint.name], arm, among)
+            for tested in self.design.tested
+        )
+
+    def _fit(
+        self, tested: Tested, observed: Observed, arm: Indices, among: Booleans | None
+    ) -> Fit:
+        columns = [
+            column
+            for name in tested.analysis.covariates
+            for column in self.population.columns(name, self.enrolled.baseline)
+        ]
+        covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
+        data = LookData(observed, arm, covariates, self._strata(tested.analysis.strata))
+        fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
+        turned = fit.z * tested.endpoint.sign
+        return Fit(fit.estimate, fit.se, turned, fit.information, fit.n)
+
+    def _strata(self, names: tuple[str, ...]) -> Indices | None:
+        """Number of each patient's stratum (R, N), the product of categories; unknown is one."""
+        if not names:
+            return None
+        total = np.zeros(self.enrolled.entry.shape, dtype=np.int64)
+        for name in names:
+            if name == "site" and self.enrolled.site is not None:
+                levels, values = int(self.enrolled.site.max()) + 2, self.enrolled.site + 1
+            else:
+                levels = len(self.population.schema.variable(name).categories or ()) + 1
+                values = np.nan_to_num(self.enrolled.baseline.values[name] + 1).astype(np.int64)
+            total = total * levels + values
+        return total
+
+    def _note(
+        self,
+        ends: Arrays,
+        cut: Floats,
+        counted: Booleans,
+        fits: tuple[Fit, ...],
+        running: Booleans,
+    ) -> None:
+        """Keep what the trial has used by this look, for the replicates still running."""
+        there = counted if self._at_once() else self.enrolled.entry < cut
+        randomised = there.sum(axis=1).astype(np.float64)
+        ends["n"][running] = randomised[running]
+        ends["duration"][running] = cut[running, 0]
+        ends["analysed"][running] = np.max([fit.n for fit in fits], axis=0)[running]
+        ends["screened"][running] = self.enrolled.screened[running]
+
+    def _at_once(self) -> bool:
+        return (self.scenario.enrolment or self.design.enrolment).at_once

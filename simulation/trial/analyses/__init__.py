@@ -1,0 +1,19 @@
+"""Analyses of a trial's endpoints over batches of replicates.
+
+An analysis is one file here and one line in `Choice`.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from simulation.trial.analyses.ancova import Ancova
+from simulation.trial.analyses.base import Analysis, Fit, LookData
+from simulation.trial.analyses.log_rank import LogRank
+
+Choice = Annotated[Ancova | LogRank, Field(discriminator="kind")]
+
+DEFAULTS: dict[str, type[Analysis]] = {"continuous": Ancova, "time_to_event": LogRank}
+"""Analysis of each kind of endpoint where a design names none."""
+
+__all__ = ["DEFAULTS", "Analysis", "Choice", "Fit", "LookData"]

@@ -1,0 +1,109 @@
+"""What every analysis takes and gives, over a batch of replicates."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol, final
+
+import numpy as np
+
+from simulation.trial.design.plan import Plan
+from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed
+
+
+@final
+@dataclass(frozen=True)
+class Fit:
+    """Estimates of one comparison, each (R,).
+
+    Attributes
+    ----------
+    estimate
+        Treated against control: a difference, or the log of a ratio; NaN where there is none.
+    se
+        Its standard error; infinite where there is no estimate.
+    z
+        Statistic whose sign is the estimate's, on the normal scale (a t statistic is taken to the
+        normal quantile of the same level).
+    information
+        Information that the look has: patients, events or 1 / variance, by the analysis.
+    n
+        Patients in the analysis.
+    """
+
+    estimate: Floats
+    se: Floats
+    z: Floats
+    information: Floats
+    n: Floats
+
+
+@final
+@dataclass(frozen=True)
+class LookData:
+    """What an analysis may use at a look, over (R, N).
+
+    Attributes
+    ----------
+    observed
+        The endpoint.
+    arm
+        Number of each patient's arm; -1 where nobody is randomised.
+    covariates
+        Columns (P, R, N) of the model.
+    strata
+        Numbers of strata (R, N), or None.
+    """
+
+    observed: Observed
+    arm: Indices
+    covariates: Floats
+    strata: Indices | None = None
+
+    def pair(self, treated: int, control: int, among: Booleans | None = None
+             ) -> tuple[Booleans, Floats]:
+        """Patients (R, N) of two arms whose data count, and 1.0 for the treated."""
+        there = self.observed.included & ((self.arm == treated) | (self.arm == control))
+        if among is not None:
+            there = there & among
+        return there, (self.arm == treated).astype(np.float64)
+
+
+class Analysis(Plan, ABC):
+    """A pre-specified analysis of one endpoint."""
+
+    kind: str
+    covariates: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def takes(self) -> tuple[str, ...]:
+        """Kinds of endpoint that it can analyse."""
+
+    @property
+    @abstractmethod
+    def ratio(self) -> bool:
+        """Whether estimates are logs of ratios."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """The population-level summary, for the estimand."""
+
+    @abstractmethod
+    def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None,
+            ) -> Fit:
+        """Compare two arms in every replicate, among some of the patients."""
+
+
+class Fitter(Protocol):
+    """Something that fits, for rules that ask for stages and subgroups."""
+
+    def __call__(self, treated: int, among: Booleans | None = None) -> Fit:
+        """Compare an arm with the control arm."""
+
+
+def no_fit(replicates: int) -> Any:
+    """Arrays of a comparison that gave nothing, by field."""
+    nothing = np.full(replicates, np.nan)
+    return {"estimate": nothing, "se": np.full(replicates, np.inf), "z": np.zeros(replicates)}

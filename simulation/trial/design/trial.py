@@ -1,0 +1,271 @@
+"""A trial as its protocol would state it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from extraction.records.errors import InputError, nearest
+from simulation.analysis.estimate import STRATEGIES, Estimand
+from simulation.trial.analyses import DEFAULTS, Analysis
+from simulation.trial.analyses import Choice as AnalysisChoice
+from simulation.trial.design.arms import Arm, arm_faults
+from simulation.trial.design.dropout import AsLearnt, Dropout
+from simulation.trial.design.enrolment import Enrolment
+from simulation.trial.design.plan import Name, Plan, Stated
+from simulation.trial.design.scenarios import NO_EFFECT, Scenario
+from simulation.trial.outcomes import Endpoint
+from simulation.trial.outcomes.effects import FIELDS
+from simulation.trial.rules import Choice as RuleChoice
+from simulation.trial.rules.group_sequential import Fixed
+
+
+@final
+class Hypothesis(Plan):
+    """A null hypothesis: an arm is no better than control on an endpoint."""
+
+    endpoint: Name
+    arm: Name | None = Field(default=None, description="none: each treated arm")
+    analysis: AnalysisChoice | None = Field(default=None, description="none: the endpoint's usual")
+    share: float = Field(default=1.0, gt=0, le=1, description="share of alpha")
+
+
+@final
+class Tested(Plan):
+    """A hypothesis with everything filled in."""
+
+    name: str
+    endpoint: Any
+    arm: int
+    analysis: Any
+    share: float
+
+
+@final
+class TrialDesign(Stated):
+    """A trial: arms, patients, endpoints, looks, decisions, and what may be true.
+
+    The null (no effect) is always simulated beside the scenarios, on the same patients.
+
+    Raises
+    ------
+    InputError
+        With every fault of the design.
+
+    Examples
+    --------
+    >>> design = TrialDesign(
+    ...     arms=({"name": "Placebo", "control": True}, {"name": "Active"}),
+    ...     endpoints=({"kind": "continuous", "name": "ADAS", "higher_is_better": False},),
+    ...     n=200, rule={"kind": "group_sequential", "looks": {"number": 2}},
+    ...     scenarios=({"name": "planned", "effects": (
+    ...         {"arm": "Active", "endpoint": "ADAS", "shift": -2.0},)},))
+    >>> [round(z, 3) for z in design.rule.critical(design.rule.alpha)]
+    [2.797, 1.977]
+    """
+
+    name: Name = "trial"
+    time_unit: Literal["day", "week", "month", "year"] = "day"
+    arms: tuple[Arm, ...]
+    n: int = Field(ge=4, le=1_000_000, description="patients randomised, all arms together")
+    eligibility: dict[str, Any] | None = Field(
+        default=None, description="condition on the baseline; none: everybody"
+    )
+    enrolment: Enrolment = Enrolment()
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=20)
+    dropout: Dropout = AsLearnt()
+    intercurrent_events: dict[str, str] = Field(
+        default={"discontinuation": "hypothetical"}, description="strategy of each, ICH E9(R1)"
+    )
+    strata: tuple[Name, ...] = Field(default=(), description="categories that randomisation holds")
+    block: int = Field(default=2, ge=1, le=50, description="length of a block over the ratio's sum")
+    hypotheses: tuple[Hypothesis, ...] = Field(
+        default=(), description="what is tested; none: the first endpoint, all treated arms"
+    )
+    rule: RuleChoice = Fixed()
+    scenarios: tuple[Scenario, ...] = ()
+
+    @classmethod
+    def _where(cls) -> str:
+        return "design"
+
+    @field_validator("intercurrent_events")
+    @classmethod
+    def _strategies(cls, events: dict[str, str]) -> dict[str, str]:
+        wrong = [s for s in events.values() if s not in STRATEGIES]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no strategy; allowed are {', '.join(STRATEGIES)}")
+        return events
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        faults = arm_faults(self.arms)
+        faults += self._endpoint_faults()
+        faults += self._hypothesis_faults()
+        faults += self._scenario_faults()
+        if not faults:
+            faults += self.rule.faults(self.n, len(self.arms), len(self.tested))
+            faults += self._look_faults()
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _endpoint_faults(self) -> list[str]:
+        names = [endpoint.name for endpoint in self.endpoints]
+        return [
+            f"endpoints: the name {name!r} stands twice; names must differ"
+            for name in sorted({n for n in names if names.count(n) > 1})
+        ]
+
+    def _hypothesis_faults(self) -> list[str]:
+        faults = []
+        known = {endpoint.name: endpoint for endpoint in self.endpoints}
+        treated = [arm.name for arm in self.arms if not arm.control]
+        for k, held in enumerate(self.hypotheses):
+            where = f"hypotheses[{k}]"
+            if held.endpoint not in known:
+                faults.append(
+                    f"{where}.endpoint: {held.endpoint!r} is none; there are {', '.join(known)}"
+                    f"{nearest(held.endpoint, known)}"
+                )
+            elif held.analysis and known[held.endpoint].kind not in held.analysis.takes:
+                faults.append(
+                    f"{where}.analysis: {held.analysis.kind} takes "
+                    f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is "
+                    f"{known[held.endpoint].kind}"
+                )
+            if held.arm is not None and held.arm not in treated:
+                faults.append(f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(treated)}")
+        if sum(held.share for held in self.hypotheses if held.share < 1) > 1 + 1e-9:
+            faults.append("hypotheses: shares of alpha sum to more than 1; lower them")
+        return faults
+
+    def _scenario_faults(self) -> list[str]:
+        faults = []
+        kinds = {endpoint.name: endpoint.kind for endpoint in self.endpoints}
+        arms = {arm.name: arm for arm in self.arms}
+        names = [scenario.name for scenario in self.scenarios]
+        faults += [
+            f"scenarios: the name {name!r} stands twice; names must differ"
+            for name in sorted({n for n in names if names.count(n) > 1})
+        ]
+        for scenario in self.scenarios:
+            for k, effect in enumerate(scenario.effects):
+                where = f"scenarios.{scenario.name}.effects[{k}]"
+                if effect.arm not in arms or arms[effect.arm].control:
+                    faults.append(f"{where}.arm: {effect.arm!r} is no treated arm")
+                kind = kinds.get(effect.endpoint)
+                if kind is None:
+                    faults.append(
+                        f"{where}.endpoint: {effect.endpoint!r} is none; there are "
+                        f"{', '.join(kinds)}"
+                    )
+                elif effect.field != FIELDS[kind]:
+                    faults.append(
+                        f"{where}: {effect.endpoint!r} is {kind} and takes {FIELDS[kind]}, "
+                        f"not {effect.field}"
+                    )
+        return faults
+
+    def _look_faults(self) -> list[str]:
+        looks, faults = self.rule.looks, []
+        if looks.by == "events":
+            found = next((e for e in self.endpoints if e.name == looks.endpoint), self.endpoints[0])
+            if found.kind != "time_to_event":
+                faults.append("rule.looks: looks by events need a time-to-event endpoint")
+        if looks.by == "time" and self.enrolment.at_once:
+            faults.append("rule.looks: looks by time need an enrolment")
+        if looks.by == "patients" and (looks.at or (0,))[-1] > self.n:
+            faults.append(f"rule.looks: the last look is beyond the {self.n} patients of the trial")
+        if looks.by == "patients" and self.sizes[0] < 2 * len(self.arms):
+            faults.append(
+                f"rule.looks: the first look has {self.sizes[0]} patients; at least "
+                f"{2 * len(self.arms)} are needed; raise n or look later"
+            )
+        return faults
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build a design from a dictionary (as YAML gives it); InputError lists every fault."""
+        return cls(**{str(key): value for key, value in values.items()})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a design from a YAML file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, is not YAML, or the design has faults.
+        """
+        name = Path(path).name
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{name}: there is no such file; check the path") from None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
+        if not isinstance(values, dict):
+            raise InputError(
+                f"{name}: must be a mapping of names to values; see examples/design.yaml"
+            )
+        try:
+            return cls.parse(values)
+        except InputError as error:
+            raise InputError(f"{name}: {fault}" for fault in error.faults) from None
+
+    @property
+    def control(self) -> Arm:
+        """The control arm."""
+        return next(arm for arm in self.arms if arm.control)
+
+    @cached_property
+    def control_number(self) -> int:
+        """Number of the control arm."""
+        return self.arms.index(self.control)
+
+    @cached_property
+    def tested(self) -> tuple[Tested, ...]:
+        """Hypotheses, each with its endpoint, arm and analysis."""
+        given = self.hypotheses or (Hypothesis(endpoint=self.endpoints[0].name),)
+        out = []
+        for held in given:
+            endpoint = next(e for e in self.endpoints if e.name == held.endpoint)
+            analysis: Analysis = held.analysis or DEFAULTS[endpoint.kind]()
+            arms = [k for k, arm in enumerate(self.arms)
+                    if not arm.control and held.arm in (None, arm.name)]
+            share = held.share
+            out += [
+                Tested(name=f"{self.arms[k].name}: {endpoint.name}", endpoint=endpoint, arm=k,
+                       analysis=analysis, share=share / (len(arms) if held.arm is None else 1))
+                for k in arms
+            ]
+        return tuple(out)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Patients whose outcome is due at each look, for looks by patients."""
+        looks = self.rule.looks
+        if looks.at is not None and looks.by == "patients":
+            return tuple(ceil(at - 1e-9) for at in looks.at)
+        return tuple(ceil(rate * self.n - 1e-9) for rate in looks.rates)
+
+    @cached_property
+    def truths(self) -> tuple[Scenario, ...]:
+        """Scenarios that are simulated: no effect first, then the others."""
+        others = tuple(s for s in self.scenarios if s.name != NO_EFFECT)
+        return (Scenario(name=NO_EFFECT), *others)
+
+    def estimand(self, tested: Tested) -> Estimand:
+        """The question of a hypothesis, by the five attributes of ICH E9(R1)."""
+        return Estimand(
+            population="patients as drawn from the simulated population",
+            treatment=f"{self.arms[tested.arm].name} against {self.control.name}",
+            variable=tested.endpoint.name,
+            intercurrent_events=self.intercurrent_events,
+            summary=tested.analysis.summary,
+        )

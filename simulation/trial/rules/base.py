@@ -1,0 +1,164 @@
+"""Decision rules: what is decided at each look, for a batch of replicates at once."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Literal, Self, final
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from simulation.trial.analyses.base import Fit
+from simulation.trial.design.plan import Name, Plan, Positive
+from simulation.trial.outcomes.base import Booleans, Floats, Indices
+
+GOES_ON, EFFICACY, FUTILITY, END = 0, 1, 2, 3
+"""Why a replicate stopped; `END` is the last look without a rejection."""
+
+
+@final
+class Looks(Plan):
+    """When the data are looked at.
+
+    By `patients`: when the outcome of that many randomised patients is due; by `events`: when
+    that many events of an endpoint have come; by `time`: that long after the first site opened.
+    """
+
+    by: Literal["patients", "events", "time"] = "patients"
+    at: tuple[Positive, ...] | None = Field(
+        default=None, description="patients, events or times, rising; the last is the final look"
+    )
+    number: int = Field(default=1, ge=1, le=20, description="equally spaced, where `at` is absent")
+    information: tuple[float, ...] | None = Field(
+        default=None, description="planned information rates; none: in proportion to `at`"
+    )
+    endpoint: Name | None = Field(default=None, description="of the events; none: the first")
+    latest: Positive | None = Field(
+        default=None, description="no look is later than this time, events or not"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.at is not None and list(self.at) != sorted(set(self.at)):
+            raise ValueError("at: looks must come in rising order, each once")
+        if self.at is None and self.by != "patients":
+            raise ValueError(f"at: looks by {self.by} need their figures")
+        if self.information is not None and len(self.information) != self.count:
+            raise ValueError("information: one rate for each look")
+        return self
+
+    @property
+    def count(self) -> int:
+        """Number of looks."""
+        return len(self.at) if self.at is not None else self.number
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Planned information rates, rising to 1."""
+        if self.information is not None:
+            return self.information
+        at = self.at or tuple(float(k) for k in range(1, self.number + 1))
+        return tuple(value / at[-1] for value in at)
+
+
+@dataclass
+class State:
+    """Where each replicate stands; arrays (R,), (R, H) over hypotheses, (R, A) over arms.
+
+    Attributes
+    ----------
+    running
+        Not yet stopped.
+    stage, reason
+        Look (0-based) and reason of the stop.
+    rejected
+        Hypotheses rejected so far.
+    weights
+        Randomisation weights of the arms for patients still to come.
+    size
+        Patients at which each replicate is full.
+    among
+        Patients on whom the decision rests from now on, (R, N), or None for all.
+    kept
+        What a rule carries from look to look, by name.
+    """
+
+    running: Booleans
+    stage: Indices
+    reason: Indices
+    rejected: Booleans
+    weights: Floats
+    size: Indices
+    among: Booleans | None = None
+    kept: dict[str, Floats] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(cls, replicates: int, hypotheses: int, weights: tuple[float, ...], size: int
+              ) -> "State":
+        """All running, nothing rejected."""
+        return cls(
+            running=np.ones(replicates, dtype=bool),
+            stage=np.zeros(replicates, dtype=np.int64),
+            reason=np.zeros(replicates, dtype=np.int64),
+            rejected=np.zeros((replicates, hypotheses), dtype=bool),
+            weights=np.tile(np.asarray(weights, dtype=np.float64), (replicates, 1)),
+            size=np.full(replicates, size, dtype=np.int64),
+        )
+
+    def stop(self, which: Booleans, look: int, reason: int) -> None:
+        """Stop running replicates at a look."""
+        now = which & self.running
+        self.stage[now] = look
+        self.reason[now] = reason
+        self.running &= ~which
+
+
+@final
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule sees at a look.
+
+    Attributes
+    ----------
+    look
+        0-based.
+    fits
+        Cumulative fit of each hypothesis (endpoint and treated arm); z is turned so that
+        positive is a benefit.
+    """
+
+    look: int
+    fits: tuple[Fit, ...]
+
+    @property
+    def z(self) -> Floats:
+        """Statistics (R, H)."""
+        return np.stack([fit.z for fit in self.fits], axis=1)
+
+
+class Rule(Plan, ABC):
+    """A design's decisions. Adding one is a file and a line in `Choice`."""
+
+    kind: str
+    alpha: float = Field(default=0.025, gt=0, lt=0.5, description="one-sided type I error")
+    looks: Looks = Looks()
+
+    def faults(self, n: int, arms: int, hypotheses: int) -> list[str]:
+        """Say what does not fit the rest of the design."""
+        return []
+
+    def largest(self, n: int) -> int:
+        """Most patients that a replicate can need."""
+        return n
+
+    @property
+    def adapts(self) -> bool:
+        """Whether later patients' arms or numbers depend on earlier data."""
+        return False
+
+    @abstractmethod
+    def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:
+        """Change the state after a look; `shares` are the hypotheses' shares of alpha."""
+
+    @abstractmethod
+    def critical(self, alpha: float) -> tuple[float, ...]:
+        """Critical z of each look at a one-sided level, for reports; NaN where there is none."""
