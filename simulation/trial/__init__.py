@@ -24,10 +24,13 @@ __all__ = [
     "simulate",
 ]
 
-__getattr__, __dir__ = lazy(__name__, {
-    "OperatingCharacteristics": "characteristics",
-    "ParametricPopulation": "population",
-    "TrialDesign": "design",
-    "TwinPopulation": "population",
-    "simulate": "conduct",
-})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "OperatingCharacteristics": "characteristics",
+        "ParametricPopulation": "population",
+        "TrialDesign": "design",
+        "TwinPopulation": "population",
+        "simulate": "conduct",
+    },
+)

@@ -190,9 +190,7 @@ def summarise(
         _scenario(design, truth, {name: values[:, place] for name, values in table.items()})
         for place, truth in enumerate(design.truths)
     )
-    return OperatingCharacteristics(
-        design, population, len(table["stage"]), seed, scenarios, table
-    )
+    return OperatingCharacteristics(design, population, len(table["stage"]), seed, scenarios, table)
 
 
 def _scenario(design: TrialDesign, truth: Scenario, table: Arrays) -> ScenarioResult:
@@ -204,8 +202,8 @@ def _scenario(design: TrialDesign, truth: Scenario, table: Arrays) -> ScenarioRe
             _tested(design, truth, h, {k: table[k][:, h] for k in ("rejected", "estimate", "se")})
             for h in range(rejected.shape[1])
         ),
-        any_rejection=share(rejected.any(axis=1)),
-        all_rejections=share(rejected.all(axis=1)),
+        any_rejection=share(np.asarray(rejected.any(axis=1))),
+        all_rejections=share(np.asarray(rejected.all(axis=1))),
         efficacy=tuple(share((reason == EFFICACY) & (stage == k)) for k in looks),
         futility=tuple(share((reason == FUTILITY) & (stage == k)) for k in looks),
         **{name: mean(table[name]) for name in ("n", "analysed", "screened", "duration")},

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extraction.records import Cohort, InputError, conditions
 from simulation.execution.mapping import map_chunks
@@ -104,7 +104,7 @@ def population_faults(design: TrialDesign, population: Population) -> list[str]:
         if condition is None:
             continue
         try:
-            conditions.parse(condition, population.schema)
+            conditions.parse(condition, population.baseline_schema)
         except InputError as error:
             faults += [f"{where}: {fault}" for fault in error.faults]
     return faults

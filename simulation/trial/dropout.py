@@ -71,7 +71,7 @@ def _linear(rule: HazardDropout, population: Population, enrolled: Enrolled) -> 
         name, _, level = term.partition("=")
         values = enrolled.baseline.values[name]
         if level:
-            categories = population.schema.variable(name).categories or ()
+            categories = population.baseline_schema.variable(name).categories or ()
             values = (values == categories.index(level)).astype(np.float64)
         total = total + coefficient * values
     return total

@@ -64,7 +64,7 @@ def enrol(
     condition = (
         None
         if design.eligibility is None
-        else conditions.parse(design.eligibility, population.schema)
+        else conditions.parse(design.eligibility, population.baseline_schema)
     )
     count = n if condition is None else 2 * n
     while True:
@@ -160,8 +160,10 @@ def _sites(enrolment: Enrolment, place: Place) -> tuple[Floats, Indices]:
     from simulation.kernels.enrolment import site_arrivals
 
     held = enrolment.sites
-    gaps = -np.log(place.uniform(_GAP)) if enrolment.process == "poisson" else np.ones(
-        place.uniform(_GAP).shape
+    gaps = (
+        -np.log(place.uniform(_GAP))
+        if enrolment.process == "poisson"
+        else np.ones(place.uniform(_GAP).shape)
     )
     found: Any = site_arrivals(
         gaps,

@@ -4,11 +4,12 @@ import numpy as np
 
 from simulation.trial.design import TrialDesign
 from simulation.trial.enrol import Enrolled
-from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Response
+from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Indices, Response
 
 
-def event_times(design: TrialDesign, enrolled: Enrolled, responses: dict[str, Response],
-                leaves: Floats) -> Floats:
+def event_times(
+    design: TrialDesign, enrolled: Enrolled, responses: dict[str, Response], leaves: Floats
+) -> Floats:
     """Calendar times (R, N) of the events that drive the looks, sorted; infinite beyond."""
     name = design.rule.looks.endpoint or design.endpoints[0].name
     endpoint = next(e for e in design.endpoints if e.name == name)
@@ -19,7 +20,7 @@ def event_times(design: TrialDesign, enrolled: Enrolled, responses: dict[str, Re
 
 
 def look_at(
-    design: TrialDesign, look: int, enrolled: Enrolled, events: Floats | None, sizes: Floats | None
+    design: TrialDesign, look: int, enrolled: Enrolled, events: Floats | None, sizes: Indices | None
 ) -> tuple[Floats, Booleans]:
     """Time of a look (R, 1), and the patients (R, N) randomised and counted by then.
 

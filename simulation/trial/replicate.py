@@ -8,7 +8,7 @@ import numpy as np
 from extraction.records import conditions
 from generation.randomness import Stream
 from simulation.trial.analyses.base import Fit, LookData
-from simulation.trial.design import Scenario, Tested, TrialDesign
+from simulation.trial.design import Enrolment, Scenario, Tested, TrialDesign
 from simulation.trial.dropout import leaving
 from simulation.trial.enrol import Enrolled, enrol
 from simulation.trial.looks import event_times, look_at
@@ -40,10 +40,15 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
     design = TrialDesign.parse(payload["design"])
     population = receive(payload["population"], payload.get("paths", {}))
     numbers = np.arange(start, stop)
-    runs = [
-        Chunk(design, population, Stream(payload["seed"], STREAM), numbers, scenario).run()
-        for scenario in design.truths
-    ]
+    stream = Stream(payload["seed"], STREAM)
+    drawn: dict[str, Drawn] = {}
+    runs = []
+    for scenario in design.truths:
+        enrolment = scenario.enrolment or design.enrolment
+        key = enrolment.model_dump_json()
+        if key not in drawn:
+            drawn[key] = Drawn.draw(design, enrolment, population, stream, numbers)
+        runs.append(Chunk(design, population, drawn[key], scenario).run())
     return {name: np.stack([run[name] for run in runs], axis=1) for name in runs[0]}
 
 
@@ -71,40 +76,59 @@ class Taken:
 
 
 @final
+@dataclass(frozen=True)
+class Drawn:
+    """Patients of some replicates before anything is done to them; scenarios share them."""
+
+    stream: Stream
+    replicates: Indices
+    n: int
+    enrolled: Enrolled
+    latents: dict[str, Latent]
+    at_once: bool
+
+    @classmethod
+    def draw(
+        cls,
+        design: TrialDesign,
+        enrolment: Enrolment,
+        population: Population,
+        stream: Stream,
+        replicates: Indices,
+    ) -> "Drawn":
+        """Enrol, and draw the outcomes under control."""
+        n = design.rule.largest(design.n)
+        enrolled = enrol(design, enrolment, population, stream, replicates, n)
+        latents = {
+            e.name: population.latent(e, enrolled.place, enrolled.baseline)
+            for e in design.endpoints
+        }
+        return cls(stream, replicates, n, enrolled, latents, enrolment.at_once)
+
+
+@final
 class Chunk:
     """Some replicates of a design under one scenario."""
 
     def __init__(
-        self,
-        design: TrialDesign,
-        population: Population,
-        stream: Stream,
-        replicates: Indices,
-        scenario: Scenario,
+        self, design: TrialDesign, population: Population, drawn: Drawn, scenario: Scenario
     ) -> None:
         self.design = design
         self.population = population
-        self.stream = stream
-        self.replicates = replicates
+        self.drawn = drawn
         self.scenario = scenario
-        self.n = design.rule.largest(design.n)
-        self.enrolled: Enrolled = enrol(
-            design, scenario.enrolment or design.enrolment, population, stream, replicates, self.n
-        )
-        self.latents: dict[str, Latent] = {
-            e.name: population.latent(e, self.enrolled.place, self.enrolled.baseline)
-            for e in design.endpoints
-        }
 
     def run(self) -> Arrays:
         """Go through the looks until every replicate has stopped."""
         design, rule = self.design, self.design.rule
         ratio = tuple(arm.allocation for arm in design.arms)
-        state = State.fresh(len(self.replicates), len(design.tested), ratio, design.n)
-        taken = Taken.nothing(len(self.replicates), len(design.tested))
+        state = State.fresh(len(self.drawn.replicates), len(design.tested), ratio, design.n)
+        taken = Taken.nothing(len(self.drawn.replicates), len(design.tested))
         shares = tuple(tested.share for tested in design.tested)
-        ends: Arrays = {name: np.zeros(len(self.replicates)) for name in ("n", "duration",
-                                                                         "analysed", "screened")}
+        ends: Arrays = {
+            name: np.zeros(len(self.drawn.replicates))
+            for name in ("n", "duration", "analysed", "screened")
+        }
         arm = self._first_arms(ratio)
         responses, leaves = self._follow(arm)
         events = self._events(responses, leaves)
@@ -114,7 +138,7 @@ class Chunk:
                 responses, leaves = self._follow(arm)
                 events = self._events(responses, leaves)
             sizes = state.size if rule.adapts and look == rule.looks.count - 1 else None
-            cut, counted = look_at(design, look, self.enrolled, events, sizes)
+            cut, counted = look_at(design, look, self.drawn.enrolled, events, sizes)
             fits = self._fits(arm, responses, leaves, cut, counted, state.among)
             taken.update(fits, state.running)
             self._note(ends, cut, counted, fits, state.running)
@@ -134,25 +158,32 @@ class Chunk:
     def _first_arms(self, ratio: tuple[int, ...]) -> Indices:
         strata = self._strata(self.design.strata)
         return randomise(
-            self.stream, self.replicates, self.n, ratio, self.design.block, strata
+            self.drawn.stream,
+            self.drawn.replicates,
+            self.drawn.n,
+            ratio,
+            self.design.block,
+            strata,
         )
 
     def _next_arms(self, arm: Indices, state: State, look: int) -> Indices:
         """Draw anew the arms of patients who come after the previous look."""
         start = self.design.sizes[look - 1]
-        later = randomise_by_weight(self.stream, self.replicates, start, self.n, state.weights)
+        later = randomise_by_weight(
+            self.drawn.stream, self.drawn.replicates, start, self.drawn.n, state.weights
+        )
         return np.concatenate([arm[:, :start], later], axis=1)
 
     def _follow(self, arm: Indices) -> tuple[dict[str, Response], Floats]:
         """Outcomes under the arms, and when patients leave."""
         responses = {
-            e.name: respond(e.kind, self.latents[e.name], arm, self._applied(e.name))
+            e.name: respond(e.kind, self.drawn.latents[e.name], arm, self._applied(e.name))
             for e in self.design.endpoints
         }
         rule = self.scenario.dropout or self.design.dropout
         first = responses[self.design.endpoints[0].name]
         return responses, leaving(
-            self.design, rule, self.population, self.enrolled, arm, first
+            self.design, rule, self.population, self.drawn.enrolled, arm, first
         )
 
     def _applied(self, endpoint: str) -> Applied:
@@ -165,13 +196,13 @@ class Chunk:
         return Applied(held)
 
     def _meets(self, where: dict[str, Any]) -> Booleans:
-        condition = conditions.parse(where, self.population.schema)
-        return self.population.meets(condition, self.enrolled.baseline)
+        condition = conditions.parse(where, self.population.baseline_schema)
+        return self.population.meets(condition, self.drawn.enrolled.baseline)
 
     def _events(self, responses: dict[str, Response], leaves: Floats) -> Floats | None:
         if self.design.rule.looks.by != "events":
             return None
-        return event_times(self.design, self.enrolled, responses, leaves)
+        return event_times(self.design, self.drawn.enrolled, responses, leaves)
 
     def _fits(
         self,
@@ -183,7 +214,7 @@ class Chunk:
         among: Booleans | None,
     ) -> tuple[Fit, ...]:
         seen: dict[str, Observed] = {
-            e.name: observe(e, responses[e.name], self.enrolled.entry, leaves, cut, counted)
+            e.name: observe(e, responses[e.name], self.drawn.enrolled.entry, leaves, cut, counted)
             for e in self.design.endpoints
         }
         return tuple(
@@ -191,13 +222,11 @@ class Chunk:
             for tested in self.design.tested
         )
 
-    def _fit(
-        self, tested: Tested, observed: Observed, arm: Indices, among: Booleans | None
-    ) -> Fit:
+    def _fit(self, tested: Tested, observed: Observed, arm: Indices, among: Booleans | None) -> Fit:
         columns = [
             column
             for name in tested.analysis.covariates
-            for column in self.population.columns(name, self.enrolled.baseline)
+            for column in self.population.columns(name, self.drawn.enrolled.baseline)
         ]
         covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
         data = LookData(observed, arm, covariates, self._strata(tested.analysis.strata))
@@ -209,13 +238,18 @@ class Chunk:
         """Number of each patient's stratum (R, N), the product of categories; unknown is one."""
         if not names:
             return None
-        total = np.zeros(self.enrolled.entry.shape, dtype=np.int64)
+        total = np.zeros(self.drawn.enrolled.entry.shape, dtype=np.int64)
         for name in names:
-            if name == "site" and self.enrolled.site is not None:
-                levels, values = int(self.enrolled.site.max()) + 2, self.enrolled.site + 1
+            if name == "site" and self.drawn.enrolled.site is not None:
+                levels, values = (
+                    int(self.drawn.enrolled.site.max()) + 2,
+                    self.drawn.enrolled.site + 1,
+                )
             else:
-                levels = len(self.population.schema.variable(name).categories or ()) + 1
-                values = np.nan_to_num(self.enrolled.baseline.values[name] + 1).astype(np.int64)
+                levels = len(self.population.baseline_schema.variable(name).categories or ()) + 1
+                values = np.nan_to_num(self.drawn.enrolled.baseline.values[name] + 1).astype(
+                    np.int64
+                )
             total = total * levels + values
         return total
 
@@ -228,12 +262,9 @@ class Chunk:
         running: Booleans,
     ) -> None:
         """Keep what the trial has used by this look, for the replicates still running."""
-        there = counted if self._at_once() else self.enrolled.entry < cut
+        there = counted if self.drawn.at_once else self.drawn.enrolled.entry < cut
         randomised = there.sum(axis=1).astype(np.float64)
         ends["n"][running] = randomised[running]
         ends["duration"][running] = cut[running, 0]
         ends["analysed"][running] = np.max([fit.n for fit in fits], axis=0)[running]
-        ends["screened"][running] = self.enrolled.screened[running]
-
-    def _at_once(self) -> bool:
-        return (self.scenario.enrolment or self.design.enrolment).at_once
+        ends["screened"][running] = self.drawn.enrolled.screened[running]

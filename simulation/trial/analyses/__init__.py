@@ -13,7 +13,7 @@ from simulation.trial.analyses.log_rank import LogRank
 
 Choice = Annotated[Ancova | LogRank, Field(discriminator="kind")]
 
-DEFAULTS: dict[str, type[Analysis]] = {"continuous": Ancova, "time_to_event": LogRank}
+DEFAULTS: dict[str, Analysis] = {"continuous": Ancova(), "time_to_event": LogRank()}
 """Analysis of each kind of endpoint where a design names none."""
 
 __all__ = ["DEFAULTS", "Analysis", "Choice", "Fit", "LookData"]

@@ -1,4 +1,4 @@
-"""Analysis of covariance of the deciding visit, by normal equations; without covariates the t test."""
+"""Analysis of covariance of the deciding visit; without covariates the two-sample t test."""
 
 from typing import Literal, final
 
@@ -38,8 +38,7 @@ class Ancova(Analysis):
         """For the estimand."""
         return "difference in means"
 
-    def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None
-            ) -> Fit:
+    def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None) -> Fit:
         """Compare two arms in every replicate."""
         there, arm = data.pair(treated, control, among)
         assert data.observed.values is not None

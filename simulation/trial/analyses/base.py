@@ -59,8 +59,9 @@ class LookData:
     covariates: Floats
     strata: Indices | None = None
 
-    def pair(self, treated: int, control: int, among: Booleans | None = None
-             ) -> tuple[Booleans, Floats]:
+    def pair(
+        self, treated: int, control: int, among: Booleans | None = None
+    ) -> tuple[Booleans, Floats]:
         """Patients (R, N) of two arms whose data count, and 1.0 for the treated."""
         there = self.observed.included & ((self.arm == treated) | (self.arm == control))
         if among is not None:
@@ -91,8 +92,13 @@ class Analysis(Plan, ABC):
         """The population-level summary, for the estimand."""
 
     @abstractmethod
-    def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None,
-            ) -> Fit:
+    def fit(
+        self,
+        data: LookData,
+        treated: int,
+        control: int,
+        among: Booleans | None = None,
+    ) -> Fit:
         """Compare two arms in every replicate, among some of the patients."""
 
 

@@ -33,8 +33,7 @@ class LogRank(Analysis):
         """For the estimand."""
         return "marginal hazard ratio"
 
-    def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None
-            ) -> Fit:
+    def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None) -> Fit:
         """Compare two arms in every replicate."""
         from simulation.kernels.survival import logrank_rows
 

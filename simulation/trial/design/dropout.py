@@ -42,9 +42,7 @@ class HazardDropout(Plan):
 
     kind: Literal["hazard"] = "hazard"
     rate: NotNegative = Field(description="for each unit of time")
-    arms: dict[Name, NotNegative] = Field(
-        default_factory=dict, description="rates of single arms"
-    )
+    arms: dict[Name, NotNegative] = Field(default_factory=dict, description="rates of single arms")
     log_hazard_ratios: dict[str, Finite] = Field(default_factory=dict)
     log_hazard_ratio_of_outcome: Finite = 0.0
 

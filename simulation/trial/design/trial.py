@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from extraction.records.errors import InputError, nearest
 from simulation.analysis.estimate import STRATEGIES, Estimand
-from simulation.trial.analyses import DEFAULTS, Analysis
+from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm, arm_faults
 from simulation.trial.design.dropout import AsLearnt, Dropout
@@ -235,13 +235,21 @@ class TrialDesign(Stated):
         out = []
         for held in given:
             endpoint = next(e for e in self.endpoints if e.name == held.endpoint)
-            analysis: Analysis = held.analysis or DEFAULTS[endpoint.kind]()
-            arms = [k for k, arm in enumerate(self.arms)
-                    if not arm.control and held.arm in (None, arm.name)]
+            analysis = held.analysis or DEFAULTS[endpoint.kind]
+            arms = [
+                k
+                for k, arm in enumerate(self.arms)
+                if not arm.control and held.arm in (None, arm.name)
+            ]
             share = held.share
             out += [
-                Tested(name=f"{self.arms[k].name}: {endpoint.name}", endpoint=endpoint, arm=k,
-                       analysis=analysis, share=share / (len(arms) if held.arm is None else 1))
+                Tested(
+                    name=f"{self.arms[k].name}: {endpoint.name}",
+                    endpoint=endpoint,
+                    arm=k,
+                    analysis=analysis,
+                    share=share / (len(arms) if held.arm is None else 1),
+                )
                 for k in arms
             ]
         return tuple(out)

@@ -27,12 +27,20 @@ Endpoint = Annotated[
     ContinuousEndpoint | BinaryEndpoint | CountEndpoint | TimeToEventEndpoint,
     Field(discriminator="kind"),
 ]
-Law = Annotated[
-    ContinuousLaw | BinaryLaw | CountLaw | TimeToEventLaw, Field(discriminator="kind")
-]
+Law = Annotated[ContinuousLaw | BinaryLaw | CountLaw | TimeToEventLaw, Field(discriminator="kind")]
 
-__all__ = ["KINDS", "Applied", "Effect", "Endpoint", "Latent", "Law", "Observed", "Response",
-           "observe", "respond"]
+__all__ = [
+    "KINDS",
+    "Applied",
+    "Effect",
+    "Endpoint",
+    "Latent",
+    "Law",
+    "Observed",
+    "Response",
+    "observe",
+    "respond",
+]
 
 
 def respond(kind: str, latent: Latent, arm: Any, applied: Applied) -> Response:

@@ -112,16 +112,19 @@ class Hazard:
     def inverse(self, hazard: Floats) -> Floats:
         """Time at which a cumulative hazard is reached; infinite where it never is."""
         if len(self.starts) == 1:
-            time = hazard / self.rates[0] if self.shape == 1 else (
-                hazard ** (1 / self.shape) / self.rates[0]
+            time = (
+                hazard / self.rates[0]
+                if self.shape == 1
+                else (hazard ** (1 / self.shape) / self.rates[0])
             )
             return np.asarray(time)
         knots = np.array([self.cumulative(start) for start in self.starts])
         piece = np.searchsorted(knots, hazard, side="right") - 1
         with np.errstate(divide="ignore", invalid="ignore"):
-            time = np.asarray(self.starts)[piece] + (hazard - knots[piece]) / np.asarray(
-                self.rates
-            )[piece]
+            time = (
+                np.asarray(self.starts)[piece]
+                + (hazard - knots[piece]) / np.asarray(self.rates)[piece]
+            )
         return np.where(np.isfinite(hazard), time, NEVER)
 
 
@@ -131,7 +134,7 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
     With ratio r(t) on the control hazard, the event comes when the integral of r dH reaches the
     patient's unit exponential (proportional hazards within each step).
     """
-    assert latent.hazard is not None
+    assert latent.hazard is not None and latent.scale is not None
     left = latent.hazard / latent.scale
     starts = applied.starts
     reached = np.zeros(1)
@@ -139,8 +142,10 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
     for start, following in zip(starts, (*starts[1:], NEVER), strict=True):
         ratio = np.exp(applied.log_ratio(arm, "hazard_ratio", start))
         if following == NEVER:
-            reached = knot + left / ratio if start == 0 else np.where(
-                left > 0, knot + left / ratio, reached
+            reached = (
+                knot + left / ratio
+                if start == 0
+                else np.where(left > 0, knot + left / ratio, reached)
             )
             break
         width = latent.law.cumulative(following) - knot
@@ -167,6 +172,4 @@ def observe(
     end = np.minimum(follow, leaves)
     event = response.time <= end
     included = randomised & (follow > 0)
-    return Observed(
-        included, time=np.minimum(response.time, end), event=event.astype(np.float64)
-    )
+    return Observed(included, time=np.minimum(response.time, end), event=event.astype(np.float64))

@@ -68,7 +68,7 @@ class Population(ABC):
 
     @property
     @abstractmethod
-    def schema(self) -> CohortSchema:
+    def baseline_schema(self) -> CohortSchema:
         """Baseline variables, for eligibility, subgroups and covariates."""
 
     @abstractmethod
@@ -97,7 +97,7 @@ class Population(ABC):
 
     def covariate_faults(self, names: tuple[str, ...]) -> list[str]:
         """Say which baseline variables the population lacks."""
-        known = [variable.name for variable in self.schema.baseline]
+        known = [variable.name for variable in self.baseline_schema.baseline]
         return [
             f"covariates: {name!r} is not in the population; it has {', '.join(known) or 'none'}"
             f"{nearest(name, known)}"
@@ -107,7 +107,7 @@ class Population(ABC):
 
     def columns(self, name: str, baseline: Baseline) -> list[Floats]:
         """Columns (R, N) of a covariate in a model: a number, or indicators of later categories."""
-        variable = self.schema.variable(name)
+        variable = self.baseline_schema.variable(name)
         values = baseline.values[name]
         if variable.numeric:
             return [np.where(np.isfinite(values), values, 0.0)]
@@ -116,7 +116,7 @@ class Population(ABC):
 
     def meets(self, condition: Condition, baseline: Baseline) -> Booleans:
         """Whether candidates meet a condition; unknown counts as not met."""
-        return met(condition, baseline, self.schema) == 1
+        return np.asarray(met(condition, baseline, self.baseline_schema) == 1)
 
 
 def met(condition: Condition, baseline: Baseline, schema: CohortSchema) -> Floats:

@@ -13,7 +13,8 @@ from generation.randomness import decision_id
 from simulation.trial.design.plan import Finite, Name, Plan, Positive, Stated
 from simulation.trial.outcomes import Endpoint, Latent, Law
 from simulation.trial.outcomes.base import Floats
-from simulation.trial.outcomes.count import MOST_EVENTS
+from simulation.trial.outcomes.continuous import ContinuousEndpoint, ContinuousLaw
+from simulation.trial.outcomes.count import MOST_EVENTS, CountLaw
 from simulation.trial.population.base import Baseline, Place, Population
 
 _LEAVES = decision_id("trial.leaves")
@@ -56,9 +57,7 @@ class CategoryCovariate(Plan):
     def variable(self) -> Variable:
         """Its place in the schema."""
         kind: Any = "binary" if len(self.shares) == 2 else "categorical"
-        return Variable(
-            name=self.name, kind=kind, role="baseline", categories=tuple(self.shares)
-        )
+        return Variable(name=self.name, kind=kind, role="baseline", categories=tuple(self.shares))
 
     def value(self, z: Floats) -> Floats:
         """Category numbers from standard normals, cut at the shares' quantiles."""
@@ -150,7 +149,7 @@ class ParametricPopulation(Stated, Population):
         return matrix
 
     @property
-    def schema(self) -> CohortSchema:
+    def baseline_schema(self) -> CohortSchema:
         """Baseline variables."""
         return CohortSchema(
             study_id="parametric", variables=tuple(c.variable for c in self.covariates)
@@ -161,25 +160,25 @@ class ParametricPopulation(Stated, Population):
         names = [c.name for c in self.covariates]
         drawn = [place.normal(decision_id(f"covariate.{name}")) for name in names]
         mixed = _mixed(drawn, self._matrix(names))
-        return Baseline(
-            {c.name: c.value(z) for c, z in zip(self.covariates, mixed, strict=True)}
-        )
+        return Baseline({c.name: c.value(z) for c, z in zip(self.covariates, mixed, strict=True)})
 
     def latent(self, endpoint: Endpoint, place: Place, baseline: Baseline) -> Latent:
         """Draw an endpoint under control by its law."""
         law: Any = self.outcomes[endpoint.name]
         linear = self._linear(law.coefficients, baseline)
         key = decision_id(f"outcome.{endpoint.name}")
-        if law.kind == "continuous":
+        if isinstance(endpoint, ContinuousEndpoint):
             visits = [place.normal(key, visit) for visit in range(len(endpoint.visits))]
             explained = sum(
                 (r * self._standard(name, baseline) for name, r in law.correlations.items()), 0.0
             )
-            return law.draw(np.stack(visits), linear, explained)
+            return ContinuousLaw.draw(law, np.stack(visits), linear, explained)
         if law.kind == "count":
             gaps = [-np.log(place.uniform(key, 1 + j)) for j in range(_events(law, endpoint))]
-            return law.draw(np.stack(gaps), _frailty(place.uniform(key), law.dispersion), linear)
-        return law.draw(self._joint_uniform(endpoint.name, place), linear)
+            frailty = _frailty(place.uniform(key), law.dispersion)
+            return CountLaw.draw(law, np.stack(gaps), frailty, linear)
+        drawn: Latent = law.draw(self._joint_uniform(endpoint.name, place), linear)
+        return drawn
 
     def _joint_uniform(self, name: str, place: Place) -> Floats:
         """Uniforms of an outcome; correlated with those of others where it is asked for."""
@@ -246,9 +245,9 @@ def _mixed(drawn: list[Floats], correlation: Floats) -> list[Floats]:
     """Correlated normals from independent ones, by the Cholesky factor, term by term."""
     factor = np.linalg.cholesky(correlation)
     return [
-        z if factor[i, i] == 1 else sum(
-            (factor[i, j] * drawn[j] for j in range(i + 1) if factor[i, j] != 0), np.zeros(1)
-        )
+        z
+        if factor[i, i] == 1
+        else sum((factor[i, j] * drawn[j] for j in range(i + 1) if factor[i, j] != 0), np.zeros(1))
         for i, z in enumerate(drawn)
     ]
 

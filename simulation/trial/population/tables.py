@@ -113,7 +113,7 @@ def _outcome(cohort: Cohort, endpoint: Any, unit: float) -> list[Floats]:
 
 def _visits(cohort: Cohort, endpoint: Any) -> list[Floats]:
     name = endpoint.variable or endpoint.name
-    visits = endpoint.at or tuple(v.name for v in cohort.schema.visits)[-len(endpoint.visits):]
+    visits = endpoint.at or tuple(v.name for v in cohort.schema.visits)[-len(endpoint.visits) :]
     values = [cohort.at_visit(name, visit).to_numpy(dtype=np.float64) for visit in visits]
     if endpoint.change_from:
         first = cohort.at_visit(name, endpoint.change_from).to_numpy(dtype=np.float64)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 import pandas as pd
 
-from extraction.records.errors import Faults, InputError
+from extraction.records.errors import InputError
 from extraction.records.schema import CohortSchema
 from generation.randomness import decision_id
 from simulation.execution.manifest import write_atomically
@@ -44,8 +44,13 @@ class TwinPopulation(Population):
         who leaves. Replacing these alone keeps all other patients shared between dropout rules.
     """
 
-    def __init__(self, table: pd.DataFrame, schema: CohortSchema, origin: dict[str, Any],
-                 complete: bool = False) -> None:
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        schema: CohortSchema,
+        origin: dict[str, Any],
+        complete: bool = False,
+    ) -> None:
         self._table = table
         self._schema = schema
         self._origin = origin
@@ -53,12 +58,15 @@ class TwinPopulation(Population):
         outcomes = [c for c in table.columns if c.startswith("outcome.")]
         self._known = np.flatnonzero(table[outcomes].notna().all(axis=1).to_numpy())
         if self._known.size < SMALLEST:
-            raise InputError(f"population: {self._known.size} patients with all outcomes known; "
-                             f"{SMALLEST} are needed")
+            raise InputError(
+                f"population: {self._known.size} patients with all outcomes known; "
+                f"{SMALLEST} are needed"
+            )
 
     @classmethod
-    def from_cohort(cls, cohort: Cohort, design: TrialDesign,
-                    origin: dict[str, Any] | None = None) -> Self:
+    def from_cohort(
+        cls, cohort: Cohort, design: TrialDesign, origin: dict[str, Any] | None = None
+    ) -> Self:
         """Build from a cohort: the design's endpoints and the baseline of its control patients.
 
         Patients of another arm are left out, since their outcomes are not those under control.
@@ -75,12 +83,17 @@ class TwinPopulation(Population):
         table = table_of(cohort, design.endpoints, design.time_unit)
         baseline = tuple(v for v in cohort.schema.baseline if v.name in table)
         schema = CohortSchema(study_id=cohort.schema.study_id, variables=baseline)
-        return cls(table, schema, {"cohort_digest": cohort.digest(), **(origin or {})},
-                   complete=design.dropout.kind != "as_learnt")
+        return cls(
+            table,
+            schema,
+            {"cohort_digest": cohort.digest(), **(origin or {})},
+            complete=design.dropout.kind != "as_learnt",
+        )
 
     @classmethod
-    def from_model(cls, model: Model, design: TrialDesign, n: int = 2000, given: Any = None,
-                   seed: int = 0) -> Self:
+    def from_model(
+        cls, model: Model, design: TrialDesign, n: int = 2000, given: Any = None, seed: int = 0
+    ) -> Self:
         """Build from a generative model: n twins under the control arm.
 
         The `n_train` of its origin are the training patients of the control arm.
@@ -97,14 +110,15 @@ class TwinPopulation(Population):
         return cls.from_cohort(cohort, design, {"engine": model.card.engine, "seed": seed, **told})
 
     @property
-    def schema(self) -> CohortSchema:
+    def baseline_schema(self) -> CohortSchema:
         """Baseline variables."""
         return self._schema
 
     def known(self, column: str) -> Floats:
         """Finite values of a column of the table, for planning."""
         values = self._table[column].to_numpy(dtype=np.float64)
-        return values[np.isfinite(values)]
+        known: Floats = values[np.isfinite(values)]
+        return known
 
     def baseline(self, place: Place) -> Baseline:
         """Draw rows."""
@@ -153,8 +167,10 @@ class TwinPopulation(Population):
         """Say whether the table lacks an endpoint."""
         if all(c in self._table for c in outcome_columns(endpoint)):
             return []
-        return [f"endpoint {endpoint.name!r}: the population was built without it; build it with "
-                "this design"]
+        return [
+            f"endpoint {endpoint.name!r}: the population was built without it; build it with "
+            "this design"
+        ]
 
     def describe(self) -> dict[str, Any]:
         """Return sizes and origin."""
@@ -196,8 +212,10 @@ class TwinPopulation(Population):
         try:
             data = Path(path).read_bytes()
         except FileNotFoundError:
-            raise InputError("population: its file is missing; workers on other machines need a "
-                             "folder that all of them can read") from None
+            raise InputError(
+                "population: its file is missing; workers on other machines need a "
+                "folder that all of them can read"
+            ) from None
         if hashlib.sha256(data).hexdigest() != facts["sha256"]:
             raise InputError("population: its file has changed; run again from the start")
         schema = CohortSchema.model_validate(facts["schema"])

@@ -92,8 +92,9 @@ class State:
     kept: dict[str, Floats] = field(default_factory=dict)
 
     @classmethod
-    def fresh(cls, replicates: int, hypotheses: int, weights: tuple[float, ...], size: int
-              ) -> "State":
+    def fresh(
+        cls, replicates: int, hypotheses: int, weights: tuple[float, ...], size: int
+    ) -> "State":
         """All running, nothing rejected."""
         return cls(
             running=np.ones(replicates, dtype=bool),

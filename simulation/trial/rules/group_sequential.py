@@ -5,8 +5,8 @@ from typing import Literal, final
 
 import numpy as np
 
-from simulation.trial.boundaries import Family, GroupSequential as Plan_
-from simulation.trial.boundaries import group_sequential, rate_faults
+from simulation.trial.boundaries import Family, group_sequential, rate_faults
+from simulation.trial.boundaries import GroupSequential as Plan_
 from simulation.trial.rules.base import EFFICACY, END, Evidence, Rule, State
 
 
@@ -64,7 +64,7 @@ def _cross(rule: Rule, evidence: Evidence, state: State, shares: tuple[float, ..
     critical = np.array([rule.critical(rule.alpha * share)[evidence.look] for share in shares])
     crossed = evidence.z >= critical
     state.rejected |= crossed & state.running[:, None]
-    state.stop(state.rejected.all(axis=1), evidence.look, EFFICACY)
+    state.stop(np.asarray(state.rejected.all(axis=1)), evidence.look, EFFICACY)
     if evidence.look == rule.looks.count - 1:
-        state.stop(state.rejected.any(axis=1), evidence.look, EFFICACY)
+        state.stop(np.asarray(state.rejected.any(axis=1)), evidence.look, EFFICACY)
         state.stop(state.running.copy(), evidence.look, END)
