@@ -45,23 +45,26 @@ class CategoryCovariate(Plan):
 
     kind: Literal["category"] = "category"
     name: Name
-    shares: dict[str, float] = Field(min_length=2, max_length=50, description="sum to 1")
+    categories: tuple[Name, ...] = Field(min_length=2, max_length=50)
+    shares: tuple[float, ...] = Field(description="of the categories; they sum to 1")
 
     @model_validator(mode="after")
     def _sum(self) -> Self:
-        if abs(sum(self.shares.values()) - 1) > 1e-6 or min(self.shares.values()) < 0:
+        if len(self.shares) != len(self.categories):
+            raise ValueError("shares: one for each category")
+        if abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
             raise ValueError("shares: must be at least 0 and sum to 1")
         return self
 
     @property
     def variable(self) -> Variable:
         """Its place in the schema."""
-        kind: Any = "binary" if len(self.shares) == 2 else "categorical"
-        return Variable(name=self.name, kind=kind, role="baseline", categories=tuple(self.shares))
+        kind: Any = "binary" if len(self.categories) == 2 else "categorical"
+        return Variable(name=self.name, kind=kind, role="baseline", categories=self.categories)
 
     def value(self, z: Floats) -> Floats:
         """Category numbers from standard normals, cut at the shares' quantiles."""
-        edges = ndtri(np.clip(np.cumsum(list(self.shares.values()))[:-1], 0, 1))
+        edges = ndtri(np.clip(np.cumsum(self.shares)[:-1], 0, 1))
         return np.searchsorted(edges, z, side="right").astype(np.float64)
 
 
@@ -136,7 +139,7 @@ class ParametricPopulation(Stated, Population):
             if isinstance(covariate, NormalCovariate):
                 terms.append(covariate.name)
             else:
-                terms += [f"{covariate.name}={level}" for level in list(covariate.shares)[1:]]
+                terms += [f"{covariate.name}={level}" for level in covariate.categories[1:]]
         return terms
 
     def _matrix(self, names: list[str]) -> Floats:
@@ -185,7 +188,7 @@ class ParametricPopulation(Stated, Population):
         tied = [c for c in self.correlations if name in c.between]
         if not tied:
             return place.uniform(decision_id(f"outcome.{name}"))
-        names = list(self.outcomes)
+        names = sorted(self.outcomes)
         drawn = [place.normal(decision_id(f"outcome.{other}")) for other in names]
         return np.asarray(ndtr(_mixed(drawn, self._matrix(names))[names.index(name)]))
 
@@ -198,7 +201,7 @@ class ParametricPopulation(Stated, Population):
             if isinstance(covariate, NormalCovariate):
                 total = total + coefficient * (baseline.values[name] - covariate.mean)
             else:
-                number = list(covariate.shares).index(level)
+                number = covariate.categories.index(level)
                 total = total + coefficient * (baseline.values[name] == number)
         return total
 
