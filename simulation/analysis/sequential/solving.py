@@ -1,0 +1,254 @@
+"""Bounds and drift of a plan, by root finding over the quadrature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtri
+
+from extraction.records.errors import InputError
+from simulation.analysis.sequential.families import (
+    BetaSpending,
+    ConditionalPowerFutility,
+    GivenFutility,
+    HaybittlePeto,
+    Shape,
+    Spending,
+)
+from simulation.analysis.sequential.plan import SequentialPlan
+from simulation.analysis.sequential.quadrature import Floats, Journey, Walk, crossing
+
+_TINY: Final = 1e-12
+_ZERO: Final = np.zeros(1)
+
+
+def solve(plan: SequentialPlan) -> tuple[Floats, Floats, float]:
+    """Critical values (K,), futility bounds (K,) and the drift that has the plan's power.
+
+    The futility bound of the last look is -infinity: what does not reject there is not rejected.
+    """
+    lower = np.full(plan.looks, -np.inf)
+    futility = plan.futility
+    if isinstance(futility, BetaSpending) and plan.looks > 1:
+        return _with_beta_spending(plan, futility)
+    if isinstance(futility, GivenFutility):
+        lower[:-1] = futility.bounds
+        critical = efficacy_bounds(plan, lower if futility.binding else None)
+        return critical, np.minimum(lower, critical), _drift(plan, critical, lower)
+    critical = efficacy_bounds(plan)
+    if isinstance(futility, ConditionalPowerFutility):
+        return _with_conditional_power(plan, critical, futility)
+    return critical, lower, _drift(plan, critical, -critical if plan.sided == 2 else lower)
+
+
+def efficacy_bounds(plan: SequentialPlan, lower: Floats | None = None) -> Floats:
+    """Critical values (K,), given binding futility bounds (K,) or none."""
+    rates = np.asarray(plan.rates)
+    if isinstance(plan.boundary, Spending):
+        spent = plan.resolved(plan.boundary).spent(rates, plan.alpha, plan.sided)
+        upper, _ = spend(rates[None], spent[None] / plan.sided, plan.sided, lower)
+        return upper[0]
+    if isinstance(plan.boundary, HaybittlePeto):
+        return _haybittle_peto(plan, rates, plan.boundary.interim, lower)
+    assert isinstance(plan.boundary, Shape)
+    shape = plan.boundary.shape(rates)
+    below = np.full(plan.looks, -np.inf) if lower is None else lower
+
+    def excess(c: float) -> float:
+        up, _ = crossing(c * shape, -c * shape if plan.sided == 2 else below, rates, 0.0)
+        return float(up.sum()) - plan.alpha / plan.sided
+
+    level = plan.alpha / plan.sided
+    # Between one test at the level (less where futility binds) and Bonferroni.
+    highest = float(ndtri(1 - level / plan.looks)) / float(shape.min()) + _TINY
+    lowest = float(ndtri(1 - level)) / float(shape.max()) - _TINY
+    while lower is not None and excess(lowest) < 0 and lowest > -highest:
+        lowest -= 0.5 * highest
+    return np.asarray(brentq(excess, lowest, highest, xtol=_TINY) * shape)
+
+
+def spend(
+    rates: Floats, spent: Floats, sided: int = 1, lower: Floats | None = None, walk: Walk | None = None
+) -> tuple[Floats, list[Walk]]:
+    """Critical values that use up the error of one side by each look.
+
+    Parameters
+    ----------
+    rates
+        Information, (B, K).
+    spent
+        Cumulative error of one side by each look, (B, K).
+    sided
+        2 stops at the negative of the critical values too.
+    lower
+        Futility bounds that bind, (K,) or (B, K).
+    walk
+        Where to start; its precision holds.
+
+    Returns
+    -------
+    tuple
+        Critical values (B, K), and the trials running before each look.
+    """
+    walk = walk or Walk.start(len(rates))
+    steps = np.diff(spent, axis=1, prepend=0.0)
+    upper, walks = np.empty_like(spent), [walk]
+    for k in range(rates.shape[1]):
+        upper[:, k] = walk.upper_bound(np.maximum(steps[:, k], 0.0), rates[:, k], _ZERO)
+        if k < rates.shape[1] - 1:
+            below = -upper[:, k] if sided == 2 else _column(lower, k, len(rates))
+            walk = walk.advance(rates[:, k], below, upper[:, k], rates[:, k + 1])
+            walks.append(walk)
+    return upper, walks
+
+
+def _column(bounds: Floats | None, k: int, trials: int) -> Floats:
+    return np.full(trials, -np.inf) if bounds is None else np.broadcast_to(bounds[..., k], (trials,))
+
+
+def _haybittle_peto(
+    plan: SequentialPlan, rates: Floats, interim: float, lower: Floats | None
+) -> Floats:
+    upper = np.full(plan.looks, interim)
+    below = np.full(plan.looks, -np.inf) if lower is None else lower
+    down = -upper if plan.sided == 2 else below
+    journey = Journey.through(upper, down, rates)
+    used = float(journey.stages(_ZERO)[0][0, :-1].sum())
+    left = plan.alpha / plan.sided - used
+    if left <= 0:
+        raise InputError(
+            f"boundary.interim: {interim} came; interim looks alone use up the level; raise it"
+        )
+    upper[-1] = journey.walks[-1].upper_bound(np.array([left]), rates[-1:], _ZERO)[0]
+    return upper
+
+
+def _drift(plan: SequentialPlan, critical: Floats, lower: Floats) -> float:
+    """Drift at which the upper bounds are crossed with the wanted power."""
+    highest = _last_drift(plan, critical, lower)
+    journey = Journey.through(critical, lower, plan.rates, (0.0, highest))
+
+    def excess(theta: float) -> float:
+        return float(journey.stages(np.array([theta]))[0].sum()) - plan.power
+
+    return float(brentq(excess, 0.0, highest, xtol=1e-11))
+
+
+def _last_drift(plan: SequentialPlan, critical: Floats, lower: Floats) -> float:
+    """A drift that has more than the wanted power."""
+    theta = float(abs(critical[-1]) + abs(ndtri(plan.power))) + _TINY
+    while float(crossing(critical, lower, plan.rates, theta)[0].sum()) < plan.power:
+        theta *= 1.3
+        if theta > 60:
+            raise InputError(
+                f"futility: the bounds leave no way to a power of {plan.power}; lower them"
+            )
+    return theta
+
+
+def _root(plan: SequentialPlan, power_at: Callable[[float], float]) -> float:
+    """Drift of the wanted power where the bounds change with the drift."""
+    fixed = float(ndtri(1 - plan.alpha) + ndtri(plan.power))
+    low, high = 0.95 * fixed, 1.15 * fixed
+    while power_at(low) > plan.power and low > 1e-3:
+        low, high = 0.6 * low, low
+    while power_at(high) < plan.power:
+        low, high = high, 1.2 * high
+        if high > 60:
+            raise InputError("futility: no drift reaches the power; spend beta later")
+    return float(brentq(lambda theta: power_at(theta) - plan.power, low, high, xtol=1e-10))
+
+
+def _with_beta_spending(
+    plan: SequentialPlan, futility: BetaSpending
+) -> tuple[Floats, Floats, float]:
+    rates = np.asarray(plan.rates)
+    beta = plan.resolved(futility.spending).spent(rates, 1 - plan.power)
+    alpha = None
+    if futility.binding:
+        assert isinstance(plan.boundary, Spending)
+        alpha = plan.resolved(plan.boundary).spent(rates, plan.alpha)
+    fixed = None if futility.binding else efficacy_bounds(plan)
+
+    def power_at(theta: float) -> float:
+        return _both_bounds(rates, alpha, fixed, beta, theta)[2]
+
+    drift = _root(plan, power_at)
+    upper, lower, _ = _both_bounds(rates, alpha, fixed, beta, drift)
+    return upper, lower, drift
+
+
+def _both_bounds(
+    rates: Floats, alpha: Floats | None, fixed: Floats | None, beta: Floats, theta: float
+) -> tuple[Floats, Floats, float]:
+    """Bounds that spend beta at a drift, and the power; critical values given or spending alpha."""
+    looks, walk, drift = len(rates), Walk.start(), np.array([theta])
+    upper, lower, power = np.empty(looks), np.full(looks, -np.inf), 0.0
+    for k in range(looks):
+        rate = rates[k : k + 1]
+        if fixed is not None:
+            upper[k] = fixed[k]
+        elif alpha is not None:
+            step = alpha[k : k + 1] - (alpha[k - 1] if k else 0.0)
+            upper[k] = walk.upper_bound(np.maximum(step, 0.0), rate, _ZERO)[0]
+        power += float(walk.above(upper[k : k + 1], rate, drift)[0])
+        if k < looks - 1:
+            step = beta[k : k + 1] - (beta[k - 1] if k else 0.0)
+            bound = walk.lower_bound(np.maximum(step, 0.0), rate, drift)[0]
+            lower[k] = min(bound, upper[k])
+            walk = walk.advance(
+                rate, lower[k : k + 1], upper[k : k + 1], rates[k + 1 : k + 2], (0.0, theta)
+            )
+    return upper, lower, power
+
+
+def _with_conditional_power(
+    plan: SequentialPlan, critical: Floats, futility: ConditionalPowerFutility
+) -> tuple[Floats, Floats, float]:
+    rates = np.asarray(plan.rates)
+
+    def bounds(theta: float) -> Floats:
+        low = [
+            _z_of_conditional_power(critical, rates, k, theta, wanted)
+            for k, wanted in enumerate(futility.bounds)
+        ]
+        return np.minimum(np.array([*low, -np.inf]), critical)
+
+    def power_at(theta: float) -> float:
+        return float(crossing(critical, bounds(theta), rates, theta)[0].sum())
+
+    drift = _root(plan, power_at)
+    return critical, bounds(drift), drift
+
+
+def remaining(
+    critical: Floats, rates: Floats, look: int, z: Floats
+) -> tuple[Floats, Floats]:
+    """Bounds (B, K - look) of the process after a look at which Z was z (B,), and their rates."""
+    later, now = rates[look + 1 :], rates[look]
+    steps = np.sqrt(later - now)
+    moved = critical[look + 1 :] * np.sqrt(later) - (z * np.sqrt(now))[:, None]
+    return np.asarray(moved / steps), later - now
+
+
+def conditional_rejection(
+    critical: Floats, rates: Floats, look: int, z: Floats, theta: Floats
+) -> Floats:
+    """Probability (B,) of crossing at a later look given Z = z (B,), under drifts (B,)."""
+    upper, later = remaining(critical, rates, look, z)
+    up, _ = crossing(upper, np.full(len(later), -np.inf), later, theta)
+    return np.asarray(up.sum(axis=1))
+
+
+def _z_of_conditional_power(
+    critical: Floats, rates: Floats, look: int, theta: float, wanted: float
+) -> float:
+    drift = np.array([theta])
+
+    def excess(z: float) -> float:
+        return float(conditional_rejection(critical, rates, look, np.array([z]), drift)[0]) - wanted
+
+    return float(brentq(excess, -15.0, 15.0, xtol=1e-10))
