@@ -73,12 +73,13 @@ class GroupSequential:
         return Journey.through(self.critical, self.lower, self.rates, (-_SPAN, _SPAN))
 
     def _stages(self, theta: ArrayLike | None) -> tuple[Floats, Floats]:
-        drift = np.atleast_1d(np.asarray(self.drift if theta is None else theta, dtype=np.float64))
+        given = np.asarray(self.drift if theta is None else theta, dtype=np.float64)
+        drift = np.atleast_1d(given)
         journey, widest = self._journey, float(np.abs(drift).max())
         if widest > _SPAN:
             journey = Journey.through(self.critical, self.lower, self.rates, (-widest, widest))
         up, down = journey.stages(drift)
-        return (up[0], down[0]) if np.ndim(theta) == 0 else (up, down)
+        return (up[0], down[0]) if given.ndim == 0 else (up, down)
 
     @cached_property
     def fixed_drift(self) -> float:
@@ -133,7 +134,7 @@ class GroupSequential:
         up, down = self._stages(theta)
         stopped = (up + down)[..., :-1]
         share = 1 - stopped @ (1 - np.asarray(self.rates[:-1]))
-        return float(share) if np.ndim(theta) == 0 else share
+        return float(share) if up.ndim == 1 else share
 
     def expected_ratio(self, theta: ArrayLike | None = None) -> Any:
         """Expected sample size over that of the fixed design; a float or (T,)."""

@@ -3,10 +3,10 @@
 A spending function says how much of an error (alpha or beta) may be used up by information t. A
 shape says how critical values relate to each other.
 
-Sources: O'Brien and Fleming (1979), doi 10.2307/2530245; Pocock (1977), doi 10.1093/biomet/64.2.191;
-Wang and Tsiatis (1987), doi 10.2307/2531959; Haybittle (1971), doi 10.1259/0007-1285-44-526-793;
-Lan and DeMets (1983), doi 10.1093/biomet/70.3.659; Hwang, Shih and De Cani (1990),
-doi 10.1002/sim.4780091207; Kim and DeMets (1987), doi 10.1093/biomet/74.1.149.
+Sources: O'Brien and Fleming (1979), doi 10.2307/2530245; Pocock (1977),
+doi 10.1093/biomet/64.2.191; Wang and Tsiatis (1987), doi 10.2307/2531959; Haybittle (1971),
+doi 10.1259/0007-1285-44-526-793; Lan and DeMets (1983), doi 10.1093/biomet/70.3.659; Hwang, Shih
+and De Cani (1990), doi 10.1002/sim.4780091207; Kim and DeMets (1987), doi 10.1093/biomet/74.1.149.
 """
 
 from __future__ import annotations

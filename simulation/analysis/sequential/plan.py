@@ -78,8 +78,9 @@ class SequentialPlan(Config):
         looks, faults = len(self.rates), []
         beta = self.futility.spending if isinstance(self.futility, BetaSpending) else None
         for where, spending in (("boundary", self.boundary), ("futility.spending", beta)):
-            custom = isinstance(spending, CustomSpending) and spending.at is None
-            if custom and len(spending.cumulative) != looks:
+            if not isinstance(spending, CustomSpending) or spending.at is not None:
+                continue
+            if len(spending.cumulative) != looks:
                 faults.append(
                     f"{where}.cumulative: {len(spending.cumulative)} shares came for {looks} looks;"
                     " give one for each look, or their rates in `at`"

@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 _ROOT_2PI: Final = float(np.sqrt(2 * np.pi))
 _MOST_PANELS: Final = 96
 _STEPS: Final = 40
+_SMALL: Final = 1e-6
 
 
 @final
@@ -106,14 +107,6 @@ class Walk:
         chance = ndtr(side * ahead / np.sqrt(step)[..., None])
         return np.asarray((self._tilted(theta) * chance).sum(axis=-1))
 
-    def density(self, z: Floats, rate: Floats, theta: Floats) -> Floats:
-        """Density of Z at `rate` among trials running until now, under drift theta, (B,)."""
-        step = rate - self.rate
-        gap = self.points + (theta * step)[..., None] - (z * np.sqrt(rate))[..., None]
-        kernel = np.exp(-0.5 * gap**2 / step[..., None])
-        total = (self._tilted(theta) * kernel).sum(axis=-1)
-        return np.asarray(total * np.sqrt(rate / step) / _ROOT_2PI)
-
     def running(self, theta: Floats) -> Floats:
         """Probability under drift theta of running until now, (B,)."""
         return np.asarray(self._tilted(theta).sum(axis=-1))
@@ -168,18 +161,23 @@ class Walk:
         return self._bound(probability, rate, theta, -1.0)
 
     def _bound(self, probability: Floats, rate: Floats, theta: Floats, side: float) -> Floats:
-        shape = np.broadcast_shapes(probability.shape, rate.shape, theta.shape, self.rate.shape)
-        wanted = np.broadcast_to(probability, shape)
-        possible = (wanted > 1e-300) & (wanted < self.running(theta) * (1 - 1e-12))
-        goal = np.where(possible, wanted, 0.5 * self.running(theta))
+        mass = self._tilted(theta)
+        total = mass.sum(axis=-1)
+        wanted = np.broadcast_to(probability, np.broadcast_shapes(probability.shape, total.shape))
+        possible = (wanted > 1e-300) & (wanted < total * (1 - 1e-12))
+        goal = np.where(possible, wanted, 0.5 * total)
+        step = np.sqrt(rate - self.rate)
+        ahead = (self.points + (theta * step**2)[..., None]) / step[..., None]
+        scale = np.sqrt(rate) / step
         z = side * -ndtri(np.minimum(goal, 1 - 1e-16)) + theta * np.sqrt(rate)
         for _ in range(_STEPS):
-            chance = self._beyond(z, rate, theta, side)
-            change = np.log(np.maximum(chance, 1e-320) / goal) * chance / np.maximum(
-                self.density(z, rate, theta), 1e-320
-            )
-            z = z + side * np.clip(change, -4.0, 4.0)
-            if np.abs(change).max() < 1e-11:
+            gap = ahead - (z * scale)[..., None]
+            chance = (mass * ndtr(side * gap)).sum(axis=-1)
+            density = (mass * np.exp(-0.5 * gap * gap)).sum(axis=-1) * scale / _ROOT_2PI
+            change = np.log(np.maximum(chance, 1e-320) / goal) * chance
+            change = np.clip(change / np.maximum(density, 1e-320), -4.0, 4.0)
+            z = z + side * change
+            if np.abs(change).max() < _SMALL:  # the error is now of the order of its square
                 break
         outside = np.where(wanted > 1e-300, -np.inf, np.inf) * side
         return np.where(possible, z, outside)

@@ -19,10 +19,20 @@ from simulation.analysis.sequential.families import (
     Spending,
 )
 from simulation.analysis.sequential.plan import SequentialPlan
-from simulation.analysis.sequential.quadrature import Floats, Journey, Walk, crossing
+from simulation.analysis.sequential.quadrature import (
+    PRECISE,
+    Floats,
+    Journey,
+    Precision,
+    Walk,
+    crossing,
+)
 
 _TINY: Final = 1e-12
 _ZERO: Final = np.zeros(1)
+_HIGHEST: Final = 60.0
+_STEPS: Final = 60
+_CLOSE: Final = 1e-11
 
 
 def solve(plan: SequentialPlan) -> tuple[Floats, Floats, float]:
@@ -50,7 +60,7 @@ def efficacy_bounds(plan: SequentialPlan, lower: Floats | None = None) -> Floats
     if isinstance(plan.boundary, Spending):
         spent = plan.resolved(plan.boundary).spent(rates, plan.alpha, plan.sided)
         upper, _ = spend(rates[None], spent[None] / plan.sided, plan.sided, lower)
-        return upper[0]
+        return np.asarray(upper[0])
     if isinstance(plan.boundary, HaybittlePeto):
         return _haybittle_peto(plan, rates, plan.boundary.interim, lower)
     assert isinstance(plan.boundary, Shape)
@@ -71,7 +81,11 @@ def efficacy_bounds(plan: SequentialPlan, lower: Floats | None = None) -> Floats
 
 
 def spend(
-    rates: Floats, spent: Floats, sided: int = 1, lower: Floats | None = None, walk: Walk | None = None
+    rates: Floats,
+    spent: Floats,
+    sided: int = 1,
+    lower: Floats | None = None,
+    walk: Walk | None = None,
 ) -> tuple[Floats, list[Walk]]:
     """Critical values that use up the error of one side by each look.
 
@@ -106,7 +120,7 @@ def spend(
 
 
 def _column(bounds: Floats | None, k: int, trials: int) -> Floats:
-    return np.full(trials, -np.inf) if bounds is None else np.broadcast_to(bounds[..., k], (trials,))
+    return np.broadcast_to(-np.inf if bounds is None else bounds[..., k], (trials,))
 
 
 def _haybittle_peto(
@@ -142,7 +156,7 @@ def _last_drift(plan: SequentialPlan, critical: Floats, lower: Floats) -> float:
     theta = float(abs(critical[-1]) + abs(ndtri(plan.power))) + _TINY
     while float(crossing(critical, lower, plan.rates, theta)[0].sum()) < plan.power:
         theta *= 1.3
-        if theta > 60:
+        if theta > _HIGHEST:
             raise InputError(
                 f"futility: the bounds leave no way to a power of {plan.power}; lower them"
             )
@@ -152,56 +166,82 @@ def _last_drift(plan: SequentialPlan, critical: Floats, lower: Floats) -> float:
 def _root(plan: SequentialPlan, power_at: Callable[[float], float]) -> float:
     """Drift of the wanted power where the bounds change with the drift."""
     fixed = float(ndtri(1 - plan.alpha) + ndtri(plan.power))
-    low, high = 0.95 * fixed, 1.15 * fixed
-    while power_at(low) > plan.power and low > 1e-3:
-        low, high = 0.6 * low, low
-    while power_at(high) < plan.power:
-        low, high = high, 1.2 * high
-        if high > 60:
-            raise InputError("futility: no drift reaches the power; spend beta later")
-    return float(brentq(lambda theta: power_at(theta) - plan.power, low, high, xtol=1e-10))
+    goal = float(ndtri(plan.power))
+    theta, before, seen = fixed, 0.9 * fixed, float(ndtri(power_at(0.9 * fixed)))
+    for _ in range(_STEPS):  # the probit of the power is close to a line in the drift
+        now = float(ndtri(power_at(theta)))
+        if abs(now - goal) < _CLOSE:
+            return theta
+        slope = max((now - seen) / (theta - before), 0.2)
+        theta, before, seen = theta + (goal - now) / slope, theta, now
+        if theta > _HIGHEST:
+            break
+    raise InputError("futility: no drift reaches the power; let futility stop less, or later")
 
 
 def _with_beta_spending(
     plan: SequentialPlan, futility: BetaSpending
 ) -> tuple[Floats, Floats, float]:
-    rates = np.asarray(plan.rates)
+    rates = np.asarray(plan.rates)[None]
     beta = plan.resolved(futility.spending).spent(rates, 1 - plan.power)
+    beta[:, -1] = beta[:, -2]  # what is left falls to the last look, which has no bound
     alpha = None
     if futility.binding:
         assert isinstance(plan.boundary, Spending)
         alpha = plan.resolved(plan.boundary).spent(rates, plan.alpha)
-    fixed = None if futility.binding else efficacy_bounds(plan)
+    fixed = None if futility.binding else efficacy_bounds(plan)[None]
 
     def power_at(theta: float) -> float:
-        return _both_bounds(rates, alpha, fixed, beta, theta)[2]
+        return float(both_bounds(rates, alpha, fixed, beta, theta)[2][0])
 
     drift = _root(plan, power_at)
-    upper, lower, _ = _both_bounds(rates, alpha, fixed, beta, drift)
-    return upper, lower, drift
+    upper, lower, _ = both_bounds(rates, alpha, fixed, beta, drift)
+    return upper[0], lower[0], drift
 
 
-def _both_bounds(
-    rates: Floats, alpha: Floats | None, fixed: Floats | None, beta: Floats, theta: float
-) -> tuple[Floats, Floats, float]:
-    """Bounds that spend beta at a drift, and the power; critical values given or spending alpha."""
-    looks, walk, drift = len(rates), Walk.start(), np.array([theta])
-    upper, lower, power = np.empty(looks), np.full(looks, -np.inf), 0.0
+def both_bounds(
+    rates: Floats,
+    alpha: Floats | None,
+    fixed: Floats | None,
+    beta: Floats,
+    theta: float,
+    precision: Precision = PRECISE,
+) -> tuple[Floats, Floats, Floats]:
+    """Futility bounds that spend beta at a drift, with critical values given or spending alpha.
+
+    Parameters
+    ----------
+    rates
+        Information, (B, K).
+    alpha
+        Cumulative alpha by each look, (B, K), for bounds that bind; or none.
+    fixed
+        Critical values, (B, K), where futility does not bind; or none.
+    beta
+        Cumulative beta by each look, (B, K); a look that spends nothing has no bound.
+    theta
+        Drift under which beta is spent.
+
+    Returns
+    -------
+    tuple
+        Critical values (B, K), futility bounds (B, K), and the power (B,).
+    """
+    trials, looks = rates.shape
+    walk, drift = Walk.start(trials, precision), np.array([theta])
+    upper, lower, power = np.empty_like(rates), np.full_like(rates, -np.inf), np.zeros(trials)
+    alphas = np.diff(alpha, axis=1, prepend=0.0) if alpha is not None else None
+    betas = np.maximum(np.diff(beta, axis=1, prepend=0.0), 0.0)
     for k in range(looks):
-        rate = rates[k : k + 1]
+        rate = rates[:, k]
         if fixed is not None:
-            upper[k] = fixed[k]
-        elif alpha is not None:
-            step = alpha[k : k + 1] - (alpha[k - 1] if k else 0.0)
-            upper[k] = walk.upper_bound(np.maximum(step, 0.0), rate, _ZERO)[0]
-        power += float(walk.above(upper[k : k + 1], rate, drift)[0])
+            upper[:, k] = fixed[:, k]
+        elif alphas is not None:
+            upper[:, k] = walk.upper_bound(np.maximum(alphas[:, k], 0.0), rate, _ZERO)
+        power += walk.above(upper[:, k], rate, drift)
+        lower[:, k] = np.minimum(walk.lower_bound(betas[:, k], rate, drift), upper[:, k])
         if k < looks - 1:
-            step = beta[k : k + 1] - (beta[k - 1] if k else 0.0)
-            bound = walk.lower_bound(np.maximum(step, 0.0), rate, drift)[0]
-            lower[k] = min(bound, upper[k])
-            walk = walk.advance(
-                rate, lower[k : k + 1], upper[k : k + 1], rates[k + 1 : k + 2], (0.0, theta)
-            )
+            walk = walk.advance(rate, lower[:, k], upper[:, k], rates[:, k + 1], (0.0, theta))
     return upper, lower, power
 
 
@@ -215,7 +255,7 @@ def _with_conditional_power(
             _z_of_conditional_power(critical, rates, k, theta, wanted)
             for k, wanted in enumerate(futility.bounds)
         ]
-        return np.minimum(np.array([*low, -np.inf]), critical)
+        return np.asarray(np.minimum(np.array([*low, -np.inf]), critical))
 
     def power_at(theta: float) -> float:
         return float(crossing(critical, bounds(theta), rates, theta)[0].sum())
@@ -230,8 +270,8 @@ def remaining(
     """Bounds (B, K - look) of the process after a look at which Z was z (B,), and their rates."""
     later, now = rates[look + 1 :], rates[look]
     steps = np.sqrt(later - now)
-    moved = critical[look + 1 :] * np.sqrt(later) - (z * np.sqrt(now))[:, None]
-    return np.asarray(moved / steps), later - now
+    moved: Floats = np.asarray(critical)[look + 1 :] * np.sqrt(later) - (z * np.sqrt(now))[:, None]
+    return np.asarray(moved / steps), np.asarray(later - now)
 
 
 def conditional_rejection(
@@ -240,7 +280,8 @@ def conditional_rejection(
     """Probability (B,) of crossing at a later look given Z = z (B,), under drifts (B,)."""
     upper, later = remaining(critical, rates, look, z)
     up, _ = crossing(upper, np.full(len(later), -np.inf), later, theta)
-    return np.asarray(up.sum(axis=1))
+    total: Floats = up.sum(axis=1)
+    return total
 
 
 def _z_of_conditional_power(
@@ -249,6 +290,7 @@ def _z_of_conditional_power(
     drift = np.array([theta])
 
     def excess(z: float) -> float:
-        return float(conditional_rejection(critical, rates, look, np.array([z]), drift)[0]) - wanted
+        reached = conditional_rejection(critical, rates, look, np.array([z]), drift)
+        return float(reached[0]) - wanted
 
     return float(brentq(excess, -15.0, 15.0, xtol=1e-10))
