@@ -10,10 +10,17 @@ from pydantic import Field
 from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.analyses.base import Analysis, Fit, LookData
 from simulation.trial.analyses.log_rank import LogRank
+from simulation.trial.analyses.proportions import Proportions
+from simulation.trial.analyses.rates import Rates
 
-Choice = Annotated[Ancova | LogRank, Field(discriminator="kind")]
+Choice = Annotated[Ancova | LogRank | Proportions | Rates, Field(discriminator="kind")]
 
-DEFAULTS: dict[str, Analysis] = {"continuous": Ancova(), "time_to_event": LogRank()}
+DEFAULTS: dict[str, Analysis] = {
+    "continuous": Ancova(),
+    "binary": Proportions(),
+    "count": Rates(),
+    "time_to_event": LogRank(),
+}
 """Analysis of each kind of endpoint where a design names none."""
 
 __all__ = ["DEFAULTS", "Analysis", "Choice", "Fit", "LookData"]

@@ -6,8 +6,8 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
-from simulation.trial.design.plan import Plan
 from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed
+from simulation.trial.plan import Plan
 
 
 @final

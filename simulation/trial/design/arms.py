@@ -4,7 +4,7 @@ from typing import final
 
 from pydantic import Field
 
-from simulation.trial.design.plan import Name, Plan
+from simulation.trial.plan import Name, Plan
 
 
 @final

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
-from simulation.trial.design.plan import Finite, Name, NotNegative, Plan, Positive, Share
+from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive, Share
 
 
 @final

@@ -4,7 +4,7 @@ from typing import Literal, Self, final
 
 from pydantic import Field, model_validator
 
-from simulation.trial.design.plan import Name, NotNegative, Plan, Positive
+from simulation.trial.plan import Name, NotNegative, Plan, Positive
 
 
 @final

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from simulation.trial.design.dropout import Dropout
 from simulation.trial.design.enrolment import Enrolment
-from simulation.trial.design.plan import Name, Plan
 from simulation.trial.outcomes import Effect
+from simulation.trial.plan import Name, Plan
 
 
 @final

@@ -16,10 +16,10 @@ from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm, arm_faults
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
-from simulation.trial.design.plan import Name, Plan, Stated
 from simulation.trial.design.scenarios import NO_EFFECT, Scenario
 from simulation.trial.outcomes import Endpoint
 from simulation.trial.outcomes.effects import FIELDS
+from simulation.trial.plan import Name, Plan, Stated
 from simulation.trial.rules import Choice as RuleChoice
 from simulation.trial.rules.group_sequential import Fixed
 

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field
 from scipy.special import expit
 
-from simulation.trial.design.plan import Finite, Name, NotNegative, Plan
 from simulation.trial.outcomes.base import Booleans, Floats, Latent, Observed, Response
 from simulation.trial.outcomes.effects import Applied
+from simulation.trial.plan import Finite, Name, NotNegative, Plan
 
 
 @final

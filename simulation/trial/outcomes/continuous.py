@@ -5,9 +5,9 @@ from typing import Any, Literal, Self, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from simulation.trial.design.plan import Finite, Name, NotNegative, Plan, Positive
 from simulation.trial.outcomes.base import Booleans, Floats, Latent, Observed, Response
 from simulation.trial.outcomes.effects import Applied
+from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
 
 
 @final

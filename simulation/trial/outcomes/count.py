@@ -5,9 +5,9 @@ from typing import Any, Literal, final
 import numpy as np
 from pydantic import Field
 
-from simulation.trial.design.plan import Finite, Name, NotNegative, Plan, Positive
 from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Latent, Observed, Response
 from simulation.trial.outcomes.effects import Applied
+from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
 
 MOST_EVENTS = 64
 """Events of one patient that are followed; a law that could exceed it is refused."""

@@ -5,8 +5,8 @@ from typing import Any, Self, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from simulation.trial.design.plan import Finite, Name, NotNegative, Plan, Positive
 from simulation.trial.outcomes.base import Booleans, Floats
+from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
 
 FIELDS = {
     "continuous": "shift",

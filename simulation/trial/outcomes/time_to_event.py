@@ -6,9 +6,9 @@ from typing import Any, Literal, Self, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from simulation.trial.design.plan import Finite, Name, NotNegative, Plan, Positive, Share
 from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Latent, Observed, Response
 from simulation.trial.outcomes.effects import Applied
+from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive, Share
 
 
 @final

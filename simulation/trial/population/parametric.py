@@ -10,11 +10,11 @@ from scipy.special import ndtr, ndtri
 from extraction.records.errors import nearest
 from extraction.records.schema import CohortSchema, Variable
 from generation.randomness import decision_id
-from simulation.trial.design.plan import Finite, Name, Plan, Positive, Stated
 from simulation.trial.outcomes import Endpoint, Latent, Law
 from simulation.trial.outcomes.base import Floats
 from simulation.trial.outcomes.continuous import ContinuousEndpoint, ContinuousLaw
 from simulation.trial.outcomes.count import MOST_EVENTS, CountLaw
+from simulation.trial.plan import Finite, Name, Plan, Positive, Stated
 from simulation.trial.population.base import Baseline, Place, Population
 
 _LEAVES = decision_id("trial.leaves")

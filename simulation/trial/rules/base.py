@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from simulation.trial.analyses.base import Fit
-from simulation.trial.design.plan import Name, Plan, Positive
 from simulation.trial.outcomes.base import Booleans, Floats, Indices
+from simulation.trial.plan import Name, Plan, Positive
 
 GOES_ON, EFFICACY, FUTILITY, END = 0, 1, 2, 3
 """Why a replicate stopped; `END` is the last look without a rejection."""

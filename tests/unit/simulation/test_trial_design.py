@@ -1,118 +1,160 @@
-"""A design: all faults at once, reading from YAML, derived figures."""
+"""The design as data: what is accepted, every fault at once, what is filled in."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from extraction.records.errors import InputError
-from simulation import TrialDesign
+from extraction.records import InputError
+from simulation.trial import ParametricPopulation, TrialDesign, simulate
 
-PLAN: dict[str, Any] = {
-    "arms": [{"name": "Placebo", "control": True}, {"name": "Active", "allocation": 2}],
-    "endpoint": {"variable": "ADAS", "visit": "Week 24", "change_from": "Baseline"},
-    "n": 180,
-    "looks": [0.5, 1.0],
-    "effect": -2.0,
+ARMS = [{"name": "Control", "control": True}, {"name": "Active"}]
+SURVIVAL: dict[str, Any] = {
+    "arms": ARMS,
+    "n": 100,
+    "endpoints": [{"kind": "time_to_event", "name": "OS"}],
 }
+PEOPLE = ParametricPopulation(
+    covariates=[
+        {"kind": "normal", "name": "age", "mean": 70, "sd": 8},
+        {"kind": "category", "name": "sex", "categories": ["m", "f"], "shares": [0.5, 0.5]},
+    ],
+    outcomes={"OS": {"kind": "time_to_event", "median": 12}},
+)
 
 
-def test_a_plan_is_read_from_yaml(tmp_path: Path) -> None:
-    path = tmp_path / "plan.yaml"
-    path.write_text(
-        "name: next trial\n"
-        "arms: [{name: Placebo, control: true}, {name: Active, allocation: 2}]\n"
-        "endpoint: {variable: ADAS, visit: Week 24, change_from: Baseline}\n"
-        "n: 180\nlooks: [0.5, 1.0]\nboundary: pocock\neffect: -2\ndropout: 0.2\n"
-    )
-    design = TrialDesign.read(path)
-    assert design == TrialDesign.parse(
-        PLAN | {"name": "next trial", "boundary": "pocock", "dropout": 0.2}
-    )
-    assert design.sizes == (90, 180)
-    assert (design.control.name, design.treated.name) == ("Placebo", "Active")
-    assert design.effects == (0.0, -2.0)
-
-
-def test_all_faults_come_at_once() -> None:
-    wrong = {
-        "arms": [{"name": "A"}, {"name": "B"}],
-        "n": 0,
-        "looks": [0.5, 0.4],
-        "alpha": 0.7,
-        "dropout": 1.5,
-        "effect": 0,
-        "colour": "red",
-    }
+def _faults(**changes: Any) -> list[str]:
     with pytest.raises(InputError) as caught:
-        TrialDesign.parse(wrong)
-    text = str(caught.value)
-    for place in ("arms", "endpoint", "n", "looks", "alpha", "dropout", "effect", "colour"):
-        assert f"design: {place}" in text
+        TrialDesign.parse(SURVIVAL | changes)
+    return list(caught.value.faults)
+
+
+def test_what_is_left_out_is_filled_in() -> None:
+    design = TrialDesign.parse(SURVIVAL)
+    (tested,) = design.tested
+    assert (tested.name, tested.analysis.kind, tested.share) == ("Active: OS", "log_rank", 1.0)
+    assert design.rule.critical(0.025) == pytest.approx([1.959964], abs=1e-6)
+    assert [truth.name for truth in design.truths] == ["no effect"]
+    assert design.estimand(tested).summary == "marginal hazard ratio"
+
+
+def test_each_treated_arm_is_tested_at_its_share() -> None:
+    arms = [*ARMS, {"name": "High"}]
+    design = TrialDesign.parse(SURVIVAL | {"arms": arms})
+    assert [(t.name, t.share) for t in design.tested] == [("Active: OS", 0.5), ("High: OS", 0.5)]
+
+
+def test_all_faults_of_a_design_come_at_once() -> None:
+    told = _faults(
+        arms=[{"name": "A"}, {"name": "A"}],
+        hypotheses=[{"endpoint": "PFS"}, {"endpoint": "OS", "analysis": {"kind": "ancova"}}],
+        scenarios=[
+            {"name": "s", "effects": [{"arm": "X", "endpoint": "OS", "shift": 1.0}]},
+            {"name": "s"},
+        ],
+    )
+    text = "\n".join(told)
+    for part in (
+        "0 arms with control",
+        "'A' stands twice",
+        "'PFS' is none",
+        "ancova takes continuous",
+        "'X' is no treated arm",
+        "takes hazard_ratio, not shift",
+        "'s' stands twice",
+    ):
+        assert part in text
+    assert all(fault.startswith("design: ") for fault in told)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("changes", "words"),
     [
-        ({"analysis": "t", "covariates": ["AGE"]}, "a t test takes none"),
-        ({"n": 4, "covariates": ["AGE"]}, "the first look has 2 patients"),
-        ({"covariates": ["AGE", "AGE"]}, "named twice"),
-        ({"arms": [{"name": "A", "control": True}, {"name": "A"}]}, "names must differ"),
-        ({"looks": [0.5, 0.9]}, "rise to 1"),
+        ({"arms": [{"name": "C", "control": True, "allocation": 0}, {"name": "A"}]}, "allocation"),
+        ({"rule": {"kind": "group_sequential", "looks": {"by": "events", "at": [9, 5]}}}, "rising"),
+        ({"rule": {"kind": "fixed", "alpha": 1.2}}, "alpha"),
+        ({"rule": {"kind": "fixed", "looks": {"number": 3}}}, "group_sequential"),
+        ({"rule": {"kind": "fixed", "looks": {"by": "time", "at": [9]}}}, "need an enrolment"),
+        ({"enrolment": {"duration": 3, "ramp": [{"rate": 2}]}}, "not several"),
+        ({"enrolment": {"ramp": [{"rate": 0}]}}, "nobody ever comes"),
+        ({"hypotheses": [{"endpoint": "OS", "share": 0.7}] * 2}, "more than 1"),
+        ({"intercurrent_events": {"death": "ignore"}}, "no strategy"),
+        ({"scenarios": [{"name": "s", "effects": [{"arm": "Active", "endpoint": "OS"}]}]}, "sizes"),
+        ({"n": 2}, "n: "),
     ],
 )
-def test_a_plan_must_make_sense(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=told):
-        TrialDesign.parse(PLAN | change)
+def test_a_bad_design_is_refused_in_words(changes: dict[str, Any], words: str) -> None:
+    assert any(words in fault for fault in _faults(**changes))
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "n: 5"])
-def test_a_bad_file_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(InputError, match=r"bad\.yaml"):
-        TrialDesign.read(tmp_path / "bad.yaml")
+def test_what_a_population_lacks_comes_at_once() -> None:
+    design = TrialDesign.parse(
+        SURVIVAL
+        | {
+            "endpoints": [{"kind": "time_to_event", "name": "PFS"}],
+            "strata": ["region"],
+            "eligibility": {"bmi": [20, 30]},
+            "scenarios": [
+                {
+                    "name": "s",
+                    "effects": [
+                        {
+                            "arm": "Active",
+                            "endpoint": "PFS",
+                            "hazard_ratio": 0.7,
+                            "where": {"race": "a"},
+                        }
+                    ],
+                }
+            ],
+        }
+    )
+    with pytest.raises(InputError) as caught:
+        simulate(design, PEOPLE, 0)
+    text = "\n".join(caught.value.faults)
+    for part in ("'PFS'", "'region'", "bmi", "race", "replicates"):
+        assert part in text
+
+
+def test_criteria_that_nobody_meets_say_that_the_trial_cannot_recruit() -> None:
+    design = TrialDesign.parse(SURVIVAL | {"eligibility": {"age": [500, 600]}})
+    with pytest.raises(InputError, match="cannot recruit"):
+        simulate(design, PEOPLE, 5)
+
+
+def test_a_file_is_read_and_its_faults_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text("arms: 3\n")
+    with pytest.raises(InputError, match=r"^d.yaml: "):
+        TrialDesign.read(path)
     with pytest.raises(InputError, match="no such file"):
         TrialDesign.read(tmp_path / "none.yaml")
+    path.write_text("- 1\n")
+    with pytest.raises(InputError, match="mapping"):
+        TrialDesign.read(path)
 
 
-def test_the_estimand_follows_the_dropout_rule() -> None:
-    strategy = {
-        rule: TrialDesign.parse(PLAN | {"dropout": rule}).estimand.intercurrent_events
-        for rule in ("as_learnt", "none", 0.1)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"outcomes": {}}, "outcomes"),
+        ({"outcomes": {"OS": {"kind": "time_to_event"}}}, "either median or hazard"),
+        ({"outcomes": {"Y": {"kind": "continuous", "correlations": {"a": 0.9, "b": 0.9}}}}, "sum"),
+        (
+            {
+                "outcomes": {
+                    "OS": {"kind": "time_to_event", "median": 1, "log_hazard_ratios": {"agee": 1}}
+                }
+            },
+            "did you mean age",
+        ),
+        ({"correlations": [{"between": ["age", "nobody"], "value": 0.2}]}, "nobody"),
+    ],
+)
+def test_a_bad_population_is_refused_in_words(changes: dict[str, Any], words: str) -> None:
+    good = {
+        "covariates": [{"kind": "normal", "name": "age"}],
+        "outcomes": {"OS": {"kind": "time_to_event", "median": 12}},
     }
-    assert strategy["as_learnt"] == strategy[0.1] == {"discontinuation": "hypothetical"}
-    assert strategy["none"] == {"discontinuation": "treatment policy"}
-
-
-def test_required_size_grows_with_looks_and_dropout_and_falls_with_a_score() -> None:
-    plan = PLAN | {
-        "effect": 0.5,
-        "looks": 1,
-        "arms": [{"name": "P", "control": True}, {"name": "A"}],
-    }
-    fixed = TrialDesign.parse(plan)
-    assert fixed.required_size(1.0) == 172
-    assert fixed.required_size(1.0, r_squared=0.25) == 130
-    assert TrialDesign.parse(plan | {"looks": 3}).required_size(1.0) == 174
-    assert TrialDesign.parse(plan | {"dropout": 0.2}).required_size(1.0) == 214
-    with pytest.raises(InputError, match="required_size"):
-        fixed.required_size(0.0)
-
-
-def test_the_example_teaches_every_field(root: Path) -> None:
-    path = root / "examples" / "design.yaml"
-    assert set(yaml.safe_load(path.read_text("utf-8"))) == set(TrialDesign.model_fields)
-    assert TrialDesign.read(path).sizes == (134, 267, 400)
-
-
-def test_faults_of_a_design_are_told_in_plain_words() -> None:
-    with pytest.raises(InputError) as caught:
-        TrialDesign.parse({"arms": 2, "endpoint": "ADAS", "n": 9, "efect": 1, "looks": "x"})
-    assert set(caught.value.faults) == {
-        "design: arms: must be a list",
-        "design: endpoint: must be a mapping of names to values",
-        "design: efect: field efect is not known; did you mean effect?",
-        "design: effect: missing; this field is needed",
-        "design: looks: must be a whole number, or must be a list",
-    }
+    with pytest.raises(InputError, match=words):
+        ParametricPopulation(**(good | changes))
