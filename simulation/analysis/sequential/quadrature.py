@@ -165,7 +165,7 @@ class Walk:
         total = mass.sum(axis=-1)
         wanted = np.broadcast_to(probability, np.broadcast_shapes(probability.shape, total.shape))
         possible = (wanted > 1e-300) & (wanted < total * (1 - 1e-12))
-        goal = np.where(possible, wanted, 0.5 * total)
+        goal = np.where(possible, wanted, np.maximum(0.5 * total, 1e-300))
         step = np.sqrt(rate - self.rate)
         ahead = (self.points + (theta * step**2)[..., None]) / step[..., None]
         scale = np.sqrt(rate) / step

@@ -151,8 +151,8 @@ def information_for_power(needed: ArrayLike, effect: ArrayLike, power: float) ->
     """
     belief = np.asarray(effect, dtype=np.float64)
     root = np.maximum(np.asarray(needed, dtype=np.float64) + ndtri(power), 0.0)
-    with np.errstate(divide="ignore"):
-        information = np.where(belief > 0, (root / np.maximum(belief, 1e-300)) ** 2, np.inf)
+    hopeful = belief > 0
+    information = np.where(hopeful, (root / np.where(hopeful, belief, 1.0)) ** 2, np.inf)
     return np.asarray(np.where(root > 0, information, 0.0))
 
 
@@ -255,7 +255,8 @@ class PromisingZone:
         """Patients in all at which the conditional power is reached, at most the maximum, (R,)."""
         value = np.asarray(z, dtype=np.float64)
         root = np.maximum(self._needed(value) + ndtri(self.power), 0.0)
-        rest = np.where(value > 0, self.interim * (root / np.maximum(value, 1e-12)) ** 2, np.inf)
+        rise = value > 0
+        rest = np.where(rise, self.interim * (root / np.where(rise, value, 1.0)) ** 2, np.inf)
         return np.asarray(np.clip(self.interim + rest, self.planned, self.maximum))
 
     def size(self, z: ArrayLike) -> Floats:
