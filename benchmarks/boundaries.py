@@ -5,7 +5,7 @@ Run: python -m benchmarks.boundaries
 
 import time
 
-from simulation.trial.boundaries import group_sequential
+from simulation.analysis.sequential import group_sequential
 
 # Source: R package rpact 3.3.4, getDesignGroupSequential and getDesignCharacteristics.
 RPACT = {
@@ -29,7 +29,7 @@ def main() -> None:
     start = time.perf_counter()
     print(f"{'design':<16} k  inflation (rpact)        E[N]/N (rpact)         critical values")
     for (family, looks), (critical, inflation, expected) in RPACT.items():
-        design = group_sequential(family, looks)  # type: ignore[arg-type]
+        design = group_sequential(family, looks)
         ours = (design.inflation, design.expected_ratio())
         differences = (
             max(abs(a - b) for a, b in zip(design.critical, critical, strict=True)),

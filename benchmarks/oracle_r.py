@@ -199,6 +199,16 @@ def report(drawn: list[tuple[dict[str, str], dict[str, Any]]], theirs: pd.DataFr
         worst = table.loc[table[name].idxmax()]
         print(f"{name:<21} {table[name].median():8.1e}  {table[name].quantile(0.9):8.1e}  "
               f"{worst[name]:8.1e}  {worst['id']} ({worst['kind']})")
+    print("\nthe three designs furthest apart, by drift:")
+    for place in table["drift"].nlargest(3).index:
+        number = int(table.loc[place, "id"])
+        row, values = drawn[number]
+        answer = theirs.iloc[number]
+        design = solved(SequentialPlan.parse(values))
+        print(f"  {row['id']} {table.loc[place, 'kind']}, rates {row['rates']}\n"
+              f"    ours  {text(np.round(design.critical, 7))}, drift {design.drift:.7f}\n"
+              f"    rpact {text(np.round(numbers(answer['critical']), 7))}, "
+              f"drift {float(answer['drift']):.7f}")
     for row, _, why in refused:
         print(f"not compared: {row['id']} {row['type']}: {why}")
     print("\n'own level' and 'level of R's bounds': distance of the type I error from alpha by a "

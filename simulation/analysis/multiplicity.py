@@ -134,6 +134,7 @@ def _weights_table(graph: Graph) -> Floats:
         last = rejected.bit_length() - 1
         before = rejected ^ (1 << last)
         table[rejected], shares[rejected] = _without(table[before], shares[before], last)
+    table[table < _TINY] = 0.0  # no p value is small enough for such a weight
     table.setflags(write=False)
     return table
 

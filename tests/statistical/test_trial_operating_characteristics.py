@@ -16,8 +16,9 @@ from scipy.stats import nct, norm, t
 from extraction.records import CohortSchema
 from generation.randomness import Stream
 from simulation import TrialDesign, simulate
+from simulation.analysis.sample_size import power_means
+from simulation.analysis.sequential import group_sequential
 from simulation.trial import ParametricPopulation, TwinPopulation
-from simulation.trial.boundaries import group_sequential, power_means
 from simulation.trial.characteristics import Measured
 
 REPLICATES = 20_000

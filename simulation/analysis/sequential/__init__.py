@@ -12,7 +12,7 @@ from simulation.analysis.sequential.design import (
     group_sequential,
     solved,
 )
-from simulation.analysis.sequential.families import BOUNDARIES, Boundary, Futility
+from simulation.analysis.sequential.families import BOUNDARIES, Boundary, Futility, OBrienFleming
 from simulation.analysis.sequential.plan import SequentialPlan, rate_faults
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Boundary",
     "Futility",
     "GroupSequential",
+    "OBrienFleming",
     "SequentialPlan",
     "equal_rates",
     "group_sequential",
