@@ -24,14 +24,24 @@ def main() -> None:
     replicates = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     design = TrialDesign(
         arms=({"name": "Placebo", "control": True}, {"name": "Active"}),
-        endpoint={"variable": "ADAS", "visit": "Week 24"},
+        endpoints=({"kind": "continuous", "name": "ADAS", "visits": (168,)},),
+        hypotheses=(
+            {"endpoint": "ADAS", "analysis": {"kind": "ancova", "covariates": ("score",)}},
+        ),
         n=172,
-        looks=3,
-        effect=-0.5,
-        covariates=("score",),
-        dropout="as_learnt",
+        rule={"kind": "group_sequential", "looks": {"number": 3}},
+        scenarios=(
+            {
+                "name": "planned",
+                "effects": ({"arm": "Active", "endpoint": "ADAS", "shift": 0.5},),
+            },
+        ),
     )
-    population = ParametricPopulation(correlations={"score": 0.4}, dropout=0.25)
+    population = ParametricPopulation(
+        covariates=({"kind": "normal", "name": "score"},),
+        outcomes={"ADAS": {"kind": "continuous", "correlations": {"score": 0.4}}},
+        leaving_rate=0.0017,
+    )
     begin = time.perf_counter()
     ray_backend.start(2)
     print(f"{replicates} replicates of 172 patients, 3 looks; {os.cpu_count()} CPUs seen")

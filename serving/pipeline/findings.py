@@ -144,9 +144,10 @@ def _trial(found: Result) -> list[str]:
             f"error {size['value']:.4f} ({size['se']:.4f})"
         )
     plan = found["designs"][0]["design"]
+    effect = plan["scenarios"][0]["effects"][0]["shift"]
     return [
-        f"Next trial of {plan['n']} patients for a difference of {plan['effect']:g} at one-sided "
-        f"{plan['alpha']:g} (Monte Carlo SE): {'; '.join(told)}.",
+        f"Next trial of {plan['n']} patients for a difference of {effect:g} at one-sided "
+        f"{plan['rule']['alpha']:g} (Monte Carlo SE): {'; '.join(told)}.",
         dropout_told(found["dropout"], plan),
     ]
 
@@ -165,10 +166,10 @@ def dropout_told(found: Result, plan: Result) -> str:
     learnt = f", learnt from {control} and the same" if found["rule"] == "as_learnt" else ""
     real = ", ".join(f"{share:.0%} on {arm}" for arm, share in found["real"].items())
     scenarios = "; ".join(
-        f"{s['power']['value']:.3f} ({s['power']['se']:.3f}) with {s['what']} ({s['share']:.0%})"
+        f"{s['power']['value']:.3f} ({s['power']['se']:.3f}) where {s['what']} leaves"
         for s in found["scenarios"]
     )
-    lower = f"Power of {plan['name']} by the real shares: {scenarios}." if scenarios else ""
+    lower = f"Power of {plan['name']}: {scenarios}." if scenarios else ""
     return (
         f"Simulated dropout is {found['simulated']:.0%}{learnt} in both arms; in the real trial "
         f"no outcome lies in the visit's window in {real}. Power is lower where the "

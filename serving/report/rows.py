@@ -183,7 +183,7 @@ def forest_rows(estimates: Sequence[Mapping[str, Any]], primary: str) -> list[di
 def at_effect(characteristics: Mapping[str, Any], effect: float) -> Mapping[str, Any]:
     """Return the scenario of a true effect."""
     found: Mapping[str, Any] = next(
-        s for s in characteristics["scenarios"] if s["effect"] == effect
+        s for s in characteristics["scenarios"] if s["hypotheses"][0]["truth"] == effect
     )
     return found
 

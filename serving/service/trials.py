@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from extraction.records import Cohort, InputError
+from extraction.records import Cohort
 
 from .models import find_model
+
+if TYPE_CHECKING:
+    from simulation.trial import TrialDesign
 
 
 def simulate_trial(
     design: Path,
-    population: str,
+    population: str | None = None,
     replicates: int = 10_000,
     seed: int = 0,
     *,
@@ -29,8 +32,8 @@ def simulate_trial(
     design
         YAML file of a `TrialDesign`.
     population
-        Where patients come from: "normal" (a normal endpoint with standard deviation 1), a model
-        (folder or run's name: twins under control) or a cohort's folder (its control patients).
+        Where patients come from in place of the design's own: a model (folder or run's name:
+        twins under control) or a cohort's folder (its control patients).
     replicates
         Trials to run.
     execution, workers
@@ -43,23 +46,12 @@ def simulate_trial(
     dict
         Power, type I error and expected size with Monte Carlo standard errors, and a digest.
     """
-    from simulation.trial import ParametricPopulation, TrialDesign, simulate
+    from simulation.trial import TrialDesign, simulate
 
     plan = TrialDesign.read(design)
-    source: Any
-    if population == "normal":
-        source = ParametricPopulation(correlations=dict.fromkeys(plan.covariates, 0.3))
-    elif (Path(population) / "cohort.json").is_file():
-        source = Cohort.read(population)
-    else:
-        from generation import load_model
-
-        source = load_model(find_model(population))
-    if replicates < 1:
-        raise InputError(f"replicates: {replicates} came; it must be at least 1")
     found = simulate(
         plan,
-        source,
+        _patients(plan, population, seed),
         replicates,
         seed,
         execution=execution,
@@ -68,3 +60,22 @@ def simulate_trial(
         progress=progress,
     )
     return found.to_dict()
+
+
+def _patients(plan: TrialDesign, named: str | None, seed: int) -> Any:
+    """Open the model or cohort that is named, or that the design names."""
+    from simulation.trial import TwinPopulation
+    from simulation.trial.design.sources import CohortSource, ModelSource
+
+    source = plan.population
+    if named is not None:
+        is_cohort = (Path(named) / "cohort.json").is_file()
+        source = CohortSource(where=named) if is_cohort else ModelSource(model=named)
+    if isinstance(source, CohortSource):
+        return Cohort.read(source.where)
+    if isinstance(source, ModelSource):
+        from generation import load_model
+
+        model = load_model(find_model(source.model))
+        return TwinPopulation.from_model(model, plan, source.twins, source.given, seed)
+    return None

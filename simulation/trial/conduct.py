@@ -22,8 +22,8 @@ FUNCTION = "simulation.trial.replicate:replicate"
 
 def simulate(
     design: TrialDesign,
-    population: "Population | Cohort | Model",
-    replicates: int,
+    population: "Population | Cohort | Model | None" = None,
+    replicates: int = 10_000,
     seed: int = 0,
     execution: str = "serial",
     workers: int | None = None,
@@ -42,7 +42,7 @@ def simulate(
         The trial.
     population
         Where patients come from: a Population, a generative model (2,000 twins under control are
-        sampled) or a cohort (its control patients).
+        sampled), a cohort (its control patients), or None for the design's own.
     replicates
         Trials to run; the Monte Carlo standard error of a rejection rate p is
         sqrt(p (1 - p) / replicates).
@@ -72,7 +72,11 @@ def simulate(
         facts, paths = drawn_from.send(Path(place))
         results = map_chunks(
             FUNCTION,
-            {"design": design.model_dump(mode="json"), "population": facts, "seed": seed},
+            {
+                "design": design.model_dump(mode="json", exclude={"population"}),
+                "population": facts,
+                "seed": seed,
+            },
             replicates,
             chunk_size,
             execution,
@@ -111,15 +115,22 @@ def population_faults(design: TrialDesign, population: Population) -> list[str]:
 
 
 def as_population(
-    design: TrialDesign, population: "Population | Cohort | Model", seed: int
+    design: TrialDesign, population: "Population | Cohort | Model | None", seed: int
 ) -> Population:
     """Take a population as it is, or build one of twins from a model or a cohort.
 
     Raises
     ------
     InputError
-        If it is none of the three.
+        If it is none of the three, or none is given and the design has none by formula.
     """
+    if population is None:
+        population = design.population if isinstance(design.population, Population) else None
+    if population is None:
+        raise InputError(
+            "population: none came, and the design has none by formula; give a population, a "
+            "model or a cohort"
+        )
     if isinstance(population, Population):
         return population
     if isinstance(population, Cohort):

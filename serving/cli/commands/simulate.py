@@ -14,7 +14,7 @@ EXAMPLES = """
 Examples:
   trialtwin simulate examples/design.yaml --replicates 10000
   trialtwin simulate my-design.yaml --population quickstart --replicates 10000
-  trialtwin simulate my-design.yaml --population normal --execution processes --workers 2
+  trialtwin simulate my-design.yaml --resume runs/my-trial --execution processes --workers 2
 """
 
 
@@ -22,9 +22,8 @@ Examples:
 @click.argument("design", type=FILE)
 @click.option(
     "--population",
-    default="normal",
-    show_default=True,
-    help="normal, a run or model (twins under control), or a cohort's folder.",
+    default=None,
+    help="A run or model (twins under control) or a cohort's folder, in place of the design's own.",
 )
 @click.option("--replicates", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
 @click.option("--resume", type=FILE, default=None, help="Folder that keeps finished chunks.")
@@ -32,7 +31,7 @@ Examples:
 @common
 def simulate(
     design: Path,
-    population: str,
+    population: str | None,
     replicates: int,
     resume: Path | None,
     execution: str,
@@ -57,8 +56,8 @@ def simulate(
     )
     lines = [f"{done['design']['name']}: {replicates} replicates, digest {done['digest'][:12]}"]
     lines += [
-        f"  effect {s['effect']:g}: rejects {s['rejection']['value']:.4f} (MC SE "
-        f"{s['rejection']['se']:.4f}), expected patients {s['expected_n']['value']:.1f}"
+        f"  {s['name']}: rejects {s['any_rejection']['value']:.4f} (MC SE "
+        f"{s['any_rejection']['se']:.4f}), expected patients {s['n']['value']:.1f}"
         for s in done["scenarios"]
     ]
     show(done, as_json, lines)

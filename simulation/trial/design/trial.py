@@ -17,6 +17,7 @@ from simulation.trial.design.arms import Arm, arm_faults
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
 from simulation.trial.design.scenarios import NO_EFFECT, Scenario
+from simulation.trial.design.sources import Source
 from simulation.trial.outcomes import Endpoint
 from simulation.trial.outcomes.effects import FIELDS
 from simulation.trial.plan import Name, Plan, Stated
@@ -72,6 +73,9 @@ class TrialDesign(Stated):
     time_unit: Literal["day", "week", "month", "year"] = "day"
     arms: tuple[Arm, ...]
     n: int = Field(ge=4, le=1_000_000, description="patients randomised, all arms together")
+    population: Source | None = Field(
+        default=None, description="who the patients are; none: given when it is simulated"
+    )
     eligibility: dict[str, Any] | None = Field(
         default=None, description="condition on the baseline; none: everybody"
     )

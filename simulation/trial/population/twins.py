@@ -109,6 +109,10 @@ class TwinPopulation(Population):
         told = {"n_train_all_arms": model.card.n_train} if behind is None else {"n_train": behind}
         return cls.from_cohort(cohort, design, {"engine": model.card.engine, "seed": seed, **told})
 
+    def complete(self) -> TwinPopulation:
+        """The same twins where a design says itself who leaves."""
+        return TwinPopulation(self._table, self._schema, self._origin, complete=True)
+
     @property
     def baseline_schema(self) -> CohortSchema:
         """Baseline variables."""

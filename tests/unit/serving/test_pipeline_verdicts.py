@@ -10,7 +10,6 @@ import pytest
 from serving.analyses.historical import sharpening
 from serving.analyses.published import analysed, locf_estimand
 from serving.pipeline.findings import counted, dropout_told, membership
-from serving.pipeline.stages.trial import same_information
 from serving.pipeline.stages.twins import _verdict, against_carrying
 from serving.study.parts import PrimaryEndpoint
 from simulation.analysis.survival_score import assess_survival_score
@@ -40,18 +39,12 @@ def test_what_a_visit_knows_is_not_credited_to_the_twin() -> None:
     assert "not shown to be better" in told
 
 
-def test_dropout_with_the_same_information_by_hand() -> None:
-    assert same_information(0.3, 0.3) == pytest.approx(0.3)
-    # 100 and 50 outcomes of 100 a side: 1/100 + 1/50 = 2 / (200/3)
-    assert same_information(0.0, 0.5) == pytest.approx(1 / 3)
-
-
 def test_the_plain_findings_say_whose_dropout_was_simulated() -> None:
     plan = {
         "name": "Fixed",
         "arms": [{"name": "Placebo", "control": True}, {"name": "High", "control": False}],
     }
-    scenario = {"what": "the share of High", "share": 0.61, "power": {"value": 0.7, "se": 0.005}}
+    scenario = {"what": "each arm its own share", "power": {"value": 0.7, "se": 0.005}}
     found = {
         "rule": "as_learnt",
         "simulated": 0.39,
