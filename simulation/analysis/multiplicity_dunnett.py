@@ -143,12 +143,31 @@ def stagewise_closed_dunnett(
     total = np.zeros((len(values), (1 << arms) - 1))
     of_sets, out = np.zeros(total.shape, bool), np.zeros(values.shape, bool)
     for s in range(values.shape[1]):
-        p = dunnett_intersections(values[:, s], ratios, here[:, s])
-        total = total + w[s] * -ndtri(np.clip(p, 1e-300, 1.0))
+        total = add_stage(total, values[:, s], here[:, s], float(w[s]), ratios)
         of_sets |= total >= bounds[s] * np.sqrt((w[: s + 1] ** 2).sum())
         earlier = out[:, s - 1] if s else np.zeros((len(values), arms), bool)
         out[:, s] = earlier | (closed_rejections(of_sets) & here[:, s])
     return out
+
+
+def add_stage(
+    total: Floats, z: Floats, active: Booleans, weight: float, ratios: ArrayLike | None = None
+) -> Floats:
+    """Weighted sums of the intersections' normal scores after one more stage, (R, 2^H - 1).
+
+    Parameters
+    ----------
+    total
+        Sums so far.
+    z, active
+        Statistic of each arm from the stage's own patients, and whether it had any, (R, H).
+    weight
+        Of the stage.
+    ratios
+        Patients of each arm over those of control, (H,).
+    """
+    p = dunnett_intersections(z, ratios, active)
+    return np.asarray(total + weight * -ndtri(np.clip(p, 1e-300, 1.0)))
 
 
 def _check(z: Floats, active: Booleans, weights: Floats, critical: Floats) -> None:

@@ -125,6 +125,7 @@ class Chunk:
         state = State.fresh(len(self.drawn.replicates), len(design.tested), ratio, design.n)
         taken = Taken.nothing(len(self.drawn.replicates), len(design.tested))
         shares = tuple(tested.share for tested in design.tested)
+        arms = tuple(tested.arm for tested in design.tested)
         ends: Arrays = {
             name: np.zeros(len(self.drawn.replicates))
             for name in ("n", "duration", "analysed", "screened")
@@ -137,12 +138,13 @@ class Chunk:
                 arm = self._next_arms(arm, state, look)
                 responses, leaves = self._follow(arm)
                 events = self._events(responses, leaves)
-            sizes = state.size if rule.adapts and look == rule.looks.count - 1 else None
+            changed = rule.adapts or rule.resizes
+            sizes = state.size if changed and look == rule.looks.count - 1 else None
             cut, counted = look_at(design, look, self.drawn.enrolled, events, sizes)
             fits = self._fits(arm, responses, leaves, cut, counted, state.among)
             taken.update(fits, state.running)
             self._note(ends, cut, counted, fits, state.running)
-            rule.decide(Evidence(look, fits), state, shares)
+            rule.decide(Evidence(look, fits, arms, design.control_number), state, shares)
             if not state.running.any():
                 break
         return {

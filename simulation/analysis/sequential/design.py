@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from simulation.analysis.sequential.plan import SequentialPlan
 from simulation.analysis.sequential.quadrature import Floats, Journey
-from simulation.analysis.sequential.solving import solve
+from simulation.analysis.sequential.solving import power_drift, solve
 
 _SPAN: Final = 10.0
 
@@ -85,6 +85,12 @@ class GroupSequential:
     def fixed_drift(self) -> float:
         """Drift of the fixed design of equal alpha and power."""
         return float(ndtri(1 - self.alpha / self.plan.sided) + ndtri(self.power))
+
+    def drift_for(self, power: float) -> float:
+        """Drift at which these bounds are crossed with another power, in (alpha, 1)."""
+        if power == self.power:
+            return self.drift
+        return power_drift(self.critical, self.lower, self.rates, power)
 
     @property
     def inflation(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
@@ -47,11 +48,13 @@ def solve(plan: SequentialPlan) -> tuple[Floats, Floats, float]:
     if isinstance(futility, GivenFutility):
         lower[:-1] = futility.bounds
         critical = efficacy_bounds(plan, lower if futility.binding else None)
-        return critical, np.minimum(lower, critical), _drift(plan, critical, lower)
+        drift = power_drift(critical, lower, plan.rates, plan.power)
+        return critical, np.minimum(lower, critical), drift
     critical = efficacy_bounds(plan)
     if isinstance(futility, ConditionalPowerFutility):
         return _with_conditional_power(plan, critical, futility)
-    return critical, lower, _drift(plan, critical, -critical if plan.sided == 2 else lower)
+    below = -critical if plan.sided == 2 else lower
+    return critical, lower, power_drift(critical, below, plan.rates, plan.power)
 
 
 def efficacy_bounds(plan: SequentialPlan, lower: Floats | None = None) -> Floats:
@@ -140,27 +143,28 @@ def _haybittle_peto(
     return upper
 
 
-def _drift(plan: SequentialPlan, critical: Floats, lower: Floats) -> float:
-    """Drift at which the upper bounds are crossed with the wanted power."""
-    highest = _last_drift(plan, critical, lower)
-    journey = Journey.through(critical, lower, plan.rates, (0.0, highest))
+def power_drift(
+    critical: ArrayLike, lower: ArrayLike, rates: ArrayLike, power: float
+) -> float:
+    """Drift at which the upper bounds are crossed with the wanted power.
+
+    Raises
+    ------
+    InputError
+        If the lower bounds leave no way to it.
+    """
+    upper = np.asarray(critical, dtype=np.float64)
+    highest = float(abs(upper[-1]) + abs(ndtri(power))) + _TINY
+    while float(crossing(upper, lower, rates, highest)[0].sum()) < power:
+        highest *= 1.3
+        if highest > _HIGHEST:
+            raise InputError(f"futility: the bounds leave no way to a power of {power}; lower them")
+    journey = Journey.through(upper, lower, rates, (0.0, highest))
 
     def excess(theta: float) -> float:
-        return float(journey.stages(np.array([theta]))[0].sum()) - plan.power
+        return float(journey.stages(np.array([theta]))[0].sum()) - power
 
     return float(brentq(excess, 0.0, highest, xtol=1e-11))
-
-
-def _last_drift(plan: SequentialPlan, critical: Floats, lower: Floats) -> float:
-    """A drift that has more than the wanted power."""
-    theta = float(abs(critical[-1]) + abs(ndtri(plan.power))) + _TINY
-    while float(crossing(critical, lower, plan.rates, theta)[0].sum()) < plan.power:
-        theta *= 1.3
-        if theta > _HIGHEST:
-            raise InputError(
-                f"futility: the bounds leave no way to a power of {plan.power}; lower them"
-            )
-    return theta
 
 
 def _root(plan: SequentialPlan, power_at: Callable[[float], float]) -> float:

@@ -6,7 +6,11 @@ from pydantic import Field
 
 from simulation.trial.rules.base import Evidence, Looks, Rule, State
 from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
+from simulation.trial.rules.multi_arm import MultiArmRule
+from simulation.trial.rules.reestimation import ReestimationRule
 
-Choice = Annotated[Fixed | GroupSequentialRule, Field(discriminator="kind")]
+Choice = Annotated[
+    Fixed | GroupSequentialRule | MultiArmRule | ReestimationRule, Field(discriminator="kind")
+]
 
 __all__ = ["Choice", "Evidence", "Looks", "Rule", "State"]

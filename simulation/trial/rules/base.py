@@ -125,15 +125,41 @@ class Evidence:
     fits
         Cumulative fit of each hypothesis (endpoint and treated arm); z is turned so that
         positive is a benefit.
+    arms
+        Number of the treated arm of each hypothesis.
+    control
+        Number of the control arm.
     """
 
     look: int
     fits: tuple[Fit, ...]
+    arms: tuple[int, ...] = ()
+    control: int = 0
 
     @property
     def z(self) -> Floats:
         """Statistics (R, H)."""
         return np.stack([fit.z for fit in self.fits], axis=1)
+
+    @property
+    def information(self) -> Floats:
+        """Information (R, H), in the analysis's unit."""
+        return np.stack([fit.information for fit in self.fits], axis=1)
+
+    def stage_z(self, state: State) -> Floats:
+        """Statistics (R, H) of the patients or events since the last look.
+
+        By independent increments of the cumulative scores z sqrt(information), which are kept in
+        the state for the next look; 0 where nothing has come.
+        """
+        information = np.nan_to_num(self.information)
+        score = np.nan_to_num(self.z) * np.sqrt(information)
+        before = state.kept.get("score", np.zeros_like(score))
+        known = state.kept.get("information", np.zeros_like(score))
+        step = information - known
+        state.kept["score"], state.kept["information"] = score, information
+        more = step > 1e-9 * np.maximum(information, 1e-300)
+        return np.where(more, (score - before) / np.sqrt(np.where(more, step, 1.0)), 0.0)
 
 
 class Rule(Plan, ABC):
@@ -153,7 +179,12 @@ class Rule(Plan, ABC):
 
     @property
     def adapts(self) -> bool:
-        """Whether later patients' arms or numbers depend on earlier data."""
+        """Whether later patients' arms depend on earlier data, by `State.weights`."""
+        return False
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the number of patients depends on earlier data, by `State.size`."""
         return False
 
     @abstractmethod
