@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import multivariate_normal
 
 from extraction.records.errors import InputError
 from generation.randomness import generator
@@ -168,6 +169,16 @@ def level_gap(design: GroupSequential, critical: np.ndarray) -> float:
     return abs(float(up.sum()) * design.plan.sided - design.alpha)
 
 
+def by_genz(design: GroupSequential, critical: np.ndarray) -> float:
+    """Type I error of one-sided critical values, futility not counted: another's integration."""
+    rates = np.asarray(design.rates)
+    law = np.sqrt(np.minimum.outer(rates, rates) / np.maximum.outer(rates, rates))
+    zero = np.zeros(len(rates))
+    return 1 - float(
+        multivariate_normal(zero, law, abseps=1e-8, releps=1e-8, maxpts=4_000_000).cdf(critical)
+    )
+
+
 def numbers(words: str) -> np.ndarray:
     return np.array([float(word) for word in words.split(",")])
 
@@ -208,7 +219,10 @@ def report(drawn: list[tuple[dict[str, str], dict[str, Any]]], theirs: pd.DataFr
         print(f"  {row['id']} {table.loc[place, 'kind']}, rates {row['rates']}\n"
               f"    ours  {text(np.round(design.critical, 7))}, drift {design.drift:.7f}\n"
               f"    rpact {text(np.round(numbers(answer['critical']), 7))}, "
-              f"drift {float(answer['drift']):.7f}")
+              f"drift {float(answer['drift']):.7f}\n"
+              f"    type I error by scipy's multivariate normal law (Genz), alpha "
+              f"{design.alpha:.4f}: ours {by_genz(design, np.asarray(design.critical)):.7f}, rpact "
+              f"{by_genz(design, numbers(answer['critical'])):.7f}")
     for row, _, why in refused:
         print(f"not compared: {row['id']} {row['type']}: {why}")
     print("\n'own level' and 'level of R's bounds': distance of the type I error from alpha by a "
