@@ -33,7 +33,9 @@ _TINY: Final = 1e-12
 _ZERO: Final = np.zeros(1)
 _HIGHEST: Final = 60.0
 _STEPS: Final = 60
-_CLOSE: Final = 1e-11
+_CLOSE: Final = 1e-12
+_TOLERABLE: Final = 1e-9
+_FLATTEST: Final = 0.1
 
 
 def solve(plan: SequentialPlan) -> tuple[Floats, Floats, float]:
@@ -70,17 +72,38 @@ def efficacy_bounds(plan: SequentialPlan, lower: Floats | None = None) -> Floats
     shape = plan.boundary.shape(rates)
     below = np.full(plan.looks, -np.inf) if lower is None else lower
 
-    def excess(c: float) -> float:
-        up, _ = crossing(c * shape, -c * shape if plan.sided == 2 else below, rates, 0.0)
-        return float(up.sum()) - plan.alpha / plan.sided
-
     level = plan.alpha / plan.sided
-    # Between one test at the level (less where futility binds) and Bonferroni.
-    highest = float(ndtri(1 - level / plan.looks)) / float(shape.min()) + _TINY
-    lowest = float(ndtri(1 - level)) / float(shape.max()) - _TINY
-    while lower is not None and excess(lowest) < 0 and lowest > -highest:
-        lowest -= 0.5 * highest
-    return np.asarray(brentq(excess, lowest, highest, xtol=_TINY) * shape)
+
+    def kept(c: float) -> float:
+        up, _ = crossing(c * shape, -c * shape if plan.sided == 2 else below, rates, 0.0)
+        return -_probit(float(up.sum()))
+
+    last = float(-ndtri(level)) / float(shape[-1])  # with the last look alone
+    found = _secant(kept, float(-ndtri(level)), last, last + 0.1)
+    if found is None:
+        raise InputError("boundary: no critical values keep the level; let futility bind less")
+    return np.asarray(found * shape)
+
+
+def _probit(probability: float) -> float:
+    return float(ndtri(min(max(probability, 1e-300), 1 - 1e-16)))
+
+
+def _secant(
+    function: Callable[[float], float], goal: float, first: float, second: float
+) -> float | None:
+    """Where a rising function that is close to a line reaches a goal; None if it does not."""
+    before, seen, x = first, function(first), second
+    now = function(x)
+    for _ in range(_STEPS):
+        if abs(now - goal) < _CLOSE or x == before:
+            break
+        slope = max((now - seen) / (x - before), _FLATTEST)
+        x, before, seen = x + (goal - now) / slope, x, now
+        if abs(x) > _HIGHEST:
+            return None
+        now = function(x)
+    return x if abs(now - goal) < _TOLERABLE else None
 
 
 def spend(
@@ -170,17 +193,12 @@ def power_drift(
 def _root(plan: SequentialPlan, power_at: Callable[[float], float]) -> float:
     """Drift of the wanted power where the bounds change with the drift."""
     fixed = float(ndtri(1 - plan.alpha) + ndtri(plan.power))
-    goal = float(ndtri(plan.power))
-    theta, before, seen = fixed, 0.9 * fixed, float(ndtri(power_at(0.9 * fixed)))
-    for _ in range(_STEPS):  # the probit of the power is close to a line in the drift
-        now = float(ndtri(power_at(theta)))
-        if abs(now - goal) < _CLOSE:
-            return theta
-        slope = max((now - seen) / (theta - before), 0.2)
-        theta, before, seen = theta + (goal - now) / slope, theta, now
-        if theta > _HIGHEST:
-            break
-    raise InputError("futility: no drift reaches the power; let futility stop less, or later")
+    drift = _secant(
+        lambda theta: _probit(power_at(theta)), float(ndtri(plan.power)), fixed, 1.03 * fixed
+    )
+    if drift is None:
+        raise InputError("futility: no drift reaches the power; let futility stop less, or later")
+    return drift
 
 
 def _with_beta_spending(
