@@ -17,7 +17,7 @@ ALL_TESTS := $(BIN)/python -m pytest -q -m "long or not long" $(PYTEST_OPTIONS)
 TODAY := $(shell date -u +%F)
 
 # A + stands for a space. The full runs of the last four take an hour; see docs/evidence.
-BENCHMARKS := boundaries execution help_time notes prognostic synthetic_controls twin_nulls \
+BENCHMARKS := boundaries oracle_r+--designs+20 execution help_time notes prognostic synthetic_controls twin_nulls \
   type_one_error privacy+--replicates+2 inference_audit+--engines+mixture+--trials+actg320 \
   twins+--data+gbsg2+--folds+3 \
   generation+--data+gbsg2+actg320+--engines+twin+mixture+cart+--splits+1
