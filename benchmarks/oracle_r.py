@@ -228,7 +228,7 @@ def report(drawn: list[tuple[dict[str, str], dict[str, Any]]], theirs: pd.DataFr
     print("\n'own level' and 'level of R's bounds': distance of the type I error from alpha by a "
           "finer quadrature\n(24 points on 3 standard deviations, reach 9) for our critical values "
           "and for rpact's: it says whose digits differ.\n'critical' counts values up to "
-          f"{HIGHEST}, 'futility' down to {LOWEST}; beyond, rpact cuts its bounds or loses its tails.")
+          f"{HIGHEST}, 'futility' down to {LOWEST}; beyond, rpact cuts its bounds or loses tails.")
     print(f"\nCPU time of {len(table)} designs: ours {ours_seconds:.2f} s, rpact {r_seconds:.2f} s "
           f"(bounds, drift and expected sizes; R's start not counted)")
 

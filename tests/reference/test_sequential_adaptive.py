@@ -8,7 +8,11 @@ from simulation.analysis.multiplicity_dunnett import dunnett_critical, stagewise
 from simulation.analysis.sequential import group_sequential
 from simulation.analysis.sequential.combination import fisher_design
 from simulation.analysis.sequential.conditional import conditional_error
-from simulation.analysis.sequential.estimates import after_stopping, repeated_intervals
+from simulation.analysis.sequential.estimates import (
+    after_stopping,
+    repeated_intervals,
+    repeated_p_values,
+)
 from simulation.analysis.sequential.reestimation import (
     needed_statistic,
     promising_zone,
@@ -33,6 +37,10 @@ def test_inference_after_stopping_exact() -> None:
     low, high = repeated_intervals(z, information, design.critical[:2])
     assert low == pytest.approx((-0.346882223, 0.139748014), abs=2e-8)
     assert high == pytest.approx((1.546882229, 0.945966272), abs=2e-8)
+    # $repeatedPValues .1229169758 .0036316309; the second is off by rpact's own root finding
+    for look, p, digits in ((0, 0.1229169758, 1e-7), (1, 0.0036316309, 2e-6)):
+        found_p = repeated_p_values(design.plan, look, z[look : look + 1])
+        assert found_p[0] == pytest.approx(p, abs=digits)
     # $conditionalRejectionProbabilities
     assert conditional_error(design, 0, z[:1])[0] == pytest.approx(0.227216715, abs=2e-8)
     assert conditional_error(design, 1, z[1:])[0] == pytest.approx(0.898197647, abs=2e-8)

@@ -20,7 +20,11 @@ from simulation.analysis.sequential.conditional import (
     conditional_power,
     predictive_power,
 )
-from simulation.analysis.sequential.estimates import after_stopping, stagewise_p_value
+from simulation.analysis.sequential.estimates import (
+    after_stopping,
+    repeated_p_values,
+    stagewise_p_value,
+)
 from simulation.analysis.sequential.quadrature import PRECISE
 from simulation.analysis.sequential.reestimation import (
     blinded_size_events,
@@ -48,6 +52,17 @@ def test_the_p_value_at_the_bound_is_what_was_spent_exact() -> None:
     for stage in range(3):
         p = stagewise_p_value(stage, design.critical[stage], design.rates, design.critical)
         assert p == pytest.approx(design.alpha_spent[stage], abs=1e-11)
+
+
+@pytest.mark.parametrize("boundary", ["obrien_fleming", "lan_demets_pocock"])
+def test_repeated_p_values_are_levels_that_just_reject_fitted_1e6(boundary: str) -> None:
+    for alpha in (1e-6, 0.001, 0.025, 0.3):
+        design = group_sequential(boundary, (0.3, 0.7, 1.0), alpha, 0.99)
+        for look in range(3):
+            p = repeated_p_values(design.plan, look, [design.critical[look]])
+            assert p == pytest.approx([alpha], rel=1e-6)
+    with pytest.raises(InputError, match="interim"):
+        repeated_p_values(group_sequential("haybittle_peto", 2).plan, 0, [3.5])
 
 
 def test_intervals_agree_with_the_test_exact() -> None:
