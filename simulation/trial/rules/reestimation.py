@@ -126,7 +126,7 @@ class ReestimationRule(Rule):
     def critical(self, alpha: float) -> tuple[float, ...]:
         """Critical values of the combined (or usual) Z."""
         if isinstance(self.size, ByPromisingZone):
-            return (float("inf"), *one_sided(OBrienFleming(), (1.0,), alpha).critical)
+            return (float("nan"), *one_sided(OBrienFleming(), (1.0,), alpha).critical)
         return one_sided(self.boundary, self.looks.rates, alpha).critical
 
     def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:

@@ -88,9 +88,9 @@ def test_quick_and_precise_agree_and_rows_do_not_matter_exact() -> None:
 
 
 @pytest.mark.parametrize("binding", [True, False])
-def test_coverage_and_median_simulated_20000(binding: bool) -> None:
+def test_coverage_and_median_simulated_8000(binding: bool) -> None:
     """Three proportions each, 1 % over 6 comparisons: normal quantile 3.14."""
-    n, effect = 20_000, 0.5
+    n, effect = 8_000, 0.5
     futility = {"family": "beta_spending", "binding": binding}
     design = group_sequential("lan_demets_pocock", 3, futility=futility)
     rng = np.random.default_rng(20261122)
