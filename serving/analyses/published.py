@@ -14,7 +14,7 @@ from serving.study.trial import Published, PublishedAncova, PublishedTimeToEvent
 from simulation.analysis.continuous import ancova, dose_response
 from simulation.analysis.cox import cox
 from simulation.analysis.estimate import Estimand
-from simulation.analysis.survival import logrank
+from simulation.analysis.logrank import logrank
 
 LOCF_LABEL = "for reproduction only: missing outcomes are carried forward"
 

@@ -11,100 +11,62 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from extraction.records.errors import InputError
-from simulation.analysis.arrays import Columns, FloatArray, IntArray, block
+from simulation.analysis.arrays import (
+    BoolArray,
+    Columns,
+    FloatArray,
+    IntArray,
+    block,
+    numeric,
+    stop,
+)
 from simulation.analysis.estimate import Estimand, Estimate, ratio_from_log
-from simulation.analysis.risk_sets import RiskSets, checked, codes, risk_sets, running, take
+from simulation.analysis.risk_sets import checked, codes, sorted_rows
 
 Ties = Literal["efron", "breslow"]
-_STEP_LIMIT = 20.0  # |log hazard ratio| per standard deviation beyond which a coefficient is lost
-
-# Where the likelihood rises for ever, it comes to stand still while Newton's step stays near 1.
-_STEP_LEFT = 1e-3
+ITERATIONS = 30
+_LOST = 10.0  # |log hazard ratio| per standard deviation from which a coefficient is named as lost
 
 
 @dataclass(frozen=True)
 class CoxBatch:
     """Fits over replicates.
 
-    Parameters
+    Attributes
     ----------
     coefficients
-        Log hazard ratios (R, P).
+        Log hazard ratios (R, P); NaN for columns that others explain or that do not vary.
     covariance
+        Inverse information (R, P, P), or the robust variance where that was asked for.
+    naive
         Inverse information (R, P, P).
     log_likelihood, null_log_likelihood
         Partial log likelihoods (R,).
     score_chi2
         Score test of all coefficients at zero (R,).
     converged
-        False (R,) where the likelihood has no finite maximum (all events on one side).
+        False (R,) where the likelihood has no finite maximum (all events on one side), or no event.
+    aliased
+        Columns (R, P) that say nothing beside those before them; the others are fitted.
+    events
+        Events (R,).
     """
 
     coefficients: FloatArray
     covariance: FloatArray
+    naive: FloatArray
     log_likelihood: FloatArray
     null_log_likelihood: FloatArray
     score_chi2: FloatArray
-    converged: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """Sorted columns and the Efron shares l/d of each event; zero for Breslow."""
-
-    sets: RiskSets
-    columns: FloatArray
-    share: FloatArray
-    penalty: float
-
-
-def _problem(time: FloatArray, event: FloatArray, columns: FloatArray, strata: IntArray | None,
-             ties: Ties, penalty: float) -> _Problem:
-    sets = risk_sets(time, event, strata)
-    rank = running(sets.event)[:, :-1] - take(running(sets.event), sets.first)
-    share = rank / np.maximum(sets.deaths, 1) if ties == "efron" else np.zeros_like(rank)
-    return _Problem(sets, sets.sort(columns), share * sets.event, penalty)
-
-
-def _evaluate(problem: _Problem, beta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Penalised log likelihood (R,), gradient (R, P) and information (R, P, P) at beta (R, P).
-
-    The information is X' diag(w H) X less the sum of outer products of the risk-set means, with H
-    the (Efron-shared) cumulative hazard, so that no (N, P, P) array is built.
-    """
-    sets, x = problem.sets, problem.columns
-    eta = np.einsum("rnp,rp->rn", x, beta)
-    eta = eta - eta.max(axis=1, keepdims=True)
-    weight = np.exp(eta)
-    share, tied = problem.share, problem.share.any()
-    s0, s1 = sets.at_risk_sum(weight), sets.at_risk_sum(weight[..., None] * x)
-    if tied:
-        s0 = s0 - share * sets.tied_event_sum(weight)
-        s1 = s1 - share[..., None] * sets.tied_event_sum(weight[..., None] * x)
-    s0 = np.where(sets.event > 0, s0, 1.0)
-    log_likelihood = (sets.event * (eta - np.log(s0))).sum(axis=1)
-    hazard = sets.past_sum(sets.event / s0)
-    if tied:
-        hazard = hazard - sets.event * sets.tied_event_sum(share / s0)
-    gradient = np.einsum("rn,rnp->rp", sets.event - weight * hazard, x)
-    mean = s1 * (sets.event / s0)[..., None]
-    information = (np.einsum("rnp,rnq->rpq", x * (weight * hazard)[..., None], x)
-                   - np.einsum("rnp,rnq->rpq", mean, mean))
-    information = information + problem.penalty * np.eye(beta.shape[1])
-    return (log_likelihood - problem.penalty / 2 * (beta**2).sum(axis=1),
-            gradient - problem.penalty * beta, information)
-
-
-def _invert(information: FloatArray) -> FloatArray:
-    """Inverse information; a singular replicate gets NaN and is reported as not converged."""
-    good = np.linalg.cond(information) < 1e13
-    safe = np.where(good[:, None, None], information, np.eye(information.shape[1]))
-    return np.where(good[:, None, None], np.linalg.inv(safe), np.nan)
+    converged: BoolArray
+    aliased: BoolArray
+    events: FloatArray
 
 
 def cox_batch(time: FloatArray, event: FloatArray, columns: FloatArray,
               strata: IntArray | None = None, *, ties: Ties = "efron", penalty: float = 0.0,
-              iterations: int = 30) -> CoxBatch:
+              included: BoolArray | None = None, weights: FloatArray | None = None,
+              offset: FloatArray | None = None, robust: bool = False) -> CoxBatch:
     """Fit one model per replicate by Newton with step halving.
 
     Parameters
@@ -119,60 +81,42 @@ def cox_batch(time: FloatArray, event: FloatArray, columns: FloatArray,
         Efron's (1977) or Breslow's (1974) handling of tied event times.
     penalty
         Ridge penalty on half the squared coefficients, in the scale of `columns`.
+    included
+        Who counts (R, N); everyone by default.
+    weights
+        Weight of each patient (R, N), at least 0, for instance inverse probabilities.
+    offset
+        Known part of each patient's log hazard ratio (R, N).
+    robust
+        Whether the variance is Lin and Wei's (1989, doi 10.1080/01621459.1989.10478874), which
+        weighted patients need.
 
     Returns
     -------
     CoxBatch
         Coefficients are on the scale of `columns`.
     """
-    centre = columns.mean(axis=1, keepdims=True)
-    spread = columns.std(axis=1, keepdims=True)
-    spread = np.where(spread > 0, spread, 1.0)
-    if penalty > 0:
-        spread = np.ones_like(spread)
-    problem = _problem(time, event, (columns - centre) / spread, strata, ties, penalty)
-    beta = np.zeros((time.shape[0], columns.shape[2]))
-    value, gradient, information = _evaluate(problem, beta)
-    null = value
-    score_chi2 = np.einsum("rp,rpq,rq->r", gradient, _invert(information), gradient)
-    done = np.zeros(time.shape[0], dtype=bool)
-    for _ in range(iterations):
-        step = np.nan_to_num(np.einsum("rpq,rq->rp", _invert(information), gradient))
-        beta, new, gradient, information = _climb(problem, beta, step, value)
-        done = np.abs(new - value) <= 1e-11 * (1 + np.abs(new))
-        value = new
-        if done.all():
-            break
-    covariance = _invert(information)
-    still = np.abs(np.einsum("rpq,rq->rp", covariance, gradient)).max(axis=1)
-    found = (done & (still < _STEP_LEFT) & (np.abs(beta) < _STEP_LIMIT).all(axis=1)
-             & (event.sum(axis=1) > 0))
-    scale = spread[:, 0]
-    plain = value + penalty / 2 * (beta**2).sum(axis=1)
-    return CoxBatch(beta / scale, covariance / (scale[:, :, None] * scale[:, None, :]), plain, null,
-                    score_chi2, found)
+    from simulation.kernels.cox import cox_rows
 
-
-def _climb(problem: _Problem, beta: FloatArray, step: FloatArray, value: FloatArray
-           ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Newton step, halved in those replicates whose likelihood would fall."""
-    length = np.ones((beta.shape[0], 1))
-    for _ in range(12):
-        trial = np.clip(beta + length * step, -2 * _STEP_LIMIT, 2 * _STEP_LIMIT)
-        new, gradient, information = _evaluate(problem, trial)
-        worse = new < value - 1e-9 * (1 + np.abs(value))
-        if not worse.any():
-            break
-        length = np.where(worse[:, None], length / 2, length)
-    return trial, new, gradient, information
+    order, stratum = sorted_rows(time, strata)
+    nothing = np.empty((time.shape[0], 0))
+    settings = np.array([ties == "efron", robust, penalty, ITERATIONS], dtype=np.float64)
+    beta, naive, sandwich, values, found, aliased, events = cox_rows(
+        time, event, np.ascontiguousarray(columns, dtype=np.float64),
+        np.ones(time.shape, dtype=bool) if included is None else included, order, stratum,
+        nothing if weights is None else weights, nothing if offset is None else offset, nothing,
+        settings)
+    return CoxBatch(np.where(aliased, np.nan, beta), sandwich if robust else naive, naive,
+                    values[:, 0], values[:, 1], values[:, 2], found, aliased, events)
 
 
 @dataclass(frozen=True)
 class CoxFit:
     """Proportional hazards model of one trial.
 
-    `z` and `p_value` are Wald's, one per name; `score_chi2` is the score test of all coefficients,
-    which for one treatment column equals the (stratified) log-rank test when no times are tied.
+    `z` and `p_value` are Wald's, one per name, by `covariance`: the inverse information, or the
+    robust variance if that was asked for. `score_chi2` is the score test of all coefficients, which
+    for one treatment column equals the (stratified) log-rank test when no times are tied.
     """
 
     names: tuple[str, ...]
@@ -187,6 +131,7 @@ class CoxFit:
     events: int
     ties: Ties
     stratified: bool
+    robust: bool = False
 
     def hazard_ratio(self, name: str, *, level: float = 0.95, estimand: Estimand | None = None
                      ) -> Estimate:
@@ -203,14 +148,17 @@ class CoxFit:
             raise InputError(f"name: {name!r}; allowed: {', '.join(self.names)}")
         i = self.names.index(name)
         kind = "conditional" if len(self.names) > 1 or self.stratified else "marginal"
-        return ratio_from_log(f"Cox, {self.ties} ties", float(self.coefficients[i]),
+        variance = ", robust variance" if self.robust else ""
+        return ratio_from_log(f"Cox, {self.ties} ties{variance}", float(self.coefficients[i]),
                               float(np.sqrt(self.covariance[i, i])), self.n, level=level,
                               estimand=estimand,
                               extra={"events": self.events, "hazard_ratio": kind, "column": name})
 
 
 def cox(time: ArrayLike, event: ArrayLike, columns: Columns, strata: ArrayLike | None = None, *,
-        factors: Columns | None = None, ties: Ties = "efron", penalty: float = 0.0) -> CoxFit:
+        factors: Columns | None = None, ties: Ties = "efron", penalty: float = 0.0,
+        weights: ArrayLike | None = None, offset: ArrayLike | None = None, robust: bool = False
+        ) -> CoxFit:
     """Fit Cox's model with named covariates.
 
     Parameters
@@ -227,6 +175,12 @@ def cox(time: ArrayLike, event: ArrayLike, columns: Columns, strata: ArrayLike |
         "efron" (as R's default) or "breslow".
     penalty
         Ridge penalty on half the squared coefficients; standardise the columns first.
+    weights
+        Weight of each patient (N,), above 0, for instance inverse probabilities of treatment.
+    offset
+        Known part of each patient's log hazard ratio (N,).
+    robust
+        Lin and Wei's sandwich variance, which weighted patients need.
 
     Raises
     ------
@@ -235,20 +189,26 @@ def cox(time: ArrayLike, event: ArrayLike, columns: Columns, strata: ArrayLike |
     """
     times, events = checked(time, event)
     table, names = block(columns, factors, times.size, [])
+    faults: list[str] = []
+    w = None if weights is None else numeric("weights", weights, faults, times.shape)[None]
+    if w is not None and not (w > 0).all():
+        faults.append("weights: not all are above 0; leave out patients who weigh nothing")
+    known = None if offset is None else numeric("offset", offset, faults, times.shape)[None]
+    stop(faults)
     fitted = cox_batch(times[None], events[None], table[None], codes(strata, times.size),
-                       ties=ties, penalty=penalty)
-    if not fitted.converged[0]:
-        lost = [name for name, b in zip(names, fitted.coefficients[0] * table.std(axis=0),
-                                        strict=True) if abs(b) > _STEP_LIMIT / 2] or names
+                       ties=ties, penalty=penalty, weights=w, offset=known, robust=robust)
+    if not fitted.converged[0] or fitted.aliased[0].any():
+        far = np.abs(fitted.coefficients[0] * table.std(axis=0)) > _LOST
+        lost = [name for name, gone in zip(names, far | fitted.aliased[0], strict=True) if gone]
         raise InputError([f"columns.{name}: no finite hazard ratio exists (no spread, collinear, "
                           "or all events on one side); drop it, or report the log-rank test"
-                          for name in lost])
+                          for name in lost or names])
     se = np.sqrt(np.diag(fitted.covariance[0]))
     z = fitted.coefficients[0] / se
     return CoxFit(tuple(names), fitted.coefficients[0], fitted.covariance[0], z,
                   2 * stats.norm.sf(np.abs(z)), float(fitted.log_likelihood[0]),
                   float(fitted.null_log_likelihood[0]), float(fitted.score_chi2[0]), times.size,
-                  int(events.sum()), ties, strata is not None)
+                  int(events.sum()), ties, strata is not None, robust)
 
 
 @dataclass(frozen=True)

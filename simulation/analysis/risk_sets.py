@@ -1,12 +1,6 @@
-"""Risk sets of censored times, for one trial or for one per replicate, without a patient loop.
-
-Patients are sorted by stratum and time. A risk set is then a run of positions, and a sum over it is
-a difference of two running sums.
-"""
+"""Border checks of censored times, and the order in which compiled loops read them."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,100 +8,24 @@ from numpy.typing import ArrayLike
 from simulation.analysis.arrays import FloatArray, IntArray, labels, numeric, stop
 
 
-@dataclass(frozen=True)
-class RiskSets:
-    """Positions in the sorted order; every array has shape (R, N).
+def sorted_rows(time: FloatArray, strata: IntArray | None = None) -> tuple[IntArray, IntArray]:
+    """Order that sorts each row (R, N) by stratum, then time, and the strata of every row.
 
     Parameters
     ----------
-    order
-        Sorted position -> patient index.
-    event
-        1.0 for an event, 0.0 for censoring, sorted.
-    first
-        First position of the patient's risk set (the start of the group of tied times).
-    tie_end, stratum_start, stratum_end
-        One past the tied times; first and one past the last position of the stratum.
-    deaths
-        Events among the tied times.
+    time
+        (R, N).
+    strata
+        Codes of at least 0, (R, N) or (1, N); None for one stratum.
     """
-
-    order: IntArray
-    event: FloatArray
-    first: IntArray
-    tie_end: IntArray
-    stratum_start: IntArray
-    stratum_end: IntArray
-    deaths: FloatArray
-
-    def sort(self, values: FloatArray) -> FloatArray:
-        """Bring values per patient (R, N) or (R, N, P) into sorted order."""
-        order = self.order if values.ndim == 2 else self.order[..., None]
-        return np.take_along_axis(values, np.broadcast_to(order, values.shape), axis=1)
-
-    def at_risk_sum(self, values: FloatArray) -> FloatArray:
-        """Sum of sorted values over each position's risk set."""
-        total = running(values)
-        return take(total, self.stratum_end) - take(total, self.first)
-
-    def tied_event_sum(self, values: FloatArray) -> FloatArray:
-        """Sum of sorted values over the events tied with each position."""
-        event = self.event if values.ndim == 2 else self.event[..., None]
-        total = running(values * event)
-        return take(total, self.tie_end) - take(total, self.first)
-
-    def past_sum(self, values: FloatArray) -> FloatArray:
-        """Sum of sorted values from the stratum's first time up to each position's own time."""
-        total = running(values)
-        return take(total, self.tie_end) - take(total, self.stratum_start)
-
-
-def running(values: FloatArray) -> FloatArray:
-    """Running sum along axis 1 with a leading zero."""
-    shape = (values.shape[0], 1, *values.shape[2:])
-    return np.concatenate([np.zeros(shape), np.cumsum(values, axis=1)], axis=1)
-
-
-def take(values: FloatArray, positions: IntArray) -> FloatArray:
-    """Values at positions along axis 1, for two- and three-dimensional values."""
-    index = positions if values.ndim == 2 else positions[..., None]
-    return np.take_along_axis(values, np.broadcast_to(index, (*positions.shape, *values.shape[2:])),
-                              axis=1)
-
-
-def risk_sets(time: FloatArray, event: FloatArray, strata: IntArray | None = None) -> RiskSets:
-    """Sort times (R, N) inside strata (R, N) or (1, N) and find every risk set."""
-    order = np.argsort(time, axis=1, kind="stable")
-    n = time.shape[1]
-    change = np.zeros(time.shape, dtype=bool)
-    if strata is not None:
-        groups = np.broadcast_to(strata, time.shape)
-        inner = np.argsort(np.take_along_axis(groups, order, axis=1), axis=1, kind="stable")
-        order = np.take_along_axis(order, inner, axis=1)
-        sorted_groups = np.take_along_axis(groups, order, axis=1)
-        change[:, 1:] = sorted_groups[:, 1:] != sorted_groups[:, :-1]
-    change[:, 0] = True
-    times = np.take_along_axis(time, order, axis=1)
-    events = np.take_along_axis(event, order, axis=1)
-    new_time = change.copy()
-    new_time[:, 1:] |= times[:, 1:] != times[:, :-1]
-    first, tie_end = _runs(new_time, n)
-    stratum_start, stratum_end = _runs(change, n)
-    total = running(events)
-    return RiskSets(order, events, first, tie_end, stratum_start, stratum_end,
-                    take(total, tie_end) - take(total, first))
-
-
-def _runs(starts: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], n: int
-          ) -> tuple[IntArray, IntArray]:
-    """Start and one past the end of the run that each position belongs to."""
-    position = np.arange(n)[None, :]
-    begin = np.maximum.accumulate(np.where(starts, position, 0), axis=1)
-    last = np.ones_like(starts)
-    last[:, :-1] = starts[:, 1:]
-    ends = np.where(last, position + 1, n)
-    end = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
-    return begin.astype(np.int64), end.astype(np.int64)
+    order = np.argsort(time, axis=1)
+    if strata is None:
+        return order, np.zeros(time.shape, dtype=np.int64)
+    stratum = np.ascontiguousarray(np.broadcast_to(strata, time.shape), dtype=np.int64)
+    # Small integers are sorted by counting, which keeps the order of time inside a stratum.
+    small = stratum.astype(np.int16) if stratum.max(initial=0) < 2**15 else stratum
+    inner = np.argsort(np.take_along_axis(small, order, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(order, inner, axis=1), stratum
 
 
 def checked(time: ArrayLike, event: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -1,22 +1,21 @@
-"""Time-to-event endpoints: Kaplan-Meier, log-rank, restricted mean and concordance.
+"""Time-to-event endpoints of one trial: Kaplan-Meier, restricted mean and concordance.
 
-The proportional hazards model is in `simulation.analysis.cox`.
+Tests are in `logrank` and `maxcombo`, the proportional hazards model in `cox`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from extraction.records.errors import InputError
-from simulation.analysis.arrays import FloatArray, IntArray, labels, numeric, stop
+from simulation.analysis.arrays import FloatArray, IntArray, numeric, stop
 from simulation.analysis.estimate import Estimand, Estimate, from_t
-from simulation.analysis.risk_sets import checked, codes, risk_sets
+from simulation.analysis.risk_sets import checked, codes
 
 
 @dataclass(frozen=True)
@@ -79,84 +78,6 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, *, level: float = 0.95) -> S
     low, high = np.where(gone, 0.0, low), np.where(gone, 0.0, high)
     return SurvivalCurve(moments, at_risk.astype(float), deaths.astype(float), survival, se, low,
                          high, times.size)
-
-
-@dataclass(frozen=True)
-class LogRank:
-    """Log-rank test of one trial, or of one per replicate.
-
-    `difference` is observed minus expected events of the treated arm, `variance` its
-    hypergeometric variance; `z` is negative when the treated have fewer events than expected.
-    """
-
-    difference: Any
-    variance: Any
-    z: Any
-    chi2: Any
-    p_value: Any
-
-
-def logrank_batch(time: FloatArray, event: FloatArray, treated: FloatArray,
-                  strata: IntArray | None = None) -> LogRank:
-    """Two-arm log-rank test in each of R replicates.
-
-    Parameters
-    ----------
-    time, event, treated
-        Days, event indicator and arm indicator, each (R, N).
-    strata
-        Integer codes (R, N), or (1, N) when shared; None for the unstratified test.
-
-    Returns
-    -------
-    LogRank
-        Arrays (R,). Trials without an event have z = 0 and p = 1.
-    """
-    sets = risk_sets(time, event, strata)
-    arm = sets.sort(np.broadcast_to(treated, time.shape))
-    n = (sets.stratum_end - sets.first).astype(np.float64)
-    n1 = sets.at_risk_sum(arm)
-    share = n1 / n
-    spread = share * (1 - share) * (n - sets.deaths) / np.maximum(n - 1, 1)
-    difference = (sets.event * (arm - share)).sum(axis=1)
-    variance = (sets.event * spread).sum(axis=1)
-    z = np.divide(difference, np.sqrt(variance), out=np.zeros_like(difference),
-                  where=variance > 0)
-    return LogRank(difference, variance, z, z**2, 2 * stats.norm.sf(np.abs(z)))
-
-
-def logrank(time: ArrayLike, event: ArrayLike, arm: ArrayLike, strata: ArrayLike | None = None
-            ) -> LogRank:
-    """Log-rank test over two or more arms, stratified when `strata` (N,) is given.
-
-    With two arms, `z` has the sign of the second in sorted order against the first; with more,
-    `difference` and `variance` leave the first arm out and `z` is NaN.
-
-    Raises
-    ------
-    InputError
-        For faulty times, missing labels, or fewer than two arms.
-    """
-    times, events = checked(time, event)
-    faults: list[str] = []
-    array = labels("arm", arm, faults, times.size)
-    stop(faults)
-    levels = np.unique(array)
-    if levels.size < 2:
-        raise InputError(f"arm: {levels.size} arm; a comparison needs at least two; check the arm")
-    sets = risk_sets(times[None], events[None], codes(strata, times.size))
-    member = sets.sort((array[None, :, None] == levels[1:]).astype(np.float64))[0]
-    n = (sets.stratum_end - sets.first)[0].astype(np.float64)
-    share = sets.at_risk_sum(member[None])[0] / n[:, None]
-    weight = sets.event[0] * (n - sets.deaths[0]) / np.maximum(n - 1, 1)
-    difference = (sets.event[0][:, None] * (member - share)).sum(axis=0)
-    variance = np.diag(weight @ share) - (share * weight[:, None]).T @ share
-    chi2 = float(difference @ np.linalg.pinv(variance) @ difference)
-    two = levels.size == 2
-    z = float(np.sign(difference[0]) * np.sqrt(chi2)) if two else float("nan")
-    return LogRank(float(difference[0]) if two else difference,
-                   float(variance[0, 0]) if two else variance, z, chi2,
-                   float(stats.chi2.sf(chi2, levels.size - 1)))
 
 
 def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> tuple[float, float]:

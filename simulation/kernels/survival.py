@@ -1,58 +1,333 @@
-"""Sums over risk sets of each replicate, on rows sorted by time."""
+"""Sums over risk sets of each replicate, on rows sorted by stratum and time.
 
+One backward pass brings a row to a table of its distinct event times; every test and curve is read
+from that table. Columns of the table: time, patients at risk, treated at risk, events, events of
+the treated, number of the stratum. The table stands in falling order of stratum and time.
+"""
+
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+TIME, AT_RISK, TREATED, EVENTS, TREATED_EVENTS, STRATUM = range(6)
+FLEMING_HARRINGTON, GEHAN, TARONE_WARE, MODEST = range(4)
 
-@njit(cache=True)
-def logrank_rows(
-    time: Any, event: Any, treated: Any, included: Any, order: Any
-) -> tuple[Any, Any, Any]:
-    """Observed minus expected events of the treated, its variance, and events, each (R,).
+
+@njit(cache=True, error_model="numpy")
+def _tabulate(
+    time: Any, event: Any, treated: Any, included: Any, order: Any, stratum: Any, table: Any
+) -> Any:
+    """Fill the table of one row; how many distinct event times it has."""
+    count = 0
+    at_risk = 0.0
+    treated_at_risk = 0.0
+    current = -1
+    i = time.size - 1
+    while i >= 0:
+        k = order[i]
+        now = time[k]
+        if stratum[k] != current:
+            current = stratum[k]
+            at_risk = 0.0
+            treated_at_risk = 0.0
+        events = 0.0
+        treated_events = 0.0
+        while i >= 0:
+            k = order[i]
+            if time[k] != now or stratum[k] != current:
+                break
+            i -= 1
+            if included[k]:
+                at_risk += 1.0
+                treated_at_risk += treated[k]
+                events += event[k]
+                treated_events += event[k] * treated[k]
+        if events > 0.0:
+            table[count, TIME] = now
+            table[count, AT_RISK] = at_risk
+            table[count, TREATED] = treated_at_risk
+            table[count, EVENTS] = events
+            table[count, TREATED_EVENTS] = treated_events
+            table[count, STRATUM] = current
+            count += 1
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def _power(base: Any, exponent: Any) -> Any:
+    """Power with the usual exponents made cheap; 0 to the power of 0 is 1."""
+    if exponent == 0.0:
+        return 1.0
+    if exponent == 1.0:
+        return base
+    if exponent == 0.5:
+        return sqrt(base)
+    return base**exponent
+
+
+@njit(cache=True, error_model="numpy")
+def _weigh(kind: Any, first: Any, second: Any, survival: Any, held: Any, at_risk: Any) -> Any:
+    """Weight of an event time.
+
+    `survival` is the pooled curve just before it; `held` that curve, but not beyond `first`.
+    """
+    if kind == FLEMING_HARRINGTON:
+        return _power(survival, first) * _power(1.0 - survival, second)
+    if kind == GEHAN:
+        return at_risk
+    if kind == TARONE_WARE:
+        return sqrt(at_risk)
+    return min(1.0 / held, second) if held > 0.0 else second
+
+
+@njit(cache=True, error_model="numpy")
+def _add(
+    table: Any, count: Any, weights: Any, held: Any, score: Any, slope: Any, variance: Any
+) -> Any:
+    """Add up one row's weighted sums; its number of events."""
+    tests = weights.shape[0]
+    weight = np.empty(tests)
+    survival = 1.0
+    stratum = -1.0
+    total = 0.0
+    for j in range(count - 1, -1, -1):
+        now = table[j, TIME]
+        at_risk = table[j, AT_RISK]
+        events = table[j, EVENTS]
+        if table[j, STRATUM] != stratum:
+            stratum = table[j, STRATUM]
+            survival = 1.0
+            held[:] = 1.0
+        share = table[j, TREATED] / at_risk
+        spread = 0.0
+        if at_risk > 1.0:
+            spread = events * share * (1.0 - share) * (at_risk - events) / (at_risk - 1.0)
+        after = survival * (1.0 - events / at_risk)
+        excess = table[j, TREATED_EVENTS] - events * share
+        for a in range(tests):
+            w = _weigh(
+                weights[a, 0], weights[a, 1], weights[a, 2], survival, held[a], at_risk
+            )
+            weight[a] = w
+            score[a] += w * excess
+            slope[a] += w * spread
+            for b in range(a + 1):
+                variance[a, b] += w * weight[b] * spread
+            if now <= weights[a, 1]:
+                held[a] = after
+        survival = after
+        total += events
+    for a in range(tests):
+        for b in range(a):
+            variance[b, a] = variance[a, b]
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _add_plain(table: Any, count: Any) -> Any:
+    """Sums of the unweighted test: observed less expected, its variance, and events."""
+    score = 0.0
+    variance = 0.0
+    total = 0.0
+    for j in range(count - 1, -1, -1):
+        at_risk = table[j, AT_RISK]
+        events = table[j, EVENTS]
+        share = table[j, TREATED] / at_risk
+        score += table[j, TREATED_EVENTS] - events * share
+        total += events
+        if at_risk > 1.0:
+            variance += events * share * (1.0 - share) * (at_risk - events) / (at_risk - 1.0)
+    return score, variance, total
+
+
+@njit(cache=True, error_model="numpy")
+def weighted_rows(
+    time: Any, event: Any, treated: Any, included: Any, order: Any, stratum: Any, weights: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Weighted log-rank sums of W tests at once.
 
     Parameters
     ----------
     time, event, treated
-        (R, N); `order` sorts each row of time (patients not included may stand anywhere).
+        (R, N) of float64.
     included
         (R, N) of bool.
+    order
+        Sorts each row by stratum, then by time (patients not included may stand anywhere).
+    stratum
+        Numbers of strata (R, N), at least 0.
+    weights
+        (W, 3): kind, and its two figures.
+
+    Returns
+    -------
+    tuple of arrays
+        Weighted observed minus expected events of the treated (R, W); its slope in the log hazard
+        ratio (R, W); covariance of the tests (R, W, W); events (R,).
     """
     replicates, patients = time.shape
-    difference = np.zeros(replicates)
-    variance = np.zeros(replicates)
+    tests = weights.shape[0]
+    score = np.zeros((replicates, tests))
+    slope = np.zeros((replicates, tests))
+    variance = np.zeros((replicates, tests, tests))
     events = np.zeros(replicates)
+    table = np.empty((patients, 6))
+    held = np.empty(tests)
+    plain = (
+        tests == 1
+        and weights[0, 0] == FLEMING_HARRINGTON
+        and weights[0, 1] == 0.0
+        and weights[0, 2] == 0.0
+    )
     for r in range(replicates):
-        at_risk = 0.0
-        treated_at_risk = 0.0
+        count = _tabulate(
+            time[r], event[r], treated[r], included[r], order[r], stratum[r], table
+        )
+        if plain:
+            score[r, 0], variance[r, 0, 0], events[r] = _add_plain(table, count)
+            slope[r, 0] = variance[r, 0, 0]
+        else:
+            events[r] = _add(table, count, weights, held, score[r], slope[r], variance[r])
+    return score, slope, variance, events
+
+
+@njit(cache=True, error_model="numpy")
+def arms_table(time: Any, event: Any, arm: Any, order: Any, stratum: Any, arms: Any) -> Any:
+    """Distinct event times of one trial over several arms.
+
+    Parameters
+    ----------
+    time, event, stratum
+        (N,); `order` sorts them by stratum, then time.
+    arm
+        Number of the arm (N,), 0 to arms - 1.
+
+    Returns
+    -------
+    tuple of arrays
+        Events (T, A) and patients at risk (T, A) by arm, in falling order of stratum and time.
+    """
+    patients = time.size
+    events = np.zeros((patients, arms))
+    at_risk = np.zeros((patients, arms))
+    running = np.zeros(arms)
+    count = 0
+    current = -1
+    i = patients - 1
+    while i >= 0:
+        k = order[i]
+        now = time[k]
+        if stratum[k] != current:
+            current = stratum[k]
+            running[:] = 0.0
+        seen = 0.0
+        while i >= 0 and time[order[i]] == now and stratum[order[i]] == current:
+            k = order[i]
+            i -= 1
+            running[arm[k]] += 1.0
+            events[count, arm[k]] += event[k]
+            seen += event[k]
+        if seen > 0.0:
+            at_risk[count] = running
+            count += 1
+    return events[:count], at_risk[:count]
+
+
+@njit(cache=True, error_model="numpy")
+def _curve(table: Any, count: Any, side: Any, horizon: Any, until: Any) -> tuple[Any, Any, Any]:
+    """Kaplan-Meier of one arm up to a horizon: events times used, survival, Greenwood's sum.
+
+    `until` (N,) is filled with the area under the curve up to each event time.
+    """
+    survival = 1.0
+    greenwood = 0.0
+    area = 0.0
+    before = 0.0
+    used = 0
+    for j in range(count - 1, -1, -1):
+        now = table[j, TIME]
+        if now > horizon:
+            break
+        used += 1
+        area += survival * (now - before)
+        before = now
+        until[j] = area
+        at_risk = table[j, TREATED] if side == 1 else table[j, AT_RISK] - table[j, TREATED]
+        events = (
+            table[j, TREATED_EVENTS] if side == 1 else table[j, EVENTS] - table[j, TREATED_EVENTS]
+        )
+        if events > 0.0:
+            if at_risk > events:
+                greenwood += events / (at_risk * (at_risk - events))
+            survival *= 1.0 - events / at_risk
+    return used, survival, greenwood
+
+
+@njit(cache=True, error_model="numpy")
+def _areas(
+    table: Any, count: Any, side: Any, horizon: Any, until: Any, used: Any, survival: Any
+) -> tuple[Any, Any]:
+    """Area under the curve of one arm up to a horizon, and its variance."""
+    last = 0.0
+    total = 0.0
+    if used > 0:
+        last = table[count - used, TIME]
+        total = until[count - used]
+    total += survival * (horizon - last)
+    variance = 0.0
+    for j in range(count - 1, count - 1 - used, -1):
+        at_risk = table[j, TREATED] if side == 1 else table[j, AT_RISK] - table[j, TREATED]
+        events = (
+            table[j, TREATED_EVENTS] if side == 1 else table[j, EVENTS] - table[j, TREATED_EVENTS]
+        )
+        if events > 0.0 and at_risk > events:
+            variance += (total - until[j]) ** 2 * events / (at_risk * (at_risk - events))
+    return total, variance
+
+
+@njit(cache=True, error_model="numpy")
+def curve_rows(
+    time: Any, event: Any, treated: Any, included: Any, order: Any, horizons: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Kaplan-Meier curves of the two arms at T horizons.
+
+    Parameters
+    ----------
+    time, event, treated, included, order
+        (R, N), as in `weighted_rows` without strata.
+    horizons
+        Times (T,).
+
+    Returns
+    -------
+    tuple of arrays
+        Survival and its Greenwood variance, area under the curve and its variance, each
+        (R, 2, T) with control first; longest follow-up (R, 2).
+    """
+    replicates, patients = time.shape
+    shape = (replicates, 2, horizons.size)
+    survival = np.empty(shape)
+    spread = np.empty(shape)
+    area = np.empty(shape)
+    area_spread = np.empty(shape)
+    longest = np.zeros((replicates, 2))
+    table = np.empty((patients, 6))
+    until = np.empty(patients)
+    none = np.zeros(patients, dtype=np.int64)
+    for r in range(replicates):
         for i in range(patients):
             if included[r, i]:
-                at_risk += 1.0
-                treated_at_risk += treated[r, i]
-        i = 0
-        while i < patients:
-            now = time[r, order[r, i]]
-            deaths = 0.0
-            treated_deaths = 0.0
-            gone = 0.0
-            treated_gone = 0.0
-            while i < patients and time[r, order[r, i]] == now:
-                k = order[r, i]
-                i += 1
-                if not included[r, k]:
-                    continue
-                deaths += event[r, k]
-                treated_deaths += event[r, k] * treated[r, k]
-                gone += 1.0
-                treated_gone += treated[r, k]
-            if deaths > 0.0:
-                share = treated_at_risk / at_risk
-                difference[r] += treated_deaths - deaths * share
-                if at_risk > 1.0:
-                    spread = share * (1.0 - share) * (at_risk - deaths) / (at_risk - 1.0)
-                    variance[r] += deaths * spread
-                events[r] += deaths
-            at_risk -= gone
-            treated_at_risk -= treated_gone
-    return difference, variance, events
+                side = 1 if treated[r, i] > 0.0 else 0
+                longest[r, side] = max(longest[r, side], time[r, i])
+        count = _tabulate(time[r], event[r], treated[r], included[r], order[r], none, table)
+        for side in range(2):
+            for t in range(horizons.size):
+                used, left, greenwood = _curve(table, count, side, horizons[t], until)
+                survival[r, side, t] = left
+                spread[r, side, t] = left * left * greenwood
+                area[r, side, t], area_spread[r, side, t] = _areas(
+                    table, count, side, horizons[t], until, used, left
+                )
+    return survival, spread, area, area_spread, longest

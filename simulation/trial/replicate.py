@@ -233,7 +233,7 @@ class Chunk:
         covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
         data = LookData(observed, arm, covariates, self._strata(tested.analysis.strata))
         fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
-        turned = fit.z * tested.endpoint.sign
+        turned = fit.z * tested.endpoint.sign * tested.analysis.sign
         return Fit(fit.estimate, fit.se, turned, fit.information, fit.n)
 
     def _strata(self, names: tuple[str, ...]) -> Indices | None:

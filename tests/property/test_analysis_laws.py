@@ -8,9 +8,10 @@ from hypothesis.extra import numpy as hnp
 
 from simulation.analysis.continuous import ancova
 from simulation.analysis.cox import cox
+from simulation.analysis.logrank import logrank, logrank_batch
 from simulation.analysis.planning import power, sample_size
 from simulation.analysis.procova import AnalysisLog
-from simulation.analysis.survival import concordance, kaplan_meier, logrank, logrank_batch
+from simulation.analysis.survival import concordance, kaplan_meier
 
 N = 24
 TIMES = hnp.arrays(np.float64, N, elements=st.integers(0, 30).map(float))

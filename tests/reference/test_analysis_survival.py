@@ -12,7 +12,8 @@ from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from simulation.analysis.cox import cox
-from simulation.analysis.survival import concordance, kaplan_meier, logrank
+from simulation.analysis.logrank import logrank
+from simulation.analysis.survival import concordance, kaplan_meier
 
 
 def lung() -> pd.DataFrame:

@@ -13,7 +13,7 @@ from extraction.records import Cohort
 from extraction.sources.public import public_trial
 from simulation.analysis.continuous import Ancova, ancova, dose_response
 from simulation.analysis.cox import cox
-from simulation.analysis.survival import logrank
+from simulation.analysis.logrank import logrank
 
 LOW, HIGH = "Xanomeline Low Dose", "Xanomeline High Dose"
 DOSE = {"Placebo": 0.0, LOW: 54.0, HIGH: 81.0}

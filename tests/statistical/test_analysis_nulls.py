@@ -6,12 +6,12 @@ import pytest
 from simulation.analysis.continuous import ancova_batch
 from simulation.analysis.cox import cox_batch
 from simulation.analysis.external_control import control_mean_variance, effect_batch
+from simulation.analysis.logrank import logrank_batch
 from simulation.analysis.prognostic import (
     RidgeScorer,
     null_type_one_error,
     trial_data,
 )
-from simulation.analysis.survival import logrank_batch
 
 ALPHA, REPLICATES = 0.05, 4_000
 # Three Monte Carlo standard errors: a false alarm in 370 for each rate.

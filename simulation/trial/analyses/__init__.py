@@ -9,11 +9,18 @@ from pydantic import Field
 
 from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.analyses.base import Analysis, Fit, LookData
+from simulation.trial.analyses.cox import Cox
+from simulation.trial.analyses.landmark import Landmark
 from simulation.trial.analyses.log_rank import LogRank
+from simulation.trial.analyses.max_combo import MaxCombo
 from simulation.trial.analyses.proportions import Proportions
 from simulation.trial.analyses.rates import Rates
+from simulation.trial.analyses.rmst import RestrictedMean
 
-Choice = Annotated[Ancova | LogRank | Proportions | Rates, Field(discriminator="kind")]
+Choice = Annotated[
+    Ancova | Cox | Landmark | LogRank | MaxCombo | Proportions | Rates | RestrictedMean,
+    Field(discriminator="kind"),
+]
 
 DEFAULTS: dict[str, Analysis] = {
     "continuous": Ancova(),

@@ -87,6 +87,11 @@ class Analysis(Plan, ABC):
         """Whether estimates are logs of ratios."""
 
     @property
+    def sign(self) -> float:
+        """1, or -1 where estimates rise as the endpoint's usual measure falls (time, hazard)."""
+        return 1.0
+
+    @property
     @abstractmethod
     def summary(self) -> str:
         """The population-level summary, for the estimand."""
@@ -107,6 +112,16 @@ class Fitter(Protocol):
 
     def __call__(self, treated: int, among: Booleans | None = None) -> Fit:
         """Compare an arm with the control arm."""
+
+
+def survival_data(
+    data: LookData, treated: int, control: int, among: Booleans | None
+) -> tuple[Floats, Floats, Booleans, Floats]:
+    """Times, events, who counts, and 1.0 for the treated, of a time-to-event endpoint, (R, N)."""
+    included, arm = data.pair(treated, control, among)
+    time, event = data.observed.time, data.observed.event
+    assert time is not None and event is not None
+    return time, event, included, arm
 
 
 def no_fit(replicates: int) -> Any:

@@ -1,22 +1,53 @@
-"""Log-rank test, with the one-step log hazard ratio."""
+"""Log-rank tests with the one-step log hazard ratio: plain, stratified, weighted."""
 
-from typing import Literal, final
+from typing import Literal, Self, final
 
-import numpy as np
+from pydantic import Field, model_validator
 
-from simulation.trial.analyses.base import Analysis, Fit, LookData
+from simulation.analysis.logrank import PLAIN, Weight, logrank_batch
+from simulation.trial.analyses.base import Analysis, Fit, LookData, survival_data
 from simulation.trial.outcomes.base import Booleans
+from simulation.trial.plan import NotNegative, Plan, Positive
+
+
+@final
+class Weighting(Plan):
+    """How an event weighs by its time; see `simulation.analysis.logrank.Weight`."""
+
+    kind: Literal["fleming_harrington", "gehan", "tarone_ware", "modest"]
+    rho: NotNegative = Field(default=0.0, description="Fleming-Harrington: weight of early events")
+    gamma: NotNegative = Field(default=0.0, description="Fleming-Harrington: of late events")
+    until: Positive | None = Field(default=None, description="modest: time of the largest weight")
+    cap: float | None = Field(default=None, ge=1, description="modest: the largest weight allowed")
+
+    @model_validator(mode="after")
+    def _figures_of_its_kind(self) -> Self:
+        if self.kind != "fleming_harrington" and (self.rho or self.gamma):
+            raise ValueError("rho, gamma: go with fleming_harrington only")
+        modest = self.until is not None or self.cap is not None
+        if modest != (self.kind == "modest"):
+            raise ValueError("until or cap: modest needs one, and only modest takes them")
+        return self
+
+    @property
+    def weight(self) -> Weight:
+        """As the analysis takes it."""
+        return Weight(
+            self.kind, self.rho, self.gamma, self.until or float("inf"), self.cap or float("inf")
+        )
 
 
 @final
 class LogRank(Analysis):
-    """Log-rank test of two arms.
+    """Log-rank test of two arms, stratified and weighted if asked for.
 
     The estimate is the one-step log hazard ratio (O - E) / V, with standard error 1 / sqrt(V);
-    information is counted in events (Peto et al. 1977, doi 10.1038/bjc.1977.1).
+    information is counted in events (Peto et al. 1977, doi 10.1038/bjc.1977.1). A weighted test
+    estimates an average over time by its weight.
     """
 
     kind: Literal["log_rank"] = "log_rank"
+    weighting: Weighting | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -31,23 +62,13 @@ class LogRank(Analysis):
     @property
     def summary(self) -> str:
         """For the estimand."""
-        return "marginal hazard ratio"
+        average = "" if self.weighting is None else "weighted average of the "
+        return f"{average}{'conditional' if self.strata else 'marginal'} hazard ratio"
 
     def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None) -> Fit:
         """Compare two arms in every replicate."""
-        from simulation.kernels.survival import logrank_rows
-
-        included, arm = data.pair(treated, control, among)
-        time, event = data.observed.time, data.observed.event
-        assert time is not None and event is not None
-        order = np.argsort(time, axis=1)
-        difference, variance, events = logrank_rows(time, event, arm, included, order)
-        sound = variance > 0
-        root = np.sqrt(np.where(sound, variance, 1.0))
-        return Fit(
-            estimate=np.where(sound, difference / root**2, np.nan),
-            se=np.where(sound, 1 / root, np.inf),
-            z=np.where(sound, difference / root, 0.0),
-            information=events,
-            n=included.sum(axis=1).astype(np.float64),
-        )
+        time, event, included, arm = survival_data(data, treated, control, among)
+        weight = PLAIN if self.weighting is None else self.weighting.weight
+        found = logrank_batch(time, event, arm, data.strata, weight=weight, included=included)
+        n = included.sum(axis=1).astype(float)
+        return Fit(found.log_ratio, found.se, found.z, found.events, n)

@@ -9,12 +9,12 @@ from extraction.records.errors import InputError
 from simulation.analysis.continuous import ancova, ancova_batch, dose_response, two_sample_t
 from simulation.analysis.cox import cox, cox_batch, fit_cox_score
 from simulation.analysis.estimate import Estimand, Estimate, from_t
+from simulation.analysis.logrank import logrank
 from simulation.analysis.planning import plan_saving, sample_size
 from simulation.analysis.procova import correlation
 from simulation.analysis.survival import (
     concordance,
     kaplan_meier,
-    logrank,
     restricted_mean,
     restricted_mean_difference,
 )

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy.stats import norm, t
 
 from generation.randomness import Stream
-from simulation.analysis.survival import logrank
+from simulation.analysis.logrank import logrank
 from simulation.trial.analyses import DEFAULTS, LookData
 from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.analyses.log_rank import LogRank

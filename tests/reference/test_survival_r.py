@@ -1,0 +1,221 @@
+"""Survival analyses against R (survival 3.5.3) and cmprsk; exact unless a test says otherwise.
+
+Data: `lung` with dead <- status == 2, arm <- sex == 2, st <- age %% 3, w <- .5 + (age %% 5) / 4,
+off <- (age - 60) / 50, cause <- ifelse(dead, 1 + (age %% 3 == 0), 0).
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulation.analysis.competing import (
+    cause_specific_cox,
+    cumulative_incidence,
+    fine_gray,
+    gray,
+    incidence_difference_batch,
+)
+from simulation.analysis.cox import cox
+from simulation.analysis.logrank import Weight, logrank
+from simulation.analysis.maxcombo import WEIGHTS, max_combo, max_combo_batch
+from simulation.analysis.rmst import curves_batch
+
+# stratified .. peto_stratified: survdiff(Surv(time, dead) ~ arm [+ strata(st)], rho = 0, 1, .5):
+#   observed - expected of arm 1, variance, chi-square; three: survdiff(~ st).
+# cox_*: coxph(~ arm + age + strata(st) + offset(off), weights = w, ties, robust = TRUE, eps 1e-13):
+#   coefficients, diagonal of naive.var, of var, var[1, 2], loglik.
+# incidence: survfit(Surv(time, factor(cause)) ~ 1) at 200 and 500 days, pstate and std.err;
+#   incidence_arms: ~ arm at 365 days.
+# fine_gray: coxph on finegray(etype = "1"), weights fgwt, ties "breslow", cluster id: coefficients,
+#   diagonals of naive.var and var. cause_specific: coxph(Surv(time, cause == 1)): coef and se.
+# landmark, restricted: survfit(~ arm): at 365 days, and rmean = 365, with standard errors.
+# gehan .. modest: sums over summary(survfit(~ 1)) written out in R with these weights of S(t-), n:
+#   n, sqrt(n), 1 - S, S (1 - S), 1 / max(S, S(180)): score, variance, z.
+R = {
+    "stratified": (-20.1254409478, 38.7675796119, 10.4477343543),
+    "peto": (-14.806456823, 17.243082667, 12.7141514012),
+    "rho_half": (-17.2382173448, 24.2563204754, 12.2506683372),
+    "peto_stratified": (-14.0439851467, 17.3129009314, 11.3922859942),
+    "three": (5.07437869781,),
+    "cox_efron": (
+        -0.58396049176, -0.00447871008423, 0.0299344453411, 9.00019358798e-05, 0.0294548970272,
+        0.000127219267496, -0.000182344455679, -576.274784811, -570.202694675,
+    ),
+    "cox_breslow": (
+        -0.582112218102, -0.0044715002862, 0.0299353741477, 9.00395402892e-05, 0.0293011339256,
+        0.000126801013448, -0.000179296261071, -576.636443664, -570.603696612,
+    ),
+    "incidence": (0.217227259815, 0.497600990511, 0.0274827710954, 0.0371874713529),
+    "incidence_arms": (0.475308051768, 0.337457691042, 0.0453687766104, 0.0556103128015),
+    "fine_gray": (
+        -0.388841238337, 0.00679756665813, 0.0410221553619, 0.00012263553841, 0.0384121947183,
+        0.000129232268656,
+    ),
+    "cause_specific": (-0.52711485028, 0.0134411437948, 0.202831976984, 0.0110573244303),
+    "landmark": (0.336087834639, 0.526463030186, 0.0434235888418, 0.0597368539904),
+    "restricted": (241.495085192, 297.465409532, 10.3582264911, 10.7913239788),
+    "gehan": (-3148, 794563.539987, -3.53159104813),
+    "tarone_ware": (-248.233635117, 4947.18962793, -3.52924126438),
+    "late": (-5.61180414746, 9.10187569587, -1.86010326759),
+    "both": (-3.29738152309, 1.41853004047, -2.76853444598),
+    "modest": (-25.6513417526, 69.1713849104, -3.08423066859),
+    "late_plain_correlation": (0.840680223222,),
+}
+
+
+def close(*values: object, at: str, rel: float = 1e-9) -> None:
+    """All figures, one after the other, are R's."""
+    found = np.concatenate([np.ravel(np.asarray(value, dtype=float)) for value in values])
+    assert found == pytest.approx(np.array(R[at]), rel=rel)
+
+
+@pytest.fixture(scope="module")
+def lung() -> pd.DataFrame:
+    spec = find_spec("lifelines")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    path = Path(spec.submodule_search_locations[0]) / "datasets" / "lung.csv"
+    frame = pd.read_csv(path)[["time", "status", "age", "sex"]]
+    frame["dead"] = (frame["status"] == frame["status"].max()).astype(float)
+    frame["arm"] = (frame["sex"] == frame["sex"].max()).astype(float)
+    frame["st"] = frame["age"] % 3
+    frame["cause"] = (frame["dead"] * (1 + (frame["st"] == 0))).astype(int)
+    return frame
+
+
+TESTS = {
+    "stratified": (Weight(), True),
+    "peto": (Weight(rho=1), False),
+    "rho_half": (Weight(rho=0.5), False),
+    "peto_stratified": (Weight(rho=1), True),
+}
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_exact_log_rank_of_survdiff(lung, name):
+    weight, stratified = TESTS[name]
+    strata = lung["st"] if stratified else None
+    found = logrank(lung["time"], lung["dead"], lung["arm"], strata, weight=weight)
+    close(found.difference, found.variance, found.chi2, at=name)
+
+
+def test_exact_log_rank_of_three_arms(lung):
+    close(logrank(lung["time"], lung["dead"], lung["st"]).chi2, at="three")
+
+
+WRITTEN = {
+    "gehan": Weight("gehan"),
+    "tarone_ware": Weight("tarone_ware"),
+    "late": Weight(gamma=1),
+    "both": Weight(rho=1, gamma=1),
+    "modest": Weight("modest", until=180),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_exact_weights_written_out_in_r(lung, name):
+    found = logrank(lung["time"], lung["dead"], lung["arm"], weight=WRITTEN[name])
+    close(found.difference, found.variance, found.z, at=name)
+
+
+def test_exact_tests_and_correlation_of_max_combo(lung):
+    found = max_combo(lung["time"], lung["dead"], lung["arm"])
+    tests = found.extra["tests"]
+    assert tests["Fleming-Harrington(0, 1)"] == pytest.approx(R["late"][2], rel=1e-9)
+    assert tests["Fleming-Harrington(1, 1)"] == pytest.approx(R["both"][2], rel=1e-9)
+    assert found.extra["chosen"] == "Fleming-Harrington(1, 0)"
+    assert tests[found.extra["chosen"]] ** 2 == pytest.approx(R["peto"][2], rel=1e-9)
+    rows = [lung[name].to_numpy(dtype=float)[None] for name in ("time", "dead", "arm")]
+    correlation = max_combo_batch(*rows, weights=WEIGHTS[:2]).correlation[0]
+    assert correlation[0, 1] == pytest.approx(R["late_plain_correlation"][0], rel=1e-9)
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_exact_weighted_stratified_cox_with_offset_and_robust_variance(lung, ties):
+    fit = cox(
+        lung["time"], lung["dead"], {"arm": lung["arm"], "age": lung["age"]}, lung["st"],
+        ties=ties, weights=0.5 + lung["age"] % 5 / 4, offset=(lung["age"] - 60) / 50, robust=True,
+    )
+    naive = cox(
+        lung["time"], lung["dead"], {"arm": lung["arm"], "age": lung["age"]}, lung["st"],
+        ties=ties, weights=0.5 + lung["age"] % 5 / 4, offset=(lung["age"] - 60) / 50,
+    )
+    variance = fit.covariance
+    close(
+        fit.coefficients, np.diag(naive.covariance), np.diag(variance), variance[0, 1],
+        fit.null_log_likelihood, fit.log_likelihood, at=f"cox_{ties}", rel=2e-9,
+    )
+
+
+def test_exact_cumulative_incidence_and_its_jackknife_variance(lung):
+    curve = cumulative_incidence(lung["time"], lung["cause"])
+    places = np.searchsorted(curve.time, [200, 500], side="right") - 1
+    close(curve.at([200, 500]), curve.se[places], at="incidence")
+    rows = [lung[name].to_numpy()[None] for name in ("cause", "arm")]
+    days = lung["time"].to_numpy(dtype=float)[None]
+    found = incidence_difference_batch(days, *rows, horizon=365)
+    zero, one, se_zero, se_one = R["incidence_arms"]
+    assert found.estimate[0] == pytest.approx(one - zero, rel=1e-9)
+    assert found.se[0] == pytest.approx(np.hypot(se_zero, se_one), rel=1e-9)
+
+
+def test_exact_hazards_of_one_cause(lung):
+    columns = {"arm": lung["arm"], "age": lung["age"]}
+    fit = fine_gray(lung["time"], lung["cause"], columns)
+    assert np.array([*fit.coefficients, *np.diag(fit.covariance)]) == pytest.approx(
+        np.array(R["fine_gray"])[[0, 1, 4, 5]], rel=1e-8
+    )
+    fit = cause_specific_cox(lung["time"], lung["cause"], columns)
+    close(fit.coefficients, np.sqrt(np.diag(fit.covariance)), at="cause_specific")
+
+
+def test_exact_landmark_and_restricted_mean(lung):
+    rows = [lung[name].to_numpy(dtype=float)[None] for name in ("time", "dead", "arm")]
+    found = curves_batch(*rows, 365.0)
+    close(found.survival, np.sqrt(found.survival_variance), at="landmark")
+    close(found.mean, np.sqrt(found.mean_variance), at="restricted")
+
+
+# cmprsk 2.2-12, tests/test.Rout.save (R 3.6.1): its 100 patients in order of time, on which all
+# that follows depends alone: group, cause, stratum, and three covariates (- missing).
+GROUP = (
+    "31133212311111333223332121232322131312132323213113"
+    "22312223123111231222322111322221312112331112123311"
+)
+CAUSE = (
+    "00021201221220210002211021111122202112001111221012"
+    "21022221122220010000012100002220102101011222012001"
+)
+STRATUM = (
+    "21121122112111212121112112122211222211211121122121"
+    "12212122211211121121212211211122122221122221112221"
+)
+COVARIATES = (
+    "10010010010100111111111-1101100101010101101-100110"
+    "1110110011101000011-001101111010000001101110110111",
+    "10000100110001010010001101000011010111010101111010"
+    "00001100100101100001111111110001111101000101110110",
+    "01001101101101100001001110000101101111111001111011"
+    "01110111100011101000010100111101011010010111101110",
+)
+
+
+def test_exact_gray_and_fine_gray_of_cmprsk():
+    cause = np.array([int(c) for c in CAUSE])
+    day = np.arange(1.0, cause.size + 1)
+    use = np.array([g != "2" for g in GROUP])
+    for interest, chi2, p_value in ((1, 3.5151549, 0.06080997), (2, 0.1400145, 0.70826655)):
+        found = gray(day[use], cause[use], np.array(list(GROUP))[use],
+                     np.array(list(STRATUM))[use], interest)
+        assert found.chi2 == pytest.approx(chi2, abs=5.1e-8)
+        assert found.p_value == pytest.approx(p_value, abs=5.1e-9)
+    use = np.array([c != "-" for c in COVARIATES[0]])
+    columns = {str(j): [float(c) for c in np.array(list(line))[use]]
+               for j, line in enumerate(COVARIATES)}
+    fit = fine_gray(day[use], cause[use], columns)
+    assert fit.coefficients == pytest.approx([-0.29130, -0.06346, -0.47510], abs=5.1e-5)
+    # Fitted, 1 %: crr's errors also count that the curve of censoring is estimated.
+    assert np.sqrt(np.diag(fit.covariance)) == pytest.approx([0.3698, 0.3566, 0.3544], rel=0.01)
