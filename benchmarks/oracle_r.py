@@ -210,8 +210,8 @@ def report(drawn: list[tuple[dict[str, str], dict[str, Any]]], theirs: pd.DataFr
         worst = table.loc[table[name].idxmax()]
         print(f"{name:<21} {table[name].median():8.1e}  {table[name].quantile(0.9):8.1e}  "
               f"{worst[name]:8.1e}  {worst['id']} ({worst['kind']})")
-    print("\nthe three designs furthest apart, by drift:")
-    for place in table["drift"].nlargest(3).index:
+    print("\nthe three designs furthest apart by drift, and the one by critical value:")
+    for place in [*table["drift"].nlargest(3).index, table["critical"].idxmax()]:
         number = int(table.loc[place, "id"])
         row, values = drawn[number]
         answer = theirs.iloc[number]
@@ -220,8 +220,8 @@ def report(drawn: list[tuple[dict[str, str], dict[str, Any]]], theirs: pd.DataFr
               f"    ours  {text(np.round(design.critical, 7))}, drift {design.drift:.7f}\n"
               f"    rpact {text(np.round(numbers(answer['critical']), 7))}, "
               f"drift {float(answer['drift']):.7f}\n"
-              f"    type I error by scipy's multivariate normal law (Genz), alpha "
-              f"{design.alpha:.4f}: ours {by_genz(design, np.asarray(design.critical)):.7f}, rpact "
+              f"    type I error of one side by scipy's multivariate normal law (Genz), alpha "
+              f"{design.alpha / design.plan.sided:.4f}: ours {by_genz(design, np.asarray(design.critical)):.7f}, rpact "
               f"{by_genz(design, numbers(answer['critical'])):.7f}")
     for row, _, why in refused:
         print(f"not compared: {row['id']} {row['type']}: {why}")
