@@ -221,7 +221,8 @@ def report(drawn: list[tuple[dict[str, str], dict[str, Any]]], theirs: pd.DataFr
               f"    rpact {text(np.round(numbers(answer['critical']), 7))}, "
               f"drift {float(answer['drift']):.7f}\n"
               f"    type I error of one side by scipy's multivariate normal law (Genz), alpha "
-              f"{design.alpha / design.plan.sided:.4f}: ours {by_genz(design, np.asarray(design.critical)):.7f}, rpact "
+              f"{design.alpha / design.plan.sided:.4f}: ours "
+              f"{by_genz(design, np.asarray(design.critical)):.7f}, rpact "
               f"{by_genz(design, numbers(answer['critical'])):.7f}")
     for row, _, why in refused:
         print(f"not compared: {row['id']} {row['type']}: {why}")
