@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.special import ndtr
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import BoolArray, FloatArray, IntArray, labels, stop
@@ -132,11 +133,28 @@ def logrank_batch(time: FloatArray, event: FloatArray, treated: FloatArray,
     LogRank
         Arrays (R,). Trials without an event have z = 0 and p = 1.
     """
-    score, slope, variance, events = weighted_sums(time, event, treated, strata, (weight,),
-                                                   included)
-    u, v = score[:, 0], variance[:, 0, 0]
-    z, log_ratio, se = one_step(u, slope[:, 0], v)
-    return LogRank(u, v, z, z**2, 2 * stats.norm.sf(np.abs(z)), log_ratio, se, events)
+    if weight.plain and strata is None:
+        u, v, events = _plain_sums(time, event, treated, included)
+        slope = v
+    else:
+        several = weighted_sums(time, event, treated, strata, (weight,), included)
+        u, slope, v, events = several[0][:, 0], several[1][:, 0], several[2][:, 0, 0], several[3]
+    z, log_ratio, se = one_step(u, slope, v)
+    return LogRank(u, v, z, z**2, 2 * ndtr(-np.abs(z)), log_ratio, se, events)
+
+
+def _plain_sums(time: FloatArray, event: FloatArray, treated: FloatArray,
+                included: BoolArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Score, variance and events (R,) of the plain test, on times packed with their facts."""
+    from simulation.kernels.survival import pack_rows, packed_rows
+
+    shape = time.shape
+    arm = np.ascontiguousarray(np.broadcast_to(treated, shape), dtype=np.float64)
+    there = np.ones(shape, dtype=np.bool_) if included is None else included
+    keys = pack_rows(np.ascontiguousarray(time, dtype=np.float64), event, arm, there)
+    keys.sort(axis=1)
+    found: tuple[FloatArray, FloatArray, FloatArray] = packed_rows(keys)
+    return found
 
 
 def weighted_sums(time: FloatArray, event: FloatArray, treated: FloatArray,

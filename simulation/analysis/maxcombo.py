@@ -104,7 +104,7 @@ def max_tail(limit: FloatArray, correlation: FloatArray) -> tuple[FloatArray, Fl
     Notes
     -----
     A mean over directions on the sphere of the tail of the length, whose law is known. Against
-    Genz's algorithm the error is below 1e-7 in rank 2, 1e-5 in rank 3 (that of the four usual
+    Genz's algorithm the error is below 1e-7 in rank 2, 2e-5 in rank 3 (that of the four usual
     weights), and 1e-4 beyond.
     """
     from simulation.kernels.maximum import tail_rows

@@ -70,3 +70,26 @@ def site_arrivals(gaps: Any, pick: Any, opens: Any, rates: Any, caps: Any) -> tu
             time[r, k] = now
             site[r, k] = chosen
     return time, site
+
+
+@njit(cache=True)
+def permuted_blocks(drawn: Any, arms: Any, n: Any) -> Any:
+    """Arms (R, n) in blocks: each block's arms go to its places in the order of their draws.
+
+    Parameters
+    ----------
+    drawn
+        Uniforms (R, M) of whole blocks, M at least n.
+    arms
+        Arms of one block, (L,).
+    """
+    given = np.empty((drawn.shape[0], n), dtype=np.int64)
+    for r in range(drawn.shape[0]):
+        for i in range(n):
+            start = i // arms.size * arms.size
+            place = 0
+            for j in range(start, start + arms.size):
+                before = drawn[r, j] < drawn[r, i] or (drawn[r, j] == drawn[r, i] and j < i)
+                place += 1 if before else 0
+            given[r, i] = arms[place]
+    return given

@@ -45,7 +45,8 @@ def _factor(correlation: Any, left: Any, factor: Any) -> Any:
     for rank in range(size):
         chosen = 0
         for a in range(size):
-            if left[a] > left[chosen]:
+            # Rounding must not choose: the same trial with its arms swapped has the same tail.
+            if left[a] > left[chosen] + _FLAT:
                 chosen = a
         if left[chosen] <= _FLAT:
             return rank
@@ -134,8 +135,8 @@ def directions(dimensions: int, number: int) -> Any:
     must be a power of 2.
     """
     if dimensions == 2:
-        angle = (np.arange(number) + 0.5) * pi / number
-        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        turn = (np.arange(number) + 0.5) * pi / number
+        return np.stack([np.cos(turn), np.sin(turn)], axis=1)
     if dimensions == 3:
         height = (np.arange(number) + 0.5) / number
         angle = np.arange(number) * pi * (3.0 - sqrt(5.0))

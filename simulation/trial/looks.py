@@ -41,9 +41,10 @@ def look_at(
         assert events is not None
         place = min(int(np.ceil(looks.at[look] - 1e-9)), n) - 1
         cut = events[:, place : place + 1]
-        # Fewer events than planned: the look comes when the last of them is in, or at `latest`.
-        reached = np.where(np.isfinite(events), events, -np.inf).max(axis=1, keepdims=True)
-        cut = np.where(np.isfinite(cut), cut, reached if looks.latest is None else looks.latest)
+        if not np.isfinite(cut).all():
+            # Fewer events than planned: the look comes when the last is in, or at `latest`.
+            reached = np.where(np.isfinite(events), events, -np.inf).max(axis=1, keepdims=True)
+            cut = np.where(np.isfinite(cut), cut, reached if looks.latest is None else looks.latest)
         if looks.latest is not None:
             cut = np.minimum(cut, looks.latest)
     return cut, enrolled.entry < cut

@@ -48,15 +48,15 @@ def randomise(
 def _blocks(
     stream: Stream, replicates: Indices, n: int, ratio: tuple[int, ...], repeats: int, index: int
 ) -> Indices:
+    from simulation.kernels.enrolment import permuted_blocks
+
     length = repeats * sum(ratio)
     blocks = -(-n // length)
     slots = np.arange(blocks * length)[None, :]
     drawn = stream.uniform(replicates[:, None], slots, _ARM, index)
-    order = drawn.reshape(len(replicates), blocks, length).argsort(axis=2, kind="stable")
     arms = np.repeat(np.arange(len(ratio)), np.asarray(ratio) * repeats)
-    given = np.empty(order.shape, dtype=np.int64)
-    np.put_along_axis(given, order, np.broadcast_to(arms, order.shape), axis=2)
-    return given.reshape(len(replicates), -1)[:, :n]
+    given: Indices = permuted_blocks(drawn, arms, n)
+    return given
 
 
 def randomise_by_weight(

@@ -52,6 +52,23 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
     return {name: np.stack([run[name] for run in runs], axis=1) for name in runs[0]}
 
 
+def strata_of(
+    names: tuple[str, ...], population: Population, enrolled: Enrolled
+) -> Indices | None:
+    """Number of each patient's stratum (R, N), the product of categories; unknown is one."""
+    if not names:
+        return None
+    total = np.zeros(enrolled.entry.shape, dtype=np.int64)
+    for name in names:
+        if name == "site" and enrolled.site is not None:
+            levels, values = int(enrolled.site.max()) + 2, enrolled.site + 1
+        else:
+            levels = len(population.baseline_schema.variable(name).categories or ()) + 1
+            values = np.nan_to_num(enrolled.baseline.values[name] + 1).astype(np.int64)
+        total = total * levels + values
+    return total
+
+
 @final
 @dataclass(frozen=True)
 class Taken:
@@ -85,6 +102,7 @@ class Drawn:
     n: int
     enrolled: Enrolled
     latents: dict[str, Latent]
+    arm: Indices
     at_once: bool
 
     @classmethod
@@ -96,14 +114,17 @@ class Drawn:
         stream: Stream,
         replicates: Indices,
     ) -> "Drawn":
-        """Enrol, and draw the outcomes under control."""
+        """Enrol, randomise, and draw the outcomes under control."""
         n = design.rule.largest(design.n)
         enrolled = enrol(design, enrolment, population, stream, replicates, n)
         latents = {
             e.name: population.latent(e, enrolled.place, enrolled.baseline)
             for e in design.endpoints
         }
-        return cls(stream, replicates, n, enrolled, latents, enrolment.at_once)
+        ratio = tuple(arm.allocation for arm in design.arms)
+        strata = strata_of(design.strata, population, enrolled)
+        arm = randomise(stream, replicates, n, ratio, design.block, strata)
+        return cls(stream, replicates, n, enrolled, latents, arm, enrolment.at_once)
 
 
 @final
@@ -130,7 +151,7 @@ class Chunk:
             name: np.zeros(len(self.drawn.replicates))
             for name in ("n", "duration", "analysed", "screened")
         }
-        arm = self._first_arms(ratio)
+        arm = self.drawn.arm
         responses, leaves = self._follow(arm)
         events = self._events(responses, leaves)
         for look in range(rule.looks.count):
@@ -156,17 +177,6 @@ class Chunk:
             "se": taken.se,
             "information": taken.information,
         }
-
-    def _first_arms(self, ratio: tuple[int, ...]) -> Indices:
-        strata = self._strata(self.design.strata)
-        return randomise(
-            self.drawn.stream,
-            self.drawn.replicates,
-            self.drawn.n,
-            ratio,
-            self.design.block,
-            strata,
-        )
 
     def _next_arms(self, arm: Indices, state: State, look: int) -> Indices:
         """Draw anew the arms of patients who come after the previous look."""
@@ -231,29 +241,11 @@ class Chunk:
             for column in self.population.columns(name, self.drawn.enrolled.baseline)
         ]
         covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
-        data = LookData(observed, arm, covariates, self._strata(tested.analysis.strata))
+        strata = strata_of(tested.analysis.strata, self.population, self.drawn.enrolled)
+        data = LookData(observed, arm, covariates, strata)
         fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
         turned = fit.z * tested.endpoint.sign * tested.analysis.sign
         return Fit(fit.estimate, fit.se, turned, fit.information, fit.n)
-
-    def _strata(self, names: tuple[str, ...]) -> Indices | None:
-        """Number of each patient's stratum (R, N), the product of categories; unknown is one."""
-        if not names:
-            return None
-        total = np.zeros(self.drawn.enrolled.entry.shape, dtype=np.int64)
-        for name in names:
-            if name == "site" and self.drawn.enrolled.site is not None:
-                levels, values = (
-                    int(self.drawn.enrolled.site.max()) + 2,
-                    self.drawn.enrolled.site + 1,
-                )
-            else:
-                levels = len(self.population.baseline_schema.variable(name).categories or ()) + 1
-                values = np.nan_to_num(self.drawn.enrolled.baseline.values[name] + 1).astype(
-                    np.int64
-                )
-            total = total * levels + values
-        return total
 
     def _note(
         self,

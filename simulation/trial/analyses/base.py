@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, ClassVar, Protocol, Self, final
 
 import numpy as np
+from pydantic import model_validator
 
 from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed
 from simulation.trial.plan import Plan
@@ -72,9 +73,18 @@ class LookData:
 class Analysis(Plan, ABC):
     """A pre-specified analysis of one endpoint."""
 
+    uses: ClassVar[tuple[str, ...]] = ("covariates", "strata")
     kind: str
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> Self:
+        vain = [name for name in ("covariates", "strata") if getattr(self, name)]
+        vain = [name for name in vain if name not in self.uses]
+        if vain:
+            raise ValueError(f"{', '.join(vain)}: {self.kind} does not use them; leave them out")
+        return self
 
     @property
     @abstractmethod
@@ -118,7 +128,11 @@ def survival_data(
     data: LookData, treated: int, control: int, among: Booleans | None
 ) -> tuple[Floats, Floats, Booleans, Floats]:
     """Times, events, who counts, and 1.0 for the treated, of a time-to-event endpoint, (R, N)."""
-    included, arm = data.pair(treated, control, among)
+    from simulation.kernels.survival import pair_rows
+
+    included, arm = pair_rows(data.observed.included, data.arm, treated, control)
+    if among is not None:
+        included = included & among
     time, event = data.observed.time, data.observed.event
     assert time is not None and event is not None
     return time, event, included, arm

@@ -1,6 +1,6 @@
 """Survival at a landmark time."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ class Landmark(Analysis):
     Information is 1 / variance. A look before both arms were followed to that time says nothing.
     """
 
+    uses: ClassVar[tuple[str, ...]] = ()
     kind: Literal["landmark"] = "landmark"
     at: Positive = Field(description="in the design's unit of time")
 

@@ -1,6 +1,6 @@
 """Log-rank tests with the one-step log hazard ratio: plain, stratified, weighted."""
 
-from typing import Literal, Self, final
+from typing import ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,7 @@ class LogRank(Analysis):
     estimates an average over time by its weight.
     """
 
+    uses: ClassVar[tuple[str, ...]] = ("strata",)
     kind: Literal["log_rank"] = "log_rank"
     weighting: Weighting | None = None
 

@@ -1,6 +1,6 @@
 """MaxCombo: the largest of several weighted log-rank tests."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class MaxCombo(Analysis):
     error; information is counted in events. Karrison (2016), doi 10.1177/1536867X1601600312.
     """
 
+    uses: ClassVar[tuple[str, ...]] = ("strata",)
     kind: Literal["max_combo"] = "max_combo"
     tests: tuple[Weighting, ...] = Field(default_factory=_usual, min_length=1, max_length=MOST)
 

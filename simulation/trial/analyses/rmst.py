@@ -1,6 +1,6 @@
 """Restricted mean survival time up to a horizon."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class RestrictedMean(Analysis):
     Information is 1 / variance. A look before both arms were followed to the horizon says nothing.
     """
 
+    uses: ClassVar[tuple[str, ...]] = ()
     kind: Literal["rmst"] = "rmst"
     horizon: Positive = Field(description="in the design's unit of time")
 

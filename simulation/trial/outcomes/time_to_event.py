@@ -165,11 +165,8 @@ def observe(
     randomised: Booleans,
 ) -> Observed:
     """Cut event times at a look: administrative censoring, dropout and longest follow-up."""
-    assert response.time is not None
-    follow = cut - entry
-    if endpoint.follow_up is not None:
-        follow = np.minimum(follow, endpoint.follow_up)
-    end = np.minimum(follow, leaves)
-    event = response.time <= end
-    included = randomised & (follow > 0)
-    return Observed(included, time=np.minimum(response.time, end), event=event.astype(np.float64))
+    from simulation.kernels.survival import cut_rows
+
+    longest = NEVER if endpoint.follow_up is None else endpoint.follow_up
+    time, event, included = cut_rows(response.time, entry, leaves, cut, randomised, longest)
+    return Observed(included, time=time, event=event)

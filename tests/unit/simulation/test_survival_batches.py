@@ -101,7 +101,7 @@ def test_an_offset_is_a_known_coefficient():
 
 @pytest.mark.parametrize("tests", [(0, 1), (0, 2, 3), (0, 1, 2, 3)])
 def test_joint_tails_are_those_of_quasi_monte_carlo(tests):
-    """Fitted: within 1e-5 up to rank 3, 1e-4 in rank 4, of Genz's algorithm in scipy."""
+    """Fitted: within 3e-5 up to rank 3, 1e-4 in rank 4, of Genz's algorithm in scipy."""
     full = np.eye(4)
     full[np.triu_indices(4, 1)] = 0.3, 0.5, 0.2, 0.4, 0.6, 0.1
     full = np.triu(full) + np.triu(full, 1).T
@@ -112,7 +112,7 @@ def test_joint_tails_are_those_of_quasi_monte_carlo(tests):
     law = multivariate_normal(np.zeros(size), correlation, seed=rng)
     law.maxpts, law.abseps, law.releps = 400_000, 1e-8, 1e-8
     limit = np.full(size, 2.2)
-    tolerance = 1e-4 if size == 4 else 1e-5
+    tolerance = 1e-4 if size == 4 else 3e-5
     assert one[0] == pytest.approx(1 - law.cdf(limit), abs=tolerance)
     assert two[0] == pytest.approx(1 - law.cdf(limit, lower_limit=-limit), abs=tolerance)
 
