@@ -56,7 +56,7 @@ class MaxComboBatch:
     events: FloatArray
 
 
-def max_combo_batch(time: FloatArray, event: FloatArray, treated: FloatArray,
+def max_combo_batch(time: FloatArray, event: FloatArray, treated: FloatArray | BoolArray,
                     strata: IntArray | None = None, *, weights: tuple[Weight, ...] = WEIGHTS,
                     included: BoolArray | None = None) -> MaxComboBatch:
     """Largest of several weighted log-rank tests in each replicate.

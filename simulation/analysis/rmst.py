@@ -42,8 +42,8 @@ class DifferenceBatch:
     z: FloatArray
 
 
-def curves_batch(time: FloatArray, event: FloatArray, treated: FloatArray, horizon: float, *,
-                 included: BoolArray | None = None) -> CurveBatch:
+def curves_batch(time: FloatArray, event: FloatArray, treated: FloatArray | BoolArray,
+                 horizon: float, *, included: BoolArray | None = None) -> CurveBatch:
     """Kaplan-Meier curves of two arms at a horizon.
 
     Parameters
@@ -67,9 +67,10 @@ def curves_batch(time: FloatArray, event: FloatArray, treated: FloatArray, horiz
                       (longest >= horizon) | (value <= 0))
 
 
-def restricted_mean_difference_batch(time: FloatArray, event: FloatArray, treated: FloatArray,
-                                     horizon: float, *, included: BoolArray | None = None
-                                     ) -> DifferenceBatch:
+def restricted_mean_difference_batch(
+    time: FloatArray, event: FloatArray, treated: FloatArray | BoolArray, horizon: float, *,
+    included: BoolArray | None = None
+) -> DifferenceBatch:
     """Difference in restricted mean survival time, treated minus control, in days.
 
     Unknown where an arm was not followed to the horizon. Royston and Parmar (2013), doi
@@ -79,9 +80,10 @@ def restricted_mean_difference_batch(time: FloatArray, event: FloatArray, treate
     return _difference(curves.mean, curves.mean_variance, curves.reached)
 
 
-def landmark_difference_batch(time: FloatArray, event: FloatArray, treated: FloatArray,
-                              horizon: float, *, included: BoolArray | None = None
-                              ) -> DifferenceBatch:
+def landmark_difference_batch(
+    time: FloatArray, event: FloatArray, treated: FloatArray | BoolArray, horizon: float, *,
+    included: BoolArray | None = None
+) -> DifferenceBatch:
     """Difference in Kaplan-Meier survival at a horizon, treated minus control.
 
     Unknown where an arm was not followed to the horizon. Greenwood's variance (Klein et al. 2007,

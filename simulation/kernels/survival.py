@@ -137,7 +137,7 @@ def pack_rows(time: Any, event: Any, treated: Any, included: Any) -> Any:
     keys = time.view(np.int64).copy()
     for r in range(time.shape[0]):
         for i in range(time.shape[1]):
-            bits = (2 if event[r, i] > 0.0 else 0) + (1 if treated[r, i] > 0.0 else 0)
+            bits = (2 if event[r, i] else 0) + (1 if treated[r, i] else 0)
             key = (max(keys[r, i], 0) & -4) | bits
             keys[r, i] = key if included[r, i] else _LAST
     return keys
@@ -168,15 +168,14 @@ def packed_rows(keys: Any) -> tuple[Any, Any, Any]:
                 deaths += dead
                 treated_deaths += dead & arm
                 i -= 1
-            if deaths > 0:
-                share = treated_at_risk / at_risk
-                score[r] += treated_deaths - deaths * share
-                events[r] += deaths
-                if deaths == 1:
-                    variance[r] += share * (1.0 - share)
-                elif at_risk > 1:
-                    spread = deaths * share * (1.0 - share)
-                    variance[r] += spread * (at_risk - deaths) / (at_risk - 1)
+            # Where nobody died this adds zeros, which is faster than to ask.
+            share = treated_at_risk / at_risk
+            spread = deaths * share * (1.0 - share)
+            if deaths > 1:
+                spread *= (at_risk - deaths) / (at_risk - 1.0)
+            score[r] += treated_deaths - deaths * share
+            variance[r] += spread
+            events[r] += deaths
     return score, variance, events
 
 
@@ -223,14 +222,14 @@ def weighted_rows(
 
 @njit(cache=True, error_model="numpy")
 def pair_rows(included: Any, arm: Any, treated: Any, control: Any) -> tuple[Any, Any]:
-    """Who counts in a comparison of two arms, and 1.0 for the treated, (R, N)."""
+    """Who counts in a comparison of two arms, and who of all is treated, (R, N)."""
     there = np.empty(arm.shape, dtype=np.bool_)
-    side = np.empty(arm.shape)
+    side = np.empty(arm.shape, dtype=np.bool_)
     for r in range(arm.shape[0]):
         for i in range(arm.shape[1]):
             given = arm[r, i]
             there[r, i] = included[r, i] and given in (treated, control)
-            side[r, i] = 1.0 if given == treated else 0.0
+            side[r, i] = given == treated
     return there, side
 
 

@@ -126,8 +126,8 @@ class Fitter(Protocol):
 
 def survival_data(
     data: LookData, treated: int, control: int, among: Booleans | None
-) -> tuple[Floats, Floats, Booleans, Floats]:
-    """Times, events, who counts, and 1.0 for the treated, of a time-to-event endpoint, (R, N)."""
+) -> tuple[Floats, Floats, Booleans, Booleans]:
+    """Times, events, who counts, and who is treated, of a time-to-event endpoint, (R, N)."""
     from simulation.kernels.survival import pair_rows
 
     included, arm = pair_rows(data.observed.included, data.arm, treated, control)
