@@ -131,7 +131,7 @@ def _add(
 def pack_rows(time: Any, event: Any, treated: Any, included: Any) -> Any:
     """Keys (R, N) of int64 that sort like the times and end in the event's and the arm's bit.
 
-    Times that differ by less than four units in the last place become ties (R's survival ties
+    Times apart by less than four units in the last place may become ties (R's survival ties
     those within 1e-8 of themselves). Patients not included get the largest key.
     """
     keys = time.view(np.int64).copy()

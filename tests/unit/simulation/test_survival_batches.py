@@ -165,6 +165,33 @@ def test_a_horizon_that_nobody_reached_has_no_answer():
     assert (found.z == 0).all()
 
 
+def test_only_the_order_of_times_counts():
+    later = np.exp(TIME / 7)
+    columns = np.concatenate([ARM[..., None], X], axis=2)
+    for weight in (Weight(), Weight(gamma=1), Weight("tarone_ware")):
+        assert np.array_equal(logrank_batch(TIME, EVENT, ARM, weight=weight).z,
+                              logrank_batch(later, EVENT, ARM, weight=weight).z)
+    assert np.array_equal(max_combo_batch(TIME, EVENT, ARM).z, max_combo_batch(later, EVENT, ARM).z)
+    assert np.array_equal(gray_batch(TIME, CAUSE, ARM).z, gray_batch(later, CAUSE, ARM).z)
+    assert np.array_equal(cox_batch(TIME, EVENT, columns).coefficients,
+                          cox_batch(later, EVENT, columns).coefficients)
+
+
+def test_the_score_test_of_cox_is_the_log_rank_test():
+    time = TIME + RNG.uniform(size=SHAPE) / 2
+    score = cox_batch(time, EVENT, ARM[..., None], STRATA).score_chi2
+    assert score == pytest.approx(logrank_batch(time, EVENT, ARM, STRATA).chi2, rel=1e-10)
+
+
+def test_the_short_way_of_the_plain_test_is_the_long_way():
+    time = np.where(RNG.uniform(size=SHAPE) < 0.5, TIME, TIME * (1 + 2e-16))
+    short = logrank_batch(TIME, EVENT, ARM, included=INCLUDED)
+    long = logrank_batch(TIME, EVENT, ARM, np.zeros((1, 80), dtype=np.int64), included=INCLUDED)
+    assert short.z == pytest.approx(long.z, rel=1e-12)
+    rounded = logrank_batch(time, EVENT, ARM, included=INCLUDED)
+    assert np.array_equal(short.z, rounded.z), "times apart by rounding are ties"
+
+
 def test_without_an_event_nothing_is_said():
     none = np.zeros(SHAPE)
     assert (max_combo_batch(TIME, none, ARM).z == 0).all()
