@@ -114,7 +114,8 @@ def ours(d: pd.DataFrame) -> dict[str, Any]:
     found["cumulative incidence"] = (difference.estimate, difference.se)
     one = cause_specific_cox(time, cause, {"arm": arm, "x1": d["x1"]})
     found["cause-specific Cox"] = (one.coefficients, one.covariance)
-    sub = fine_gray_batch(time[None], cause[None], np.column_stack([arm, d["x1"]])[None])
+    sub = fine_gray_batch(time[None], cause[None], np.column_stack([arm, d["x1"]])[None],
+                          known_weights=True)
     found["Fine-Gray"] = (sub.coefficients, sub.naive, sub.covariance)
     return found
 

@@ -189,7 +189,10 @@ def cox() -> list[Timing]:
 
 
 SECTIONS: dict[str, tuple[str, Callable[[], list[Timing]]]] = {
-    "survival": ("Survival trials, 3 looks, N = 490; ours with and without effect (figure: power)", survival),
+    "survival": (
+        "Survival trials, 3 looks, N = 490; ours with and without effect (figure: power)",
+        survival,
+    ),
     "log_rank": ("Log-rank test, N = 400 (figure: sum of chi-square of 50)", log_rank),
     "cox": ("Cox's model, 4 covariates, N = 400 (figure: sum of log ratios of 100)", cox),
 }

@@ -193,13 +193,13 @@ def cause_specific_cox(time: ArrayLike, cause: ArrayLike, columns: Columns,
 
 
 def fine_gray_batch(time: FloatArray, cause: IntArray, columns: FloatArray, interest: int = 1, *,
-                    included: BoolArray | None = None) -> CoxBatch:
+                    included: BoolArray | None = None, known_weights: bool = False) -> CoxBatch:
     """Fine and Gray's model of the subdistribution hazard, in each replicate.
 
     Patients stay at risk after another event with the weight that censoring has left (one curve of
-    censoring for both arms); ties by Breslow. The variance is the sandwich's with these weights
-    counted as known, as that of R's `coxph` on `finegray` data; that they are estimated changes it
-    little. Fine and Gray (1999), doi 10.1080/01621459.1999.10474144.
+    censoring for both arms); ties by Breslow. The variance is the sandwich's, and counts that the
+    weights are estimated, as cmprsk's `crr`. Fine and Gray (1999), doi
+    10.1080/01621459.1999.10474144.
 
     Parameters
     ----------
@@ -209,6 +209,8 @@ def fine_gray_batch(time: FloatArray, cause: IntArray, columns: FloatArray, inte
         Covariates (R, N, P).
     included
         Who counts (R, N); everyone by default.
+    known_weights
+        Take the weights as known, as R's `coxph` does on `finegray` data.
     """
     from simulation.kernels.cox import cox_rows
 
@@ -219,7 +221,7 @@ def fine_gray_batch(time: FloatArray, cause: IntArray, columns: FloatArray, inte
     beta, naive, sandwich, values, found, aliased, events = cox_rows(
         time, (coded == 1).astype(np.float64), np.ascontiguousarray(columns, dtype=np.float64),
         there, order, stratum, nothing, nothing, (coded == 2).astype(np.float64),
-        np.array([0.0, 1.0, 0.0, ITERATIONS]))
+        np.array([0.0, 1.0 if known_weights else 2.0, 0.0, ITERATIONS]))
     return CoxBatch(np.where(aliased, np.nan, beta), sandwich, naive, values[:, 0], values[:, 1],
                     values[:, 2], found, aliased, events)
 

@@ -423,12 +423,77 @@ def _meet_late(people: Any, eta: Any, hazard: Any, score: Any) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def sandwich(people: Any, rule: Any, work: Any, score: Any, hazard: Any, out: Any) -> None:
+def _censor(people: Any, eta: Any, hazard: Any, score: Any) -> None:
+    """Add what each patient's censoring did to the score by way of the late ones' weights.
+
+    Fine and Gray (1999), psi: a step q / n at each censoring, less its expectation while at risk.
+    """
+    size = score.shape[1]
+    n = people.late.size
+    rest = np.zeros(size + 1)
+    for i in range(n):
+        for p in range(size + 1):
+            rest[p] += hazard[i, p] * people.free[i]
+    stay = np.zeros(size + 1)
+    spent = np.zeros(size)
+    i = 0
+    while i < n:
+        stop = i
+        events = 0.0
+        while stop < n and (stop == i or people.starts[stop] == 0):
+            events += people.event[stop] + people.late[stop]
+            stop += 1
+        at_risk = n - i - events
+        censored = stop - i - events
+        # Events of this time count before its censorings.
+        for p in range(size + 1):
+            rest[p] -= hazard[i, p] * people.free[i]
+        _stay(people, eta, i, stop, stay)
+        for p in range(size):
+            own = 0.0
+            expected = 0.0
+            if censored > 0.0:
+                own = (stay[p] * rest[size] - stay[size] * rest[p]) / at_risk
+                expected = own * censored / at_risk
+            _share_out(people, i, stop, p, own, expected, spent[p], score)
+            spent[p] += expected
+        i = stop
+
+
+@njit(cache=True, error_model="numpy")
+def _share_out(
+    people: Any, start: Any, stop: Any, p: Any, own: Any, expected: Any, spent: Any, score: Any
+) -> None:
+    """Give the patients of one time their own censoring, less what was expected of them so far."""
+    for k in range(start, stop):
+        score[k, p] -= spent
+        if people.event[k] == 0.0 and people.late[k] == 0.0:
+            score[k, p] += own - expected
+
+
+@njit(cache=True, error_model="numpy")
+def _stay(people: Any, eta: Any, start: Any, stop: Any, stay: Any) -> None:
+    """Add those of one time who stay at risk after another event: weights, and times columns."""
+    size = stay.size - 1
+    for k in range(start, stop):
+        if people.late[k] > 0.0:
+            risk = exp(eta[k]) / people.free[k]
+            stay[size] += risk
+            for p in range(size):
+                stay[p] += risk * people.x[k, p]
+
+
+@njit(cache=True, error_model="numpy")
+def sandwich(
+    people: Any, rule: Any, work: Any, score: Any, hazard: Any, known: Any, out: Any
+) -> None:
     """Robust variance (Lin and Wei 1989): squares of score residuals between two inverses."""
     size = work.beta.size
     _hazard_steps(people, rule, work, score, hazard)
     _meet(people, work.eta, hazard, score)
     _meet_late(people, work.eta, hazard, score)
+    if not known:
+        _censor(people, work.eta, hazard, score)
     out[:] = 0.0
     for k in range(people.event.size):
         for p in range(size):
@@ -478,7 +543,8 @@ def cox_rows(
         1.0 where another event ended the time, (R, N): Fine and Gray's model, without strata.
         (R, 0) for Cox's.
     settings
-        Efron's ties (1, else Breslow's), robust variance (1 or 0), ridge penalty, iterations.
+        Efron's ties (1, else Breslow's), robust variance (0 none, 1 with the weights of the late
+        as known, 2 with them as estimated), ridge penalty, iterations.
 
     Returns
     -------
@@ -529,7 +595,7 @@ def cox_rows(
         converged[r] = climb(people, rule, work, values[r]) and events[r] > 0.0
         aliased[r] = work.aliased
         if robust:
-            sandwich(people, rule, work, score, hazard, robusts[r])
+            sandwich(people, rule, work, score, hazard, settings[1] == 1.0, robusts[r])
         for p in range(size):
             beta[r, p] = work.beta[p] / spread[p]
             for q in range(size):
