@@ -13,12 +13,13 @@ from simulation.trial.analyses.cox import Cox
 from simulation.trial.analyses.landmark import Landmark
 from simulation.trial.analyses.log_rank import LogRank
 from simulation.trial.analyses.max_combo import MaxCombo
+from simulation.trial.analyses.mmrm import Mmrm
 from simulation.trial.analyses.proportions import Proportions
 from simulation.trial.analyses.rates import Rates
 from simulation.trial.analyses.rmst import RestrictedMean
 
 Choice = Annotated[
-    Ancova | Cox | Landmark | LogRank | MaxCombo | Proportions | Rates | RestrictedMean,
+    Ancova | Cox | Landmark | LogRank | MaxCombo | Mmrm | Proportions | Rates | RestrictedMean,
     Field(discriminator="kind"),
 ]
 
