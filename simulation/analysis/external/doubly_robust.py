@@ -55,7 +55,8 @@ def deal_folds(treated: FloatArray, folds: int = 5) -> IntArray:
     """
     one, zero = treated == 1, treated == 0
     turn = np.where(one, np.cumsum(one, axis=-1), np.cumsum(zero, axis=-1)) - 1
-    return np.maximum(turn, 0).astype(np.int64) % folds
+    dealt: IntArray = np.maximum(turn, 0).astype(np.int64) % folds
+    return dealt
 
 
 def outcome_batch(y: FloatArray, x: FloatArray, learn: FloatArray, family: Family = "gaussian"

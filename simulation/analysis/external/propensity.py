@@ -144,4 +144,5 @@ def propensity(treated: ArrayLike, x: ArrayLike, *, penalty: float = 0.0) -> Flo
     if not fitted.converged[0]:
         raise InputError("x: the columns separate treated and controls, so that nobody is alike; "
                          "compare other controls, or describe the lack of overlap with a penalty")
-    return fitted.fitted[0]
+    score: FloatArray = fitted.fitted[0]
+    return score

@@ -142,7 +142,8 @@ def weigh(treated: ArrayLike, x: ArrayLike, target: Target = "att", *, penalty: 
     if not found.converged[0]:
         raise InputError(f"x: no weights for target {target!r} exist: the groups do not overlap; "
                          "compare other controls or trim (weights.trim)")
-    return found.weights[0]
+    weights: FloatArray = found.weights[0]
+    return weights
 
 
 def effective_size_batch(weights: FloatArray, treated: FloatArray,
