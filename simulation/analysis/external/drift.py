@@ -1,0 +1,118 @@
+"""What a stopping rule does over replicates: P(stop), and the errors of what goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from extraction.records.errors import InputError
+from simulation.analysis.arrays import BoolArray, FloatArray
+from simulation.analysis.borrowing import BorrowingRule
+from simulation.analysis.external.balance import difference_batch
+from simulation.analysis.external.propensity import columns_batch
+from simulation.analysis.external.weights import WeightsBatch, effective_size_batch
+
+
+def stop_batch(treated: FloatArray, x: FloatArray, found: WeightsBatch, rule: BorrowingRule, *,
+               included: ArrayLike | None = None, conflict_p: FloatArray | None = None,
+               min_conflict_p: float = 0.0) -> BoolArray:
+    """Whether the rule stops borrowing in each replicate (R,), by baseline and conflict alone.
+
+    Parameters
+    ----------
+    treated, x
+        Arms (R, N) and covariates (R, N, P) or (N, P).
+    found
+        Weights of `weights.weights_batch` on the same rows; no weights is a stop.
+    rule
+        Limits on balance before and after weighting, overlap and effective sample size.
+    conflict_p, min_conflict_p
+        Prior-predictive p of the trial's own controls (R,), and its least value.
+    """
+    arm = np.asarray(treated, dtype=np.float64)
+    count = np.ones(arm.shape) if included is None else np.asarray(included, dtype=np.float64)
+    before = np.abs(difference_batch(arm, x, None, count)).max(axis=1)
+    after = np.abs(difference_batch(arm, x, found.weights, count)).max(axis=1)
+    size = effective_size_batch(found.weights, arm, count)[:, 0]
+    stops: BoolArray = (~found.converged | (before > rule.max_smd)
+                        | (after > rule.max_weighted_smd) | (size < rule.min_ess)
+                        | (overlap_batch(arm, x, count).min(axis=1) < rule.min_overlap))
+    if conflict_p is not None:
+        stops = stops | (conflict_p < min_conflict_p)
+    return stops
+
+
+def overlap_batch(treated: FloatArray, x: FloatArray, included: ArrayLike | None = None
+                  ) -> FloatArray:
+    """Share of treated within the controls' 1 to 99 % range, per column (R, P)."""
+    arm = np.asarray(treated, dtype=np.float64)
+    count = np.ones(arm.shape) if included is None else np.asarray(included, dtype=np.float64)
+    table = columns_batch(np.asarray(x, dtype=np.float64), len(arm))
+    controls = np.where(((count > 0) & (arm == 0))[..., None], table, np.nan)
+    low, high = np.nanquantile(controls, [0.01, 0.99], axis=1)
+    inside = (table >= low[:, None]) & (table <= high[:, None])
+    one = count * (arm == 1)
+    share: FloatArray = np.einsum("rn,rnp->rp", one, inside) / one.sum(axis=1)[:, None]
+    return share
+
+
+@dataclass(frozen=True)
+class StopSummary:
+    """A rule's behaviour at one drift, each figure with its Monte Carlo standard error.
+
+    `bias`, `coverage` and `rejection` are given that borrowing was not stopped, NaN where it
+    always was; `rejection` is the type I error where the true effect is 0, the power elsewhere.
+    """
+
+    replicates: int
+    went_on: int
+    p_stop: float
+    p_stop_se: float
+    bias: float
+    bias_se: float
+    coverage: float
+    coverage_se: float
+    rejection: float
+    rejection_se: float
+
+
+def summarise(stopped: BoolArray, effect: FloatArray, se: FloatArray, truth: float, *,
+              alpha: float = 0.05) -> StopSummary:
+    """P(stop), and bias, coverage and rejections of the replicates that went on.
+
+    Parameters
+    ----------
+    stopped, effect, se
+        Of each replicate (R,), with the normal law.
+    truth
+        The true effect, on the estimate's scale.
+
+    Raises
+    ------
+    InputError
+        Without replicates, or where one that went on has no estimate.
+    """
+    if stopped.size == 0:
+        raise InputError("stopped: no replicates; simulate some")
+    on = ~stopped
+    if not (np.isfinite(effect[on]) & np.isfinite(se[on])).all():
+        raise InputError("effect, se: a replicate that was not stopped has no estimate; count it "
+                         "as stopped")
+    wide = stats.norm.isf(alpha / 2)
+    share, share_se = _share(stopped)
+    error = effect[on] - truth
+    bias_se = float(error.std(ddof=1) / np.sqrt(error.size)) if error.size > 1 else float("nan")
+    return StopSummary(stopped.size, int(on.sum()), share, share_se,
+                       float(error.mean()) if error.size else float("nan"), bias_se,
+                       *_share(np.abs(error) <= wide * se[on]),
+                       *_share(np.abs(effect[on]) > wide * se[on]))
+
+
+def _share(hits: BoolArray) -> tuple[float, float]:
+    if hits.size == 0:
+        return float("nan"), float("nan")
+    rate = float(hits.mean())
+    return rate, float(np.sqrt(rate * (1 - rate) / hits.size))
