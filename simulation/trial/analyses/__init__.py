@@ -9,6 +9,7 @@ from pydantic import Field
 
 from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.analyses.base import Analysis, Fit, LookData
+from simulation.trial.analyses.count_regression import CountRegression
 from simulation.trial.analyses.cox import Cox
 from simulation.trial.analyses.landmark import Landmark
 from simulation.trial.analyses.log_rank import LogRank
@@ -17,9 +18,20 @@ from simulation.trial.analyses.mmrm import Mmrm
 from simulation.trial.analyses.proportions import Proportions
 from simulation.trial.analyses.rates import Rates
 from simulation.trial.analyses.rmst import RestrictedMean
+from simulation.trial.analyses.standardised import Standardised
 
 Choice = Annotated[
-    Ancova | Cox | Landmark | LogRank | MaxCombo | Mmrm | Proportions | Rates | RestrictedMean,
+    Ancova
+    | CountRegression
+    | Cox
+    | Landmark
+    | LogRank
+    | MaxCombo
+    | Mmrm
+    | Proportions
+    | Rates
+    | RestrictedMean
+    | Standardised,
     Field(discriminator="kind"),
 ]
 
