@@ -1,0 +1,118 @@
+"""Replicates of a design in batches: any run of replicates, the same as in one long run."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypedDict, final
+
+from extraction.records.errors import InputError
+from simulation.execution.mapping import map_chunks
+from simulation.execution.results import concatenate
+from simulation.trial.characteristics import Arrays
+from simulation.trial.conduct import as_population, population_faults
+from simulation.trial.design import TrialDesign
+from simulation.trial.population import Population
+from simulation.trial.replicate import replicate
+
+FUNCTION: Final = "simulation.operating_characteristics.batches:later_replicates"
+CHUNK: Final = 250
+
+
+class Running(TypedDict, total=False):
+    """How chunks are run, as in `simulation.execution.map_chunks`; it never changes a result."""
+
+    execution: str
+    workers: int | None
+    chunk_size: int
+
+
+def later_replicates(payload: dict[str, Any], start: int, stop: int) -> Arrays:
+    """Run the replicates first + start to first + stop - 1; otherwise as `replicate`."""
+    first = payload["first"]
+    rest = {name: value for name, value in payload.items() if name != "first"}
+    return replicate(rest, first + start, first + stop)
+
+
+@final
+class Batches:
+    """Replicates of designs on one population, by number.
+
+    Parameters
+    ----------
+    population
+        Where patients come from.
+    folder
+        Where the population's files lie while this lives.
+    seed
+        Seed of all draws.
+    running
+        How chunks are run.
+    """
+
+    def __init__(self, population: Population, folder: Path, seed: int, running: Running) -> None:
+        self.population = population
+        self.facts, self.paths = population.send(folder)
+        self.seed = seed
+        self.running = running
+
+    @property
+    def chunk(self) -> int:
+        """Replicates of a chunk."""
+        return self.running.get("chunk_size", CHUNK)
+
+    def run(self, design: TrialDesign, first: int, stop: int) -> Arrays:
+        """Tables of the replicates first to stop - 1, as `simulation.trial.replicate` has them."""
+        payload = {
+            "design": design.model_dump(mode="json", exclude={"population"}),
+            "population": self.facts,
+            "seed": self.seed,
+            "first": first,
+        }
+        return mapped(FUNCTION, payload, stop - first, self.paths, self.running)
+
+
+def mapped(
+    function: str, payload: dict[str, Any], items: int, paths: dict[str, str], running: Running
+) -> Arrays:
+    """Arrays of a function over all items."""
+    table = concatenate(
+        map_chunks(
+            function,
+            payload,
+            items,
+            running.get("chunk_size", CHUNK),
+            running.get("execution", "serial"),
+            running.get("workers"),
+            paths=paths,
+        )
+    )
+    if not isinstance(table, dict):
+        raise TypeError("replicates came as a frame; arrays are needed")
+    return table
+
+
+@contextmanager
+def batches(design: TrialDesign, population: Any, seed: int, running: Running) -> Iterator[Batches]:
+    """Open a population for batches of a design.
+
+    Raises
+    ------
+    InputError
+        If the population lacks what the design asks for, all faults at once.
+    """
+    held = as_population(design, population, seed)
+    faults = population_faults(design, held)
+    if faults:
+        raise InputError(faults)
+    with tempfile.TemporaryDirectory(prefix="trials-") as folder:
+        yield Batches(held, Path(folder), seed, running)
+
+
+def number_faults(**numbers: int) -> list[str]:
+    """Say which numbers are below 1."""
+    return [
+        f"{name}: {number} came; it must be at least 1"
+        for name, number in numbers.items()
+        if number < 1
+    ]

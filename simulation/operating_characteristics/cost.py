@@ -1,0 +1,94 @@
+"""Cost: what a simulation will take, from a short pilot."""
+
+import os
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Final, Unpack, final
+
+from extraction.records.errors import InputError
+from simulation.operating_characteristics.batches import (
+    CHUNK,
+    Running,
+    batches,
+    later_replicates,
+    number_faults,
+)
+from simulation.trial.design import TrialDesign
+
+_WARM: Final = 2
+"""Replicates that are run first, so that compiling and loading are not counted."""
+
+
+@final
+@dataclass(frozen=True)
+class Cost:
+    """Expected cost of a simulation on this machine.
+
+    Attributes
+    ----------
+    seconds_per_replicate
+        Of one worker, all scenarios together.
+    replicates, workers
+        What the total is for.
+    expected_seconds
+        Total; starting the workers and compiling come on top.
+    pilot
+        Replicates that were timed.
+    """
+
+    seconds_per_replicate: float
+    replicates: int
+    workers: int
+    expected_seconds: float
+    pilot: int
+
+
+def estimate_cost(
+    design: TrialDesign,
+    population: Any = None,
+    replicates: int = 10_000,
+    seed: int = 0,
+    pilot: int = 50,
+    **running: Unpack[Running],
+) -> Cost:
+    """Time a short pilot and say what the whole will take.
+
+    Parameters
+    ----------
+    design, population, replicates, seed
+        As in `simulation.trial.simulate`.
+    pilot
+        Replicates to time, at most one chunk; fewer than a chunk overstate the cost of small
+        trials, whose overhead a whole chunk shares.
+    running
+        execution, workers, chunk_size as in `simulate`.
+
+    Returns
+    -------
+    Cost
+
+    Raises
+    ------
+    InputError
+        If a number is below 1, or the population lacks what the design asks for.
+    """
+    faults = number_faults(replicates=replicates, pilot=pilot)
+    if faults:
+        raise InputError(faults)
+    timed = min(pilot, running.get("chunk_size", CHUNK))
+    with batches(design, population, seed, running) as held:
+        payload = {
+            "design": design.model_dump(mode="json", exclude={"population"}),
+            "population": held.facts,
+            "seed": seed,
+            "first": 0,
+            "paths": held.paths,
+        }
+        later_replicates(payload, 0, _WARM)
+        begun = perf_counter()
+        later_replicates(payload, 0, timed)
+        each = (perf_counter() - begun) / timed
+    workers = 1
+    if running.get("execution", "serial") != "serial":
+        workers = running.get("workers") or len(os.sched_getaffinity(0))
+    return Cost(each, replicates, workers, each * replicates / workers, timed)

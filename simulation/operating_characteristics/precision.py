@@ -1,0 +1,141 @@
+"""Precision: as many replicates as a wanted Monte Carlo standard error needs."""
+
+from dataclasses import dataclass
+from math import ceil, inf
+from typing import Any, Final, Unpack, final
+
+from extraction.records.errors import InputError
+from simulation.execution.results import concatenate
+from simulation.operating_characteristics.batches import (
+    Batches,
+    Running,
+    batches,
+    number_faults,
+)
+from simulation.operating_characteristics.figures import (
+    check_figure,
+    measure,
+    replicate_values,
+    scenario_name,
+)
+from simulation.trial.characteristics import (
+    Arrays,
+    Measured,
+    OperatingCharacteristics,
+    summarise,
+)
+from simulation.trial.design import TrialDesign
+
+_GROWTH: Final = 4
+"""Most times by which a batch multiplies the replicates: early errors are themselves uncertain."""
+
+
+@final
+@dataclass(frozen=True)
+class Precise:
+    """A simulation that was run until a figure was precise.
+
+    Attributes
+    ----------
+    result
+        The same as one run of all its replicates.
+    figure, scenario
+        What had to be precise, and under which truth.
+    measured
+        Its value and standard error.
+    wanted
+        Standard error asked for.
+    reached
+        Whether it came down to that; otherwise the most replicates allowed did not do.
+    totals
+        Replicates after each batch.
+    """
+
+    result: OperatingCharacteristics
+    figure: str
+    scenario: str
+    measured: Measured
+    wanted: float
+    reached: bool
+    totals: tuple[int, ...]
+
+
+def simulate_to_precision(
+    design: TrialDesign,
+    population: Any = None,
+    *,
+    wanted: float,
+    figure: str = "any_rejection",
+    scenario: str | None = None,
+    first: int = 1000,
+    most: int = 1_000_000,
+    seed: int = 0,
+    **running: Unpack[Running],
+) -> Precise:
+    """Simulate a design until a figure's Monte Carlo standard error is at most the wanted one.
+
+    Batches end on the grid of chunks; the result is that of one `simulate` with the total number
+    of replicates, byte for byte. Stopping by the standard error, not the figure, biases the figure
+    by no more than the order of 1 / replicates.
+
+    Parameters
+    ----------
+    design, population, seed, running
+        As in `simulation.trial.simulate`.
+    wanted
+        Standard error, above 0, in the figure's unit.
+    figure
+        One of `figures.figure_names`: any_rejection, n, duration, "rejection A: y", ...
+    scenario
+        Under which truth; None: the first scenario given.
+    first, most
+        Replicates of the first batch (rounded up to whole chunks), and of all.
+
+    Returns
+    -------
+    Precise
+
+    Raises
+    ------
+    InputError
+        If an argument is wrong or the population lacks what the design asks for.
+    """
+    faults = number_faults(first=first, most=most)
+    if not 0 < wanted < inf:
+        faults.append(f"wanted: {wanted} came; a standard error must be above 0")
+    if faults:
+        raise InputError(faults)
+    check_figure(design, figure)
+    truth = scenario_name(design, scenario)
+    with batches(design, population, seed, running) as held:
+        table: Arrays = {}
+        totals: list[int] = []
+        now = Measured(inf, inf)
+        while not totals or (now.se > wanted and totals[-1] < most):
+            totals.append(_next(totals, now, wanted, first, most, held.chunk))
+            table = _extended(held, design, table, totals)
+            now = measure(replicate_values(design, table, figure, truth))
+            if not now.se >= 0:
+                raise InputError(f"figure: {figure!r} has no value in these replicates")
+        result = summarise(design, held.population.describe(), seed, table)
+    done = now.se <= wanted
+    return Precise(result, figure, truth, now, wanted, done, tuple(totals))
+
+
+def _extended(held: Batches, design: TrialDesign, table: Arrays, totals: list[int]) -> Arrays:
+    """Run the replicates up to the last total and put them behind those there are."""
+    new = held.run(design, totals[-2] if len(totals) > 1 else 0, totals[-1])
+    whole = concatenate([table, new]) if table else new
+    assert isinstance(whole, dict)
+    return whole
+
+
+def _next(
+    totals: list[int], now: Measured, wanted: float, first: int, most: int, chunk: int
+) -> int:
+    """Replicates to have next: what the present error says, on the grid, within limits."""
+    needed = first
+    if totals:
+        needed = min(ceil(totals[-1] * (now.se / wanted) ** 2), _GROWTH * totals[-1])
+        needed = max(needed, totals[-1] + 1)
+    return min(ceil(needed / chunk) * chunk, most)
