@@ -7,7 +7,7 @@ import numpy as np
 
 from extraction.records import conditions
 from generation.randomness import Stream
-from simulation.trial.analyses.base import Fit, LookData
+from simulation.trial.analyses.base import Fit, LookData, no_fit
 from simulation.trial.design import Enrolment, Scenario, Tested, TrialDesign
 from simulation.trial.dropout import leaving
 from simulation.trial.enrol import Enrolled, enrol
@@ -16,7 +16,7 @@ from simulation.trial.outcomes import Applied, Latent, observe, respond
 from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed, Response
 from simulation.trial.population import Population, receive
 from simulation.trial.randomise import randomise, randomise_by_weight
-from simulation.trial.rules import Evidence, State
+from simulation.trial.rules import ArmSummary, Evidence, State
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 STREAM: Final = "simulation.trial"
@@ -154,18 +154,22 @@ class Chunk:
         arm = self.drawn.arm
         responses, leaves = self._follow(arm)
         events = self._events(responses, leaves)
+        cut = np.zeros((len(self.drawn.replicates), 1))
         for look in range(rule.looks.count):
             if rule.adapts and look > 0:
-                arm = self._next_arms(arm, state, look)
+                arm = self._next_arms(arm, state, look, cut)
                 responses, leaves = self._follow(arm)
                 events = self._events(responses, leaves)
             changed = rule.adapts or rule.resizes
             sizes = state.size if changed and look == rule.looks.count - 1 else None
             cut, counted = look_at(design, look, self.drawn.enrolled, events, sizes)
-            fits = self._fits(arm, responses, leaves, cut, counted, state.among)
+            seen = self._seen(responses, leaves, cut, counted)
+            fits = self._fits(arm, seen, state.among)
             taken.update(fits, state.running)
             self._note(ends, cut, counted, fits, state.running)
-            rule.decide(Evidence(look, fits, arms, design.control_number), state, shares)
+            summary = self._summary(seen, arm) if rule.every_arm else None
+            evidence = Evidence(look, fits, arms, design.control_number, summary)
+            rule.decide(evidence, state, shares)
             if not state.running.any():
                 break
         return {
@@ -178,12 +182,15 @@ class Chunk:
             "information": taken.information,
         }
 
-    def _next_arms(self, arm: Indices, state: State, look: int) -> Indices:
-        """Draw anew the arms of patients who come after the previous look."""
+    def _next_arms(self, arm: Indices, state: State, look: int, cut: Floats) -> Indices:
+        """Draw anew the arms of patients who are randomised after the previous look's time."""
         start = self.design.sizes[look - 1]
         later = randomise_by_weight(
             self.drawn.stream, self.drawn.replicates, start, self.drawn.n, state.weights
         )
+        if not self.drawn.at_once:
+            waiting = self.drawn.enrolled.entry[:, start:] < cut
+            later = np.where(waiting, arm[:, start:], later)
         return np.concatenate([arm[:, :start], later], axis=1)
 
     def _follow(self, arm: Indices) -> tuple[dict[str, Response], Floats]:
@@ -216,25 +223,31 @@ class Chunk:
             return None
         return event_times(self.design, self.drawn.enrolled, responses, leaves)
 
-    def _fits(
-        self,
-        arm: Indices,
-        responses: dict[str, Response],
-        leaves: Floats,
-        cut: Floats,
-        counted: Booleans,
-        among: Booleans | None,
-    ) -> tuple[Fit, ...]:
-        seen: dict[str, Observed] = {
+    def _seen(
+        self, responses: dict[str, Response], leaves: Floats, cut: Floats, counted: Booleans
+    ) -> dict[str, Observed]:
+        return {
             e.name: observe(e, responses[e.name], self.drawn.enrolled.entry, leaves, cut, counted)
             for e in self.design.endpoints
         }
+
+    def _summary(self, seen: dict[str, Observed], arm: Indices) -> ArmSummary:
+        endpoint = self.design.tested[0].endpoint
+        data = LookData(seen[endpoint.name], arm, np.empty((0, *arm.shape)))
+        return ArmSummary.of(data, len(self.design.arms), endpoint.kind, endpoint.sign)
+
+    def _fits(
+        self, arm: Indices, seen: dict[str, Observed], among: Booleans | None
+    ) -> tuple[Fit, ...]:
         return tuple(
             self._fit(tested, seen[tested.endpoint.name], arm, among)
             for tested in self.design.tested
         )
 
     def _fit(self, tested: Tested, observed: Observed, arm: Indices, among: Booleans | None) -> Fit:
+        if tested.arm == self.design.control_number:
+            nobody = np.zeros(len(arm))
+            return Fit(**no_fit(len(arm)), information=nobody, n=nobody)
         columns = [
             column
             for name in tested.analysis.covariates

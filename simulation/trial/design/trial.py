@@ -177,6 +177,12 @@ class TrialDesign(Stated):
 
     def _look_faults(self) -> list[str]:
         looks, faults = self.rule.looks, []
+        kind = self.tested[0].endpoint.kind
+        if self.rule.every_arm and kind not in ("binary", "continuous"):
+            faults.append(
+                f"rule: {self.rule.kind} takes binary or continuous outcomes, and "
+                f"{self.tested[0].endpoint.name!r} is {kind}"
+            )
         if looks.by == "events":
             found = next((e for e in self.endpoints if e.name == looks.endpoint), self.endpoints[0])
             if found.kind != "time_to_event":
@@ -243,7 +249,7 @@ class TrialDesign(Stated):
             arms = [
                 k
                 for k, arm in enumerate(self.arms)
-                if not arm.control and held.arm in (None, arm.name)
+                if (self.rule.every_arm or not arm.control) and held.arm in (None, arm.name)
             ]
             share = held.share
             out += [
@@ -276,7 +282,8 @@ class TrialDesign(Stated):
         """The question of a hypothesis, by the five attributes of ICH E9(R1)."""
         return Estimand(
             population="patients as drawn from the simulated population",
-            treatment=f"{self.arms[tested.arm].name} against {self.control.name}",
+            treatment=f"{self.arms[tested.arm].name} against "
+            + ("all other arms" if self.rule.every_arm else self.control.name),
             variable=tested.endpoint.name,
             intercurrent_events=self.intercurrent_events,
             summary=tested.analysis.summary,

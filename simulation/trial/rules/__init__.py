@@ -4,13 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simulation.trial.rules.base import Evidence, Looks, Rule, State
+from simulation.trial.rules.base import ArmSummary, Evidence, Looks, Rule, State
 from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
 from simulation.trial.rules.multi_arm import MultiArmRule
 from simulation.trial.rules.reestimation import ReestimationRule
+from simulation.trial.rules.response_adaptive import ResponseAdaptiveRule
 
 Choice = Annotated[
-    Fixed | GroupSequentialRule | MultiArmRule | ReestimationRule, Field(discriminator="kind")
+    Fixed | GroupSequentialRule | MultiArmRule | ReestimationRule | ResponseAdaptiveRule,
+    Field(discriminator="kind"),
 ]
 
-__all__ = ["Choice", "Evidence", "Looks", "Rule", "State"]
+__all__ = ["ArmSummary", "Choice", "Evidence", "Looks", "Rule", "State"]

@@ -7,7 +7,7 @@ from typing import Literal, Self, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from simulation.trial.analyses.base import Fit
+from simulation.trial.analyses.base import Fit, LookData
 from simulation.trial.outcomes.base import Booleans, Floats, Indices
 from simulation.trial.plan import Name, Plan, Positive
 
@@ -115,6 +115,44 @@ class State:
 
 @final
 @dataclass(frozen=True)
+class ArmSummary:
+    """Outcomes of each arm at a look, of patients whose last value is known.
+
+    Attributes
+    ----------
+    n, mean, variance
+        (R, A) over arms; mean and variance are 0 where there are too few.
+    kind
+        Of the endpoint, `binary` or `continuous`.
+    sign
+        1 where higher values are better, else -1.
+    """
+
+    n: Floats
+    mean: Floats
+    variance: Floats
+    kind: str
+    sign: float
+
+    @classmethod
+    def of(cls, data: LookData, arms: int, kind: str, sign: float) -> Self:
+        """Sum up the last value of an endpoint."""
+        assert data.observed.values is not None
+        value = data.observed.values[-1]
+        known = data.observed.included & np.isfinite(value)
+        inside = [known & (data.arm == arm) for arm in range(arms)]
+        n = np.stack([held.sum(axis=1) for held in inside], axis=1).astype(np.float64)
+        mean = np.stack([np.where(held, value, 0.0).sum(axis=1) for held in inside], axis=1)
+        mean /= np.maximum(n, 1.0)
+        squares = [
+            (np.where(held, value - mean[:, arm, None], 0.0) ** 2).sum(axis=1)
+            for arm, held in enumerate(inside)
+        ]
+        return cls(n, mean, np.stack(squares, axis=1) / np.maximum(n - 1, 1.0), kind, sign)
+
+
+@final
+@dataclass(frozen=True)
 class Evidence:
     """What a rule sees at a look.
 
@@ -129,12 +167,15 @@ class Evidence:
         Number of the treated arm of each hypothesis.
     control
         Number of the control arm.
+    summary
+        Outcomes of every arm on the first hypothesis' endpoint, for rules over every arm.
     """
 
     look: int
     fits: tuple[Fit, ...]
     arms: tuple[int, ...] = ()
     control: int = 0
+    summary: ArmSummary | None = None
 
     @property
     def z(self) -> Floats:
@@ -180,6 +221,11 @@ class Rule(Plan, ABC):
     @property
     def adapts(self) -> bool:
         """Whether later patients' arms depend on earlier data, by `State.weights`."""
+        return False
+
+    @property
+    def every_arm(self) -> bool:
+        """Whether every arm has a hypothesis, the control arm too, of binary or continuous data."""
         return False
 
     @property
