@@ -9,17 +9,34 @@ from typing import TYPE_CHECKING
 from extraction.lazy import lazy
 
 if TYPE_CHECKING:
+    from simulation.operating_characteristics.comparison import Comparison, compare
     from simulation.operating_characteristics.cost import Cost, estimate_cost
+    from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
 
-__all__ = ["Cost", "Precise", "estimate_cost", "simulate_to_precision"]
+__all__ = [
+    "Comparison",
+    "Cost",
+    "NullGrid",
+    "Precise",
+    "compare",
+    "estimate_cost",
+    "null_grid",
+    "simulate_to_precision",
+    "surface",
+]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "Comparison": "comparison",
         "Cost": "cost",
+        "NullGrid": "grid",
         "Precise": "precision",
+        "compare": "comparison",
         "estimate_cost": "cost",
+        "null_grid": "grid",
         "simulate_to_precision": "precision",
+        "surface": "grid",
     },
 )
