@@ -9,19 +9,27 @@ from typing import TYPE_CHECKING
 from extraction.lazy import lazy
 
 if TYPE_CHECKING:
+    from simulation.operating_characteristics.assurance import (
+        Assurance,
+        EffectPrior,
+        simulate_assurance,
+    )
     from simulation.operating_characteristics.comparison import Comparison, compare
     from simulation.operating_characteristics.cost import Cost, estimate_cost
     from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
 
 __all__ = [
+    "Assurance",
     "Comparison",
     "Cost",
+    "EffectPrior",
     "NullGrid",
     "Precise",
     "compare",
     "estimate_cost",
     "null_grid",
+    "simulate_assurance",
     "simulate_to_precision",
     "surface",
 ]
@@ -29,6 +37,9 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "Assurance": "assurance",
+        "EffectPrior": "assurance",
+        "simulate_assurance": "assurance",
         "Comparison": "comparison",
         "Cost": "cost",
         "NullGrid": "grid",
