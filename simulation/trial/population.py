@@ -73,9 +73,20 @@ class Population(ABC):
             Whether every patient must have an outcome (dropout is then not the population's).
         """
 
+    @property
     @abstractmethod
+    def covariates(self) -> tuple[str, ...]:
+        """Covariates that an analysis may use."""
+
     def covariate_faults(self, covariates: tuple[str, ...]) -> list[str]:
         """Say which covariates the population lacks."""
+        return [
+            f"covariates: {name!r} is not in the population; it has "
+            f"{', '.join(self.covariates) or 'none'}"
+            f"{nearest(name, self.covariates)}"
+            for name in covariates
+            if name not in self.covariates
+        ]
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -124,6 +135,11 @@ class ParametricPopulation(Population, BaseModel):
         """Mean under control."""
         return self.mean
 
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Those with a correlation."""
+        return tuple(self.correlations)
+
     def draw(
         self,
         stream: Stream,
@@ -147,16 +163,6 @@ class ParametricPopulation(Population, BaseModel):
         if known_only:
             return Patients(kept, outcome, np.zeros(outcome.shape, dtype=bool))
         return Patients(kept, outcome, stream.uniform(*grid, _LEAVES) < self.dropout)
-
-    def covariate_faults(self, covariates: tuple[str, ...]) -> list[str]:
-        """Say which covariates have no correlation."""
-        return [
-            f"covariates: {name!r} is not in the population; it has "
-            f"{', '.join(self.correlations) or 'none'}"
-            f"{nearest(name, self.correlations)}"
-            for name in covariates
-            if name not in self.correlations
-        ]
 
     def describe(self) -> dict[str, Any]:
         """Return the parameters."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 import pandas as pd
 
-from extraction.records.errors import Faults, InputError, nearest
+from extraction.records.errors import Faults, InputError
 from generation.randomness import Stream, decision_id
 from simulation.execution.manifest import write_atomically
 from simulation.trial.population import Floats, Indices, Patients, Population
@@ -158,6 +158,11 @@ class TwinPopulation(Population):
         return float(np.nanmean(self._outcome))
 
     @property
+    def covariates(self) -> tuple[str, ...]:
+        """Those of the table."""
+        return tuple(self._columns)
+
+    @property
     def sd(self) -> float:
         """Standard deviation of the known outcomes."""
         return float(np.nanstd(self._outcome, ddof=1))
@@ -182,16 +187,6 @@ class TwinPopulation(Population):
         names = [column for name in covariates for column in self._columns[name]]
         values = self._table[names].to_numpy(dtype=np.float64).T
         return Patients(values[:, rows], self._outcome[rows], self._leaves[rows])
-
-    def covariate_faults(self, covariates: tuple[str, ...]) -> list[str]:
-        """Say which covariates the table lacks."""
-        return [
-            f"covariates: {name!r} is not in the population; it has "
-            f"{', '.join(self._columns) or 'none'}"
-            f"{nearest(name, self._columns)}"
-            for name in covariates
-            if name not in self._columns
-        ]
 
     def describe(self) -> dict[str, Any]:
         """Return sizes and origin."""
