@@ -98,6 +98,17 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
         trained(encoder, checkpoint=tmp_path / "c")
 
 
+def test_a_training_with_a_checkpoint_may_leave_a_label_set_out(encoder, tmp_path):
+    tasks = (task(32, 0), Task("idle", LABELS, ()))
+    settings = SETTINGS.model_copy(update={"epochs": 2})
+    tagger = begin(load_base(encoder), tasks, 1)
+    train(tagger, tasks[:1], settings, 1, checkpoint=tmp_path / "c")
+    again = begin(load_base(encoder), tasks, 1)
+    train(again, tasks[:1], settings, 1, checkpoint=tmp_path / "c")
+    for name, value in weights(again).items():
+        np.testing.assert_array_equal(value, weights(tagger)[name], err_msg=name)
+
+
 def test_remembered_layers_give_what_computed_ones_give(encoder):
     one = task(8, 0)
     tagger = begin(load_base(encoder), (one,), 1)
