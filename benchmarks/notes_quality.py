@@ -1,6 +1,6 @@
 """How well the shipped tagger finds clinical entities in documents it never saw.
 
-Run: python -m benchmarks.notes_quality --data FOLDER [--json FILE]
+Run: python -m benchmarks.notes_quality [--data FOLDER] [--most N] [--json FILE]
 
 FOLDER holds the corpora in the folders `maccrobat2020`, `bc5cdr_ncbi` and `phee` (CC BY 4.0, CC BY
 4.0, MIT; sources in `extraction/notes/encoder/weights/LICENSES.md`). MACCROBAT is scored on the
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.corpora import DATA, absent
 from extraction.notes import load_pipeline
 from extraction.notes.encoder.artifact import SHIPPED, load_tagger, read_card
 from extraction.notes.encoder.brat import read_brat
@@ -44,11 +45,14 @@ RULES = {
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    asked.add_argument("--data", type=Path, required=True)
+    asked.add_argument("--data", type=Path, default=DATA, help="folder of the corpora")
     asked.add_argument("--model", type=Path, default=SHIPPED)
     asked.add_argument("--exact", action="store_true", help="compute in float32, not eight bits")
+    asked.add_argument("--most", type=int, help="documents read of each corpus; else all")
     asked.add_argument("--json", type=Path)
     told = asked.parse_args()
+    if absent(told.data, "maccrobat2020", "bc5cdr_ncbi", "phee"):
+        return
     card = read_card(told.model)
     tagger = load_tagger(told.model, fast=not told.exact)
     unseen = {digest for corpus in card.corpora for digest in corpus.held_out}
@@ -57,13 +61,14 @@ def main() -> None:
     began = time.process_time()
 
     reports = [d for d in read_brat(told.data / "maccrobat2020") if d.digest() in unseen]
+    reports = reports[: told.most]
     print(f"MACCROBAT: {len(reports)} held-out documents: " + " ".join(d.digest() for d in reports))
     out["maccrobat"] = judge(tagger, card, reports, "reports")
     out["maccrobat"]["ablation"] = ablation(tagger, card.shown["reports"], reports)
     iob = told.data / "bc5cdr_ncbi"
     for name, folder in (("bc5cdr", "BC5CDR-IOB"), ("ncbi", "NCBI-disease-IOB")):
-        out[name] = judge(tagger, card, read_iob(iob / folder / "devel.tsv"), name)
-    events = read_phee(told.data / "phee" / "dev.json")
+        out[name] = judge(tagger, card, read_iob(iob / folder / "devel.tsv")[: told.most], name)
+    events = read_phee(told.data / "phee" / "dev.json")[: told.most]
     out["phee"] = judge(tagger, card, events, "phee")
     out["phee"]["relations"] = relations(tagger, events)
     out["cpu_seconds"] = round(time.process_time() - began, 1)
