@@ -28,6 +28,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "trialtwin_entities",
         "trialtwin_adverse_events",
         *(f"trialtwin_{concept}" for concept in _CONCEPTS),
+        "trialtwin_times",  # behind the assertions: what is to come is dated forwards
         "trialtwin_facts",
     ),
 }
@@ -43,6 +44,7 @@ _FACTORIES = (
     ".careful",
     ".components",
     *(f".assertion.{concept}.factory" for concept in _CONCEPTS),
+    ".dating.component",
 )
 
 
@@ -96,7 +98,9 @@ def extract(
     processes
         Processes that share the work; the facts are the same for any number.
     """
+    from .dating.component import dated
+
     nlp = load_pipeline(preset)
-    pairs = ((note.text, note) for note in notes)
+    pairs = ((dated(nlp, note), note) for note in notes)
     for doc, note in nlp.pipe(pairs, as_tuples=True, n_process=processes, batch_size=64):
         yield note, doc._.facts
