@@ -29,6 +29,7 @@ _WORDS = {
     "severely": "severe",
 }
 _GRADED = frozenset({"grade", "gr", "ctcae", "g"})
+_SEVERITY_WORDS = _GRADED | _WORDS.keys()
 _BETWEEN = word_set(
     "intermittent chronic acute new bilateral left right transient recurrent persistent , and "
     "ongoing diffuse generalized occasional dull sharp throbbing constant the a treatment - "
@@ -132,9 +133,10 @@ def grade(draft: Draft) -> None:
     by_sentence: dict[int, list[Mention]] = {}
     for problem in sorted(problems, key=lambda m: m.start):
         by_sentence.setdefault(draft.opening[problem.start], []).append(problem)
-    for index, word in enumerate(draft.words):
-        severity = _severity(draft, index, word)
+    for index in draft.tokens.among(_SEVERITY_WORDS):
         here = by_sentence.get(draft.opening[index])
+        word = draft.words[index]
+        severity = None if here is None else _severity(draft, index, word)
         if severity is None or here is None:
             continue
         target = _graded(draft, here, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
@@ -42,8 +42,11 @@ class Lexicon:
     matches only capitals.
     """
 
+    passes: Callable[[str], bool] | None = None  # words that may stand between those of a term
+
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
+        self._lone: set[str] = set()  # first words that are a whole term or go before a number
         self._wild = self._opens_wild = False
         self.size = 0
 
@@ -63,6 +66,8 @@ class Lexicon:
             if term[a:b].isupper() and b - a > 1 and "#" not in term
         )
         single = len(words) == 1 and len(term) == 1 and term.isupper()
+        if len(words) == 1 or words[1][0] == "#":
+            self._lone.add(words[0])
         node = self._root
         for word in words:
             node = node.setdefault(word, {})
@@ -125,20 +130,37 @@ class Lexicon:
 
     def find(self, tokens: Tokens) -> list[Match]:
         """Return the longest terms from left to right, none overlapping another."""
-        root, index = self._root, tokens.index()
-        present = index.keys() & root.keys()
-        if self._opens_wild:
-            present |= {w for w in index if w in NUMBER_WORDS or w[0].isdigit()}
-        places = sorted([place for word in present for place in index[word]])
+        root, end = self._root, len(tokens.words)
         found = []
-        free, end = 0, len(tokens.words)
-        for place in places:
+        free = 0
+        for place in self._openings(tokens):
             if place >= free:
                 match = self._walk(root, tokens, place, place, end)
                 if match is not None:
                     found.append(match)
                     free = match.stop
         return found
+
+    def _openings(self, tokens: Tokens) -> list[int]:
+        """Return in order where a term can begin, judged by two words."""
+        root, lone, passes, index = self._root, self._lone, self.passes, tokens.index()
+        following = [*tokens.words[1:], _END]
+        places: list[int] = []
+        for word in index.keys() & root.keys():
+            if word in lone:
+                places += index[word]
+                continue
+            node = root[word]
+            for place in index[word]:
+                other = following[place]
+                if other in node or (passes is not None and passes(other)):
+                    places.append(place)
+        if self._opens_wild:
+            for word in tokens.numeric | (index.keys() & NUMBER_WORDS):
+                places += index[word]
+            places = list(set(places))
+        places.sort()
+        return places
 
 
 def is_year(word: str) -> bool:

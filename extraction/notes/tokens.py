@@ -56,6 +56,8 @@ class Tokens:
         Character places, half open.
     places
         Where each word stands; filled by `index` at the first look-up.
+    numeric
+        The words among them that may be numbers in digits; filled with `places`.
     """
 
     text: str
@@ -63,6 +65,7 @@ class Tokens:
     starts: list[int]
     stops: list[int]
     places: dict[str, list[int]] = field(default_factory=dict)
+    numeric: set[str] = field(default_factory=set)
 
     def index(self) -> dict[str, list[int]]:
         """Return where each word stands, in order."""
@@ -72,6 +75,8 @@ class Tokens:
                 known = places.get(word)
                 if known is None:
                     places[word] = [place]
+                    if word[0].isdigit() or (word[0] == "." and len(word) > 1):
+                        self.numeric.add(word)
                 else:
                     known.append(place)
         return places
@@ -80,7 +85,7 @@ class Tokens:
         """Return where any of these words stands, in order."""
         index = self.index()
         present = index.keys() & words
-        return sorted(place for word in present for place in index[word])
+        return sorted([place for word in present for place in index[word]])
 
     def gap(self, index: int) -> str:
         """Return what stands between this word and the one before."""
@@ -100,9 +105,10 @@ def tokenize(text: str) -> Tokens:
     starts: list[int] = []
     stops: list[int] = []
     for match in _TOKEN.finditer(text):
-        words.append(normal(match.group()))
-        starts.append(match.start())
-        stops.append(match.end())
+        words.append(normal(match[0]))
+        start, stop = match.span()
+        starts.append(start)
+        stops.append(stop)
     return Tokens(text, words, starts, stops)
 
 
