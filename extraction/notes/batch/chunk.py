@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ASIDE = "aside"
 _BATCH_NOTES, _BATCH_CHARACTERS = 64, 200_000
+_MOST_WORDS = 50_000  # that spaCy keeps, with all their parts: about 10 MB
 
 Counts = dict[str, NDArray[Any]]
 
@@ -156,16 +158,18 @@ class _Done:
 
     def read(self, nlp: Language, notes: Sequence[Note]) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
         """Yield notes with their facts; when a batch fails, each note is tried alone."""
-        try:
-            docs = list(nlp.pipe([n.text for n in notes], batch_size=max(1, len(notes))))
-            found = list(zip(notes, (doc._.facts for doc in docs), strict=True))
-        except Exception:  # noqa: BLE001 - which note it was is found below
-            found = [pair for note in notes for pair in self._alone(nlp, note)]
+        with _zone(nlp):
+            try:
+                found = list(zip(notes, _facts(nlp, notes), strict=True))
+            except Exception:  # noqa: BLE001 - which note it was is found below
+                found = [pair for note in notes for pair in self._alone(nlp, note)]
         yield from found
 
     def _alone(self, nlp: Language, note: Note) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
+        from ..dating.component import dated
+
         try:
-            facts = nlp(note.text)._.facts
+            facts = nlp(dated(nlp, note))._.facts
         except Exception as error:  # noqa: BLE001 - one note never stops the others
             self._failed(note, "the pipeline failed", error)
         else:
@@ -190,6 +194,22 @@ class _Done:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         fresh.write_text(text, "utf-8", errors="replace")
         settle(fresh, path)
+
+
+def _zone(nlp: Language) -> AbstractContextManager[object]:
+    """Return a zone at whose end spaCy forgets new words; those of the first notes it may keep.
+
+    It reads words that it knows faster, and knows by then those that are common.
+    """
+    return nlp.memory_zone() if len(nlp.vocab.strings) > _MOST_WORDS else nullcontext()
+
+
+def _facts(nlp: Language, notes: Sequence[Note]) -> Iterator[tuple[Fact, ...]]:
+    """Yield plain facts; no document, which is of the memory zone, is kept by anybody."""
+    from ..dating.component import dated
+
+    for doc in nlp.pipe((dated(nlp, n) for n in notes), batch_size=max(1, len(notes))):
+        yield doc._.facts
 
 
 def _batches(notes: Iterable[Note]) -> Iterator[list[Note]]:

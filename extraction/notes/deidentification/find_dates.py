@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 from .calendar import HOLIDAYS
-from .date_forms import DAY_OF_MONTH, FORMS, WEEKDAY
+from .date_forms import DAY_OF_MONTH, FORMS, MONTH, WEEKDAY
 from .dates import is_date
 from .found import Found
+from .openings import opening_words
+from .sought import At, Sought, Survey
 
 _OLDEST = 90
 _MOST = 125
@@ -49,46 +51,77 @@ _NO_DAY_AFTER = re.compile(
     re.IGNORECASE,
 )
 _MONTH_VERBS = ("may", "march", "mar", "dec", "jan", "sep", "august")
-_HOLIDAY = re.compile(
-    r"(?<![A-Za-z])(?:"
-    + "|".join(re.escape(h).replace("'", "['’]") for h in sorted(HOLIDAYS, key=len, reverse=True))
-    + r")(?![A-Za-z])",
-    re.IGNORECASE,
+_HOLIDAY = Sought(
+    re.compile(
+        r"(?<![A-Za-z])(?:"
+        + "|".join(
+            re.escape(h).replace("'", "['’]") for h in sorted(HOLIDAYS, key=len, reverse=True)
+        )
+        + r")(?![A-Za-z])",
+        re.IGNORECASE,
+    ),
+    "words",
+    before=1,  # of `4th of July`
+    opening=rf"\b(?:{'|'.join(re.findall(r'[a-z]+', h)[0] for h in HOLIDAYS)})\b",
 )
-_BIRTH_YEAR = re.compile(
-    r"\b(?:born|birth|dob)[^.\n]{0,14}?(?P<y>(?:18|19)\d\d)(?!\d|[/\-]\d)", re.I
+_MONTHS = opening_words(rf"\b{MONTH}")
+_AT: dict[str, At] = {
+    **dict.fromkeys(("month_day", "month_ordinal", "month_year", "month"), "words"),
+    "ordinal_month": "anywhere",
+}
+_SOUGHT = {
+    form: Sought(
+        pattern, _AT.get(form, "numbers"), holds=_MONTHS if MONTH in pattern.pattern else ()
+    )
+    for form, pattern in FORMS.items()
+}
+_WEEKDAY = Sought(WEEKDAY, "words")
+_BIRTH_YEAR = Sought(
+    re.compile(r"\b(?:born|birth|dob)[^.\n]{0,14}?(?P<y>(?:18|19)\d\d)(?!\d|[/\-]\d)", re.I),
+    needs=r"born|birth|dob",
 )
-_AGE_AFTER = re.compile(
-    r"(?<![\d./\-])(?P<n>\d{2,3})(?:[ \-]{0,2}(?:years?|yrs?)[ \-]{0,2}(?:old|of age)"
-    r"|[ \-]?(?:y[./ ]?o\.?|y/?old)(?![a-z])|[ \-]?(?:yrs?|years?)(?=,? (?:man|woman|male|female))"
-    r"|[ ]?(?:[MF])(?![A-Za-z\d]))",
+_AGE_AFTER = Sought(
+    re.compile(
+        r"(?<![\d./\-])(?P<n>\d{2,3})(?:[ \-]{0,2}(?:years?|yrs?)[ \-]{0,2}(?:old|of age)"
+        r"|[ \-]?(?:y[./ ]?o\.?|y/?old)(?![a-z])|[ \-]?(?:yrs?|years?)(?=,? (?:man|woman|"
+        r"male|female))"
+        r"|[ ]?(?:[MF])(?![A-Za-z\d]))",
+    ),
+    "numbers",
 )
 _TEMPERATURE = re.compile(r"\b(?:t|temp\w*|tmax|fevers?|febrile|to|at|of)\.?[ :=]*$", re.IGNORECASE)
-_AGE_BEFORE = re.compile(
-    r"\b(?:aged?|age of|turned|turning|turns|age at \w{3,12})(?: (?:is|was|now|of))?[ :=]{0,4}"
-    r"(?P<n>\d{2,3}(?! ?(?:mg|%))(?: ?(?:years?|yrs?|y)\b)?)(?![\d./]\d|\d)",
-    re.IGNORECASE,
+_AGE_BEFORE = Sought(
+    re.compile(
+        r"\b(?:aged?|age of|turned|turning|turns|age at \w{3,12})(?: (?:is|was|now|of))?[ :=]{0,4}"
+        r"(?P<n>\d{2,3}(?! ?(?:mg|%))(?: ?(?:years?|yrs?|y)\b)?)(?![\d./]\d|\d)",
+        re.IGNORECASE,
+    ),
+    "words",
 )
-_AGE_WORD = re.compile(
-    r"\b(?P<n>(?:(?:one |a )?hundred(?:[ \-](?:and )?[a-z]{3,8}(?:[ \-](?:one|two|three|four|"
-    r"five|six|"
-    r"seven|eight|nine))?)?|ninety(?:[ \-](?:one|two|three|four|five|six|seven|eight|nine))?))"
-    r"(?=[ \-](?:years?|yrs?)[ \-](?:old|of age))",
-    re.IGNORECASE,
+_AGE_WORD = Sought(
+    re.compile(
+        r"\b(?P<n>(?:(?:one |a )?hundred(?:[ \-](?:and )?[a-z]{3,8}(?:[ \-](?:one|two|three|four|"
+        r"five|six|"
+        r"seven|eight|nine))?)?|ninety(?:[ \-](?:one|two|three|four|five|six|seven|eight|nine))?))"
+        r"(?=[ \-](?:years?|yrs?)[ \-](?:old|of age))",
+        re.IGNORECASE,
+    ),
+    needs="hundred|ninety",
 )
 
 
-def find_dates(text: str) -> Iterator[Found]:
-    """Yield dates, weekdays, holidays and ages over 89; forms that claim more come first."""
-    for form, pattern in FORMS.items():
+def find_dates(survey: Survey) -> Iterator[Found]:
+    """Yield dates, weekdays and holidays; forms that claim more come first."""
+    text = survey.text
+    for form, sought in _SOUGHT.items():
         judge = _JUDGES.get(form)
-        for match in pattern.finditer(text):
+        for match in survey.finditer(sought):
             if judge is None or judge(text, match):
                 yield Found(match.start(), match.end(), "date", form)
-    for match in _HOLIDAY.finditer(text):
+    for match in survey.finditer(_HOLIDAY):
         if not match.group().islower() or " " in match.group() or match.group()[:5] == "chris":
             yield Found(match.start(), match.end(), "date", "holiday")
-    for match in WEEKDAY.finditer(text):
+    for match in survey.finditer(_WEEKDAY):
         if _weekday(text, match):
             yield Found(match.start(), match.end(), "date", "weekday")
     for match in DAY_OF_MONTH.finditer(text):
@@ -96,31 +129,32 @@ def find_dates(text: str) -> Iterator[Found]:
             yield Found(match.start(), match.end(), "date", "day")
 
 
-def find_ages(text: str) -> Iterator[Found]:
+def find_ages(survey: Survey) -> Iterator[Found]:
     """Yield ages over 89."""
-    for pattern in (_AGE_AFTER, _AGE_BEFORE):
-        for match in pattern.finditer(text):
+    text = survey.text
+    for sought in (_AGE_AFTER, _AGE_BEFORE):
+        for match in survey.finditer(sought):
             digits = re.match(r"\d+", match["n"])
             if digits and _OLDEST <= int(digits.group()) <= _MOST:
-                stop = match.end() if pattern is _AGE_AFTER else match.end("n")
-                if pattern is _AGE_AFTER and _TEMPERATURE.search(_before(text, match.start())):
+                stop = match.end() if sought is _AGE_AFTER else match.end("n")
+                if sought is _AGE_AFTER and _TEMPERATURE.search(_before(text, match.start())):
                     continue
                 letter = match.group()[-1] in "MFmf" and match.group()[-2].isdigit()
                 yield Found(match.start("n"), match.end("n") if letter else stop, "date", "age")
-    for match in _AGE_WORD.finditer(text):
+    for match in survey.finditer(_AGE_WORD):
         yield Found(match.start("n"), match.end("n"), "date", "age")
 
 
-def find_birth_years(text: str, newest: int | None) -> Iterator[Found]:
+def find_birth_years(survey: Survey, newest: int | None) -> Iterator[Found]:
     """Yield years of birth that tell an age over 89 in the note's newest year."""
-    for match in _BIRTH_YEAR.finditer(text):
+    for match in survey.finditer(_BIRTH_YEAR):
         if newest is not None and newest - int(match["y"]) >= _OLDEST:
             yield Found(match.start("y"), match.end("y"), "date", "birth_year")
 
 
-def day_comes_first(text: str) -> bool:
+def day_comes_first(survey: Survey) -> bool:
     """Whether a date of the text can only be read with the day before the month."""
-    numeric = FORMS["numeric"].finditer(text)
+    numeric = survey.finditer(_SOUGHT["numeric"])
     return any(int(m["a"]) > 12 and 1 <= int(m["b"]) <= 12 and int(m["a"]) <= 31 for m in numeric)
 
 

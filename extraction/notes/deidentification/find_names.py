@@ -10,6 +10,7 @@ from .draws import normal
 from .found import Found
 from .listed import lists
 from .name_words import PARTICLES, SUFFIXES, Rank, Slips, Word, words_of
+from .sought import Survey
 
 _LONGEST = 5
 _JOINS = re.compile(r"(?:[ \t]|\xa0){1,2}|-|\.[ ]?|,[ ]{1,2}|[ ]?[\"“(][ ]?|[\"”)][ ]?")
@@ -18,17 +19,18 @@ _AND = re.compile(
 )
 
 
-def find_names(text: str, known: Iterable[str] = ()) -> list[Found]:
+def find_names(survey: Survey, known: Iterable[str] = ()) -> list[Found]:
     """Return names; `known` are names of people of this subject, found wherever they stand."""
-    return _Search(text).run(known)
+    return _Search(survey).run(known)
 
 
 class _Search:
     """One note's search: words taken for names by a cue make their other mentions names too."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.words = words_of(text)
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
+        self.text = survey.text
+        self.words = words_of(survey.text)
         self.at = {word.start: index for index, word in enumerate(self.words)}
         self.taken = bytearray(len(self.words))
         self.found: list[Found] = []
@@ -54,11 +56,11 @@ class _Search:
 
     def _by_cue(self) -> None:
         for cue in cues.BEFORE:
-            for match in cue.pattern.finditer(self.text):
+            for match in self.survey.finditer(cue.sought):
                 self._after(match.end(), cue)
         for match in cues.AFTER.finditer(self.text):
             self._left_of(match.start())
-        for match in cues.DOES.finditer(self.text):
+        for match in self.survey.finditer(cues.DOES):
             self._doing(match.start())
 
     def _after(self, place: int, cue: cues.Cue) -> None:
@@ -212,8 +214,8 @@ class _Search:
     # -- initials -----------------------------------------------------------------------------
 
     def _initials(self) -> None:
-        for pattern in cues.INITIALS:
-            for match in pattern.finditer(self.text):
+        for sought in cues.INITIALS:
+            for match in self.survey.finditer(sought):
                 self.found.append(Found(*match.span("v"), "name", "initials"))
         for match in cues.INITIALS_AND_NAME.finditer(self.text):
             index = self.at.get(match.start("v"))

@@ -18,7 +18,7 @@ _TOWN = (
     r"les|by|sur|"
     rf"am|an|der|y|du|las|los)[ \-]){{0,2}}{_TOWN_WORD}){{0,3}}"
 )
-_SUFFIX = (
+SUFFIX = (
     r"(?:street|avenue|boulevard|road|drive|lane|court|circle|place|terrace|highway|parkway|square|"
     r"trail|turnpike|expressway|crescent|alley|plaza|close|mews|grove|ridge|crossing|loop|"
     r"st|ave|av|blvd|rd|dr|ln|ct|cir|pl|ter|terr|hwy|pkwy|sq|trl|way|row|run|path|walk|pike|cres)"
@@ -31,9 +31,9 @@ _UNIT = r"(?:apartment|apt|suite|ste|unit|floor|fl|bldg|building|room|rm|lot|fla
 STREET = re.compile(
     r"(?<![\w/.\-])\d{1,6}(?:-\d{1,4})?[A-Za-z]?(?: ?½| 1/2)?,? "
     r"(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\.? )?"
-    rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|de|la|del|[a-z]{{2,12}}(?= (?:{_SUFFIX})\b)) "
+    rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|de|la|del|[a-z]{{2,12}}(?= (?:{SUFFIX})\b)) "
     rf"){{1,4}}"
-    rf"(?i:{_SUFFIX})\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?"
+    rf"(?i:{SUFFIX})\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?"
     rf"(?:,?\s{{1,2}}(?i:{_UNIT})\.? ?#? ?[A-Za-z]?\d{{0,5}}[A-Za-z]?\b)?(?:,? "
     rf"#\d{{1,5}}[A-Za-z]?)?"
 )
@@ -101,6 +101,7 @@ ZIP_ALONE = re.compile(
     rf"(?:(?i:zip(?: ?code)?|postal code|postcode)[ :#=]{{0,3}}(?:is |of )?|{ANY_STATE},? "
     rf")(?P<zip>{ZIP})"
 )
+LONGEST_BEFORE_ZIP = max(map(len, ("postal code   of ", *(f"{s}, " for s in _STATES))))
 POSTCODE = re.compile(
     r"(?<![\w\-])(?!T\d)(?:[A-PR-UWYZ][A-Z]?\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}|"
     r"[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d)(?![\w\-])"
