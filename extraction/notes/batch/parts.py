@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final, get_args, get_origin, get_type_hints
 
-from ..facts import Fact
+from ..facts import Bounds, Fact
 from ..note import Note
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _MOST_CHARACTERS = 2_000_000  # of notes held before they are written
 _MOST_FACTS = 20_000
 _KEYS = ("study_id", "note_id", "subject_id")
 _SPAN = tuple[int, int]
+_ENDS = {"span": ("start", "stop"), "bounds": ("low", "high")}
 
 
 def part_name(chunk: int) -> str:
@@ -39,7 +40,7 @@ def file_hash(path: Path) -> str:
 
 @cache
 def _kinds(of: type) -> dict[str, str]:
-    """Return how each field of a record is stored: text, int, float, bool, span or json."""
+    """Return how each field is stored: text, int, float, bool, span, bounds or json."""
     hints = get_type_hints(of)
     return {f.name: _kind(hints[f.name]) for f in fields(of)}
 
@@ -49,6 +50,8 @@ def _kind(hint: Any) -> str:
     plain = options[0] if len(options) == 1 else hint
     if plain == _SPAN:
         return "span"
+    if plain == Bounds:
+        return "bounds"
     if get_origin(plain) is Literal:
         return "text"
     return {str: "text", int: "int", float: "float", bool: "bool"}.get(plain, "json")
@@ -66,7 +69,8 @@ def note_schema() -> pa.Schema:
 def fact_schema() -> pa.Schema:
     """Return the columns of stored facts: the note's ids and the fields of `Fact`.
 
-    A span takes two columns, ``NAME_start`` and ``NAME_stop``; what is no plain value is JSON text.
+    A span takes two columns, ``NAME_start`` and ``NAME_stop``, bounds of days ``NAME_low`` and
+    ``NAME_high``; what is no plain value is JSON text.
     """
     import pyarrow as pa
 
@@ -78,8 +82,9 @@ def _fields(of: type) -> Iterator[tuple[str, pa.DataType]]:
 
     types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     for name, kind in _kinds(of).items():
-        if kind == "span":
-            yield from ((f"{name}_{end}", pa.int64()) for end in ("start", "stop"))
+        if kind in _ENDS:
+            stored = pa.int64() if kind == "span" else pa.float64()
+            yield from ((f"{name}_{end}", stored) for end in _ENDS[kind])
         else:
             yield name, types.get(kind, pa.string())
 
@@ -88,8 +93,8 @@ def _row(note: Note, fact: Fact) -> dict[str, Any]:
     row = {key: getattr(note, key) for key in _KEYS}
     for name, kind in _kinds(Fact).items():
         value = getattr(fact, name)
-        if kind == "span":
-            row[f"{name}_start"], row[f"{name}_stop"] = value or (None, None)
+        if kind in _ENDS:
+            row |= zip((f"{name}_{end}" for end in _ENDS[kind]), value or (None, None), strict=True)
         elif kind == "json":
             row[name] = None if value is None else json.dumps(value, default=_plain)
         else:
@@ -104,9 +109,9 @@ def _plain(value: object) -> Any:
 def _fact(row: dict[str, Any]) -> Fact:
     values: dict[str, Any] = {}
     for name, kind in _kinds(Fact).items():
-        if kind == "span":
-            start, stop = row[f"{name}_start"], row[f"{name}_stop"]
-            values[name] = None if start is None else (start, stop)
+        if kind in _ENDS:
+            pair = tuple(row[f"{name}_{end}"] for end in _ENDS[kind])
+            values[name] = None if pair == (None, None) else pair
         elif kind != "json":  # a cohort is made of plain values
             values[name] = row[name]
     return Fact(**values)
