@@ -151,11 +151,12 @@ def _facts(
 ) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
     from extraction.notes import load_pipeline
     from extraction.notes.batch import SetAside
+    from extraction.notes.dating.component import dated
 
     nlp = load_pipeline(preset)
     for number, note in enumerate(notes, start=1):
         try:
-            yield note, nlp(note.text)._.facts
+            yield note, nlp(dated(nlp, note))._.facts
         except Exception as error:  # noqa: BLE001 - one note never stops the others
             reason = f"the pipeline failed ({type(error).__name__})"
             aside.append(SetAside(f"note {number}", reason))
