@@ -10,6 +10,7 @@ from functools import lru_cache
 _TOKEN = re.compile(
     r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|\.\d+|[^\w\s]|_", re.UNICODE
 )
+_LONGEST = 50  # characters of a piece whose words are kept
 # British spellings become American ones, in the text and in the term lists alike.
 _RESPELL = (
     ("haem", "hem"),
@@ -104,15 +105,25 @@ def tokenize(text: str) -> Tokens:
     words: list[str] = []
     starts: list[int] = []
     stops: list[int] = []
-    for match in _TOKEN.finditer(text):
-        words.append(normal(match[0]))
-        start, stop = match.span()
-        starts.append(start)
-        stops.append(stop)
+    place = 0
+    for piece in text.split():
+        place = text.find(piece, place)
+        for word, start, stop in _known(piece) if len(piece) <= _LONGEST else _cut(piece):
+            words.append(word)
+            starts.append(place + start)
+            stops.append(place + stop)
+        place += len(piece)
     return Tokens(text, words, starts, stops)
 
 
-@lru_cache(maxsize=65536)
+def _cut(piece: str) -> tuple[tuple[str, int, int], ...]:
+    """Return the words of what stands between blanks, with their places in it."""
+    return tuple((normal(match[0]), *match.span()) for match in _TOKEN.finditer(piece))
+
+
+_known = lru_cache(maxsize=32768)(_cut)
+
+
 def normal(word: str) -> str:
     """Return a word's normal form: lower case, straight apostrophes, American spelling."""
     word = word.lower().replace("’", "'").replace("−", "-")
