@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from operator import itemgetter
 from pathlib import Path
@@ -15,6 +15,8 @@ from .adverse import drop_causes, grade, type_adverse_events
 from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
 from .careful import TEXT
+from .codes.code import Code, codes_of
+from .codes.finder import Finder, finder_of
 from .demographics import add_demographics
 from .draft import Draft
 from .drug_details import add_details
@@ -31,9 +33,11 @@ from .ranges import add_ranges
 from .scales import add_scores
 from .sections import mark_sections
 from .tokens import tokenize
+from .trends import add_trends
 
 DRAFT = "trialtwin_draft"
 FACTS = "trialtwin_facts"
+CODES = "trialtwin_codes"
 GIVEN = "trialtwin_given"
 SPANS = "facts"
 _place = itemgetter(*([f.name for f in fields(Fact)].index(n) for n in ("start", "stop", "type")))
@@ -57,24 +61,44 @@ def sections(doc: Doc) -> Doc:
     return doc
 
 
-@Language.component("trialtwin_entities")
-def entities(doc: Doc) -> Doc:
-    """Find every type of fact, and link the attributes of drugs."""
-    draft = draft_of(doc)
-    add_given(draft, doc.user_data.pop(GIVEN, ()))
-    terms, special = part(find_terms(draft))
-    add_demographics(draft)
-    add_genomic_findings(draft, special)
-    add_scores(draft, special)
-    add_imaging_findings(draft)
-    add_habit_facts(draft, special)
-    add_measurements(draft, terms)
-    add_terms(draft, terms)
-    link_attributes(draft)
-    add_allergies(draft)
-    add_details(draft)
-    add_ranges(draft)
-    return doc
+@Language.factory("trialtwin_entities", default_config={"vocabularies": []})
+def create_entities(
+    nlp: Language, name: str, vocabularies: list[tuple[str, str]]
+) -> EntitiesComponent:
+    """Return the component; `vocabularies` are folders of users' own with their default type."""
+    return EntitiesComponent([finder_of(Path(folder), type_) for folder, type_ in vocabularies])
+
+
+class EntitiesComponent:
+    """Finds every type of fact, and links the attributes of drugs.
+
+    Parameters
+    ----------
+    finders
+        Of the terms of users' own vocabularies.
+    """
+
+    def __init__(self, finders: Sequence[Finder] = ()) -> None:
+        self.finders = tuple(finders)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Fill one document's draft."""
+        draft = draft_of(doc)
+        add_given(draft, doc.user_data.pop(GIVEN, ()))
+        terms, special = part(find_terms(draft, self.finders))
+        add_demographics(draft)
+        add_genomic_findings(draft, special)
+        add_scores(draft, special)
+        add_imaging_findings(draft)
+        add_habit_facts(draft, special)
+        add_measurements(draft, terms)
+        add_terms(draft, terms)
+        add_trends(draft)
+        link_attributes(draft)
+        add_allergies(draft)
+        add_details(draft)
+        add_ranges(draft)
+        return doc
 
 
 @Language.component("trialtwin_adverse_events")
@@ -166,10 +190,18 @@ def read_cues(path: Path) -> CueList:
 
 def facts_of(doc: Doc) -> tuple[Fact, ...]:
     """Return the facts of a document, in the order of the text; empty before the pipeline ran."""
+    facts = doc.user_data.get(FACTS, ())
+    codes = doc.user_data.get(CODES) or [()] * len(facts)
     return tuple(
-        Fact(*(values if isinstance(values, tuple) else _tuples(values)))
-        for values in doc.user_data.get(FACTS, ())
+        Fact(*[*(v if isinstance(v, tuple) else _tuples(v)), _codes(plain)])
+        for v, plain in zip(facts, codes, strict=True)
     )
+
+
+def _codes(plain: Sequence[Any]) -> tuple[Code, ...]:
+    if not plain:
+        return ()
+    return codes_of(plain if isinstance(plain, tuple) else tuple(map(tuple, plain)))
 
 
 def _tuples(values: list[Any]) -> list[Any]:

@@ -35,7 +35,9 @@ GLUE = (
         "autumn earlier under hospital ed er triage checked showed shows scored only out just "
         "one stood read reads reported went + end weekend previously formerly undetectable "
         "start cycle enrolment enrollment follow entry examination check time calculated "
-        "estimated adjusted corrected performance test testing study "
+        "estimated adjusted corrected performance test testing study normalized normalised rising "
+        "falling climbing climbed declined dropping trending trended uptrending downtrending "
+        "unchanged steady plateaued increasing decreasing peaked "
     )
     | MONTHS
     | frozenset(NUMBER_WORDS)
