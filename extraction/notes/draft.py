@@ -120,9 +120,10 @@ class Mention:
 _place = attrgetter("start", "stop")
 # A fact takes every other attribute from its mention as it is: a new one is a field of both.
 _COMPUTED = ("text", "start", "stop", "assertion", "severity", "cue", "scope", "certainty")
-_TAKEN = tuple(f.name for f in fields(Fact) if f.name not in _COMPUTED)
+_FIELDS = tuple(f.name for f in fields(Fact) if f.name != "codes")  # those come last of all
+_TAKEN = tuple(name for name in _FIELDS if name not in _COMPUTED)
 _take = attrgetter(*_TAKEN)
-_in_order = itemgetter(*((*_COMPUTED, *_TAKEN).index(f.name) for f in fields(Fact)))
+_in_order = itemgetter(*((*_COMPUTED, *_TAKEN).index(name) for name in _FIELDS))
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..records.tables import ASSERTIONS, Assertion
+from .codes.code import Code
 
 __all__ = ["ASSERTIONS", "FACT_TYPES", "Assertion", "Certainty", "Fact", "FactType"]
 
@@ -87,6 +88,8 @@ class Fact:
         Where a value was heading: ``rising``, ``falling``, ``stable``, ``normalised``.
     earlier_dose
         Of a medication: the dose before a change, in `dose_unit`.
+    codes
+        Ranked codes of what it is about, whatever its assertion: sure ones first.
     """
 
     type: FactType
@@ -124,3 +127,4 @@ class Fact:
     ended_at: tuple[int, int] | None = None
     trend: Trend | None = None
     earlier_dose: float | None = None
+    codes: tuple[Code, ...] = ()

@@ -1,0 +1,120 @@
+"""Built indexes on disk: made once, whole or not at all, and found again by what they stand on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from .index import DamagedError, Index
+
+LOG = logging.getLogger("trialtwin.codes")
+_OWN = Path(__file__).parent
+
+
+def cache_folder() -> Path:
+    """Return where built indexes lie: ``$XDG_CACHE_HOME``, else ``~/.cache``, in `trialtwin`."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "trialtwin" / "codes"
+
+
+def digest(paths: Iterable[Path], *words: str) -> str:
+    """Return 24 hex digits for what an index stands on: files, words, and the code that builds."""
+    total = sha256(code_digest().encode())
+    for path in paths:
+        with path.open("rb") as file:
+            total.update(file_digest(file, "sha256").digest())
+    total.update("\x1f".join(words).encode())
+    return total.hexdigest()[:24]
+
+
+@cache
+def code_digest() -> str:
+    """Return the SHA-256 of the modules and word lists that decide what stands in an index."""
+    notes = _OWN.parent
+    parts = [*_OWN.rglob("*.py"), *_OWN.rglob("*.txt"), *(notes / "terms").glob("*.txt")]
+    parts += [notes / "tokens.py", notes / "lexicon.py", notes / "entities.py"]
+    total = sha256()
+    for path in sorted(parts):
+        total.update(path.relative_to(notes).as_posix().encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def built(name: str, what: str, write: Callable[[Path], None]) -> Index:
+    """Return the index of this name, built now where there is none that is whole.
+
+    Parameters
+    ----------
+    name
+        Of its folder; it holds the digest of all that the index stands on.
+    what
+        Said in the line that tells of the building.
+    write
+        Writes the index into an empty folder.
+    """
+    with _root() as root:
+        folder = root / name
+        try:
+            return Index(folder)
+        except DamagedError:
+            pass
+        with _alone(root / f".{name}.lock"):
+            try:
+                return Index(folder)  # another process has built it meanwhile
+            except DamagedError:
+                return _make(folder, what, write)
+
+
+def _make(folder: Path, what: str, write: Callable[[Path], None]) -> Index:
+    LOG.warning("building the index of %s, once: %s", what, folder)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        write(fresh)
+        if folder.exists():  # damaged
+            shutil.rmtree(folder)
+        os.replace(fresh, folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return Index(folder)
+
+
+@contextmanager
+def _root() -> Iterator[Path]:
+    """Make the cache, readable by its owner only, since a vocabulary in it may be licensed."""
+    root = cache_folder()
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(root, os.W_OK):
+            raise PermissionError
+    except OSError:
+        root = _passing()
+    yield root
+
+
+@cache
+def _passing() -> Path:
+    """Return a folder for this process where there is no place that stays."""
+    LOG.warning("codes: %s cannot be written; indexes are built for this run", cache_folder())
+    return Path(_holder().name)
+
+
+@cache
+def _holder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="trialtwin-codes-")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process in at a time."""
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

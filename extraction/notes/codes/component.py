@@ -1,0 +1,60 @@
+"""The spaCy factory `trialtwin_codes`: the last component, which gives every fact its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, final
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..components import CODES, FACTS
+from ..facts import Fact
+from .coder import Coder
+from .index import Index
+from .packaged import indexes, installed
+
+_mention = itemgetter(*([f.name for f in fields(Fact)].index(n) for n in ("type", "text", "name")))
+
+
+@Language.factory(
+    "trialtwin_codes", default_config={"systems": None, "vocabularies": [], "most": 3}
+)
+def create_codes(
+    nlp: Language, name: str, systems: list[str] | None, vocabularies: list[str], most: int
+) -> CodesComponent:
+    """Return the component.
+
+    `systems` names packaged vocabularies (by default those installed), `vocabularies` the folders
+    of the user's own, which come first; `most` is how many codes of each are kept.
+    """
+    own = [Index(Path(folder)) for folder in vocabularies]
+    packaged = indexes(tuple(installed() if systems is None else systems))
+    return CodesComponent(Coder([*own, *packaged], most))
+
+
+@final
+class CodesComponent:
+    """Adds ranked codes to the facts of a document.
+
+    Parameters
+    ----------
+    coder
+        That finds them.
+    """
+
+    def __init__(self, coder: Coder) -> None:
+        self.coder = coder
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Give one document's facts their codes, whatever their assertion."""
+        facts: Sequence[Sequence[Any]] = doc.user_data.get(FACTS, ())
+        coded = self.coder.types
+        mentions = [_mention(values) for values in facts]
+        asked = [mention for mention in mentions if mention[0] in coded]
+        found = iter(self.coder.plain(asked))
+        doc.user_data[CODES] = [next(found) if mention[0] in coded else () for mention in mentions]
+        return doc
