@@ -185,10 +185,8 @@ class _Time:
 
     def _left(self) -> int:
         """Return how far back the fact can stand: `started on 3/1 and stopped 3/5` is of one."""
-        between = self.words[self.left : self.when.start]
-        told = any(w in _STARTS or w in _STOPS or w in _OVER for w in between)
         free = not self.draft.within(self.left, self.when.start)
-        return self.opening if told and free else self.left
+        return self.opening if free else self.left
 
     def _treated(self, mention: Mention) -> Mention:
         """Return the drug or procedure where a fact is only the reason for it."""
@@ -331,7 +329,8 @@ class _Time:
     def _role_of_drug(self, drug: Mention, between: Sequence[str]) -> Role | None:
         lead = self.words[max(self.left, self.when.start - 2) : self.when.start]
         if "since" in lead:
-            return "ended" if "off" in self._around(drug) else "began"
+            told = self._told(drug, [*self._around(drug), *between])
+            return "ended" if told == "ended" else "began"
         if self._until():
             return None if not _HOLDS.isdisjoint(self._around(drug)) else "ended"
         if self.when.kind in ("lasting", "course") or self.when.until is not None:
