@@ -29,6 +29,9 @@ from .measurement_terms import (
 )
 from .tokens import number
 
+_SLASH = frozenset({"/"})
+_TELLING_FIRST = frozenset(s[0] for spellings in TELLING.values() for s in spellings)
+
 
 def add_measurements(draft: Draft, terms: list[Match]) -> None:
     """Add the vitals and laboratory values of a note.
@@ -290,8 +293,9 @@ def _bare_pressures(draft: Draft) -> None:
     """Add pairs that are pressures by their unit alone (`142/88 mmHg`)."""
     words = draft.words
     reader = _Reader(draft, False)
-    for index in range(1, len(words) - 1):
-        if words[index] != "/" or index - 1 in draft.covered or number(words[index - 1]) is None:
+    for index in draft.tokens.among(_SLASH):
+        outside = not 1 <= index < len(words) - 1
+        if outside or index - 1 in draft.covered or number(words[index - 1]) is None:
             continue
         end = draft.sentence[index]
         pair = _pair(draft, index - 1, end)
@@ -303,10 +307,12 @@ def _bare_values(draft: Draft) -> None:
     """Add numbers whose unit alone says what they are: `72 bpm`, `38.5 °C`, `96% on room air`."""
     words = draft.words
     reader = _Reader(draft, False)
-    for index, word in enumerate(words):
-        if not word[0].isdigit() and word[0] != ".":
+    draft.tokens.index()
+    for index in draft.tokens.among(draft.tokens.numeric):
+        following = words[index + 1] if index + 1 < len(words) else ""
+        if following not in _TELLING_FIRST or index in draft.covered:
             continue
-        if index in draft.covered or number(word) is None or (index and words[index - 1] in "-/"):
+        if number(words[index]) is None or (index and words[index - 1] in "-/"):
             continue
         end = draft.sentence[index]
         for name, spellings in TELLING.items():
