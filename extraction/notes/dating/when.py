@@ -68,11 +68,14 @@ class When:
 
 def find_times(draft: Draft, anchor: Anchor) -> list[When]:
     """Return the expressions of time of a note in their order; none holds a word of another."""
-    known = draft.tokens.index().keys() & _ALL
+    known = _ALL.intersection(draft.tokens.index())
     if not known:
         return []
     dates = _with_years(draft, find_written(draft, known))
-    places = draft.tokens.among(known & _TRIGGERS)
+    index = draft.tokens.index()
+    places = sorted(place for word in known & _TRIGGERS for place in index[word])
+    if not dates and not places:
+        return []
     ways, apart = readings(draft, anchor, dates)
     found = [_calendar(d, ways, anchor.moved) for d in dates if d.start not in apart]
     taken = {i for d in dates for i in range(d.start, d.stop)}

@@ -148,7 +148,7 @@ def find_written(draft: Draft, known: Set[str]) -> list[Written]:
         (reader.named, MONTHS.keys()),
         (reader.year, _YEARS),
     ):
-        for word in known & words:
+        for word in words & known:
             for place in index[word]:
                 read(place)
     found = sorted({id(w): w for w in taken.values()}.values(), key=lambda w: w.start)
