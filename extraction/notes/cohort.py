@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..records import Cohort, CohortSchema, InputError, Variable
+from .codes import best_code
 from .facts import Bounds, Fact
 from .harmonise import harmonised, quantities
 from .note import Note
@@ -294,7 +295,7 @@ def _episode(note: Note, fact: Fact) -> Row:
         **_times(note, fact),
         "kind": KINDS[fact.type],
         "term": fact.name or fact.text.lower(),
-        "code": {"symptom": SYMPTOM, "allergy": ALLERGY}.get(fact.type),
+        "code": {"symptom": SYMPTOM, "allergy": ALLERGY}.get(fact.type) or best_code(fact.codes),
         "dose": nan if fact.dose is None else fact.dose,
         "dose_unit": fact.dose_unit,
         "route": fact.route,

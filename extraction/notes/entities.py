@@ -41,6 +41,7 @@ def named_terms() -> Iterator[tuple[str, str]]:
     yield from ((spelling, name) for _, spelling, name in _typed())
     for name, spellings in read_terms("probable.txt"):
         yield from ((spelling, name.lower()) for spelling in spellings)
+    yield from ((name, name.lower()) for name, _ in read_terms("drug_classes.txt"))
 
 
 @cache

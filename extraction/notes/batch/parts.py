@@ -6,13 +6,14 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields, is_dataclass
-from functools import cache
+from dataclasses import asdict, fields
+from functools import cache, lru_cache
 from hashlib import file_digest
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final, get_args, get_origin, get_type_hints
 
+from ..codes.code import Code
 from ..facts import Bounds, Fact
 from ..note import Note
 
@@ -96,14 +97,20 @@ def _row(note: Note, fact: Fact) -> dict[str, Any]:
         if kind in _ENDS:
             row |= zip((f"{name}_{end}" for end in _ENDS[kind]), value or (None, None), strict=True)
         elif kind == "json":
-            row[name] = None if value is None else json.dumps(value, default=_plain)
+            row[name] = _codes_text(value)
         else:
             row[name] = value
     return row
 
 
-def _plain(value: object) -> Any:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+@lru_cache(maxsize=1 << 14)
+def _codes_text(codes: tuple[Code, ...]) -> str:
+    return json.dumps([asdict(code) for code in codes])
+
+
+@lru_cache(maxsize=1 << 14)
+def _codes(text: str | None) -> tuple[Code, ...]:
+    return tuple(Code(**values) for values in json.loads(text or "[]"))
 
 
 def _fact(row: dict[str, Any]) -> Fact:
@@ -112,8 +119,8 @@ def _fact(row: dict[str, Any]) -> Fact:
         if kind in _ENDS:
             pair = tuple(row[f"{name}_{end}"] for end in _ENDS[kind])
             values[name] = None if pair == (None, None) else pair
-        elif kind != "json":  # a cohort is made of plain values
-            values[name] = row[name]
+        else:
+            values[name] = _codes(row[name]) if kind == "json" else row[name]
     return Fact(**values)
 
 

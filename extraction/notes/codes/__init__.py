@@ -13,7 +13,7 @@ from .code import Code
 
 if TYPE_CHECKING:
     from .coder import Coder
-    from .own import Vocabulary, load_vocabulary
+    from .own import Vocabulary, load_vocabulary, vocabulary_of
 
 SURE = 0.8
 """Chance from which a code is taken for the mention's: only then it goes into a cohort."""
@@ -65,10 +65,12 @@ def _coder(
     systems: tuple[str, ...] | None, vocabularies: tuple[Vocabulary, ...], most: int
 ) -> Coder:
     from .coder import Coder
+    from .index import Index
     from .packaged import indexes, installed
 
-    own = [vocabulary.index() for vocabulary in vocabularies]
-    return Coder([*own, *indexes(systems or tuple(installed()))], most)
+    own = [Index(vocabulary.folder) for vocabulary in vocabularies]
+    packaged = indexes(tuple(installed()) if systems is None else systems)
+    return Coder([*own, *packaged], most)
 
 
 def best_code(codes: Sequence[Code]) -> str | None:
@@ -77,11 +79,11 @@ def best_code(codes: Sequence[Code]) -> str | None:
 
 
 def __getattr__(name: str) -> object:
-    if name in ("Vocabulary", "load_vocabulary"):
+    if name in ("Vocabulary", "load_vocabulary", "opened", "vocabulary_of"):
         from . import own
 
         return getattr(own, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["SURE", "Code", "Vocabulary", "best_code", "load_vocabulary", "rank"]
+__all__ = ["SURE", "Code", "Vocabulary", "best_code", "load_vocabulary", "rank", "vocabulary_of"]

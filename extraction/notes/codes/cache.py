@@ -15,6 +15,7 @@ from pathlib import Path
 from .index import DamagedError, Index
 
 LOG = logging.getLogger("trialtwin.codes")
+_KEPT = 3  # indexes of one vocabulary, e.g. of several installed versions
 _OWN = Path(__file__).parent
 
 
@@ -79,10 +80,19 @@ def _make(folder: Path, what: str, write: Callable[[Path], None]) -> Index:
         if folder.exists():  # damaged
             shutil.rmtree(folder)
         os.replace(fresh, folder)
+        _forget(folder)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     return Index(folder)
+
+
+def _forget(folder: Path) -> None:
+    """Delete all but the newest indexes of a vocabulary; what has them open keeps them."""
+    alike = folder.name.rsplit("-", 1)[0]
+    known = [p for p in folder.parent.glob(f"{alike}-*") if p.is_dir()]
+    for old in sorted(known, key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from . import SURE
 from .code import Code, Plain, codes_of
 from .index import Found, Index
 from .known import MOST, Known, mention_number
-from .ranker import Ranker, forms
+from .ranker import Form, Ranker, forms
 
 Mention = tuple[str, str, str]
 """Type of the fact, its words, its normalised name."""
 
 _KEPT = 200_000  # distinct mentions whose codes are held
+_NONE_NAMED = "any"  # an allergy to nothing in particular (`NKDA`)
 _MEASURES = frozenset({"vital", "laboratory", "score"})  # their words are numbers
 
 
@@ -90,8 +91,10 @@ def _rank(found: tuple[float, int, Plain]) -> tuple[float, float, str]:
     return (order, -chance, plain[1]) if chance >= SURE else (9e9 - chance, order, plain[1])
 
 
-def _forms(type_: str, text: str, name: str) -> list[tuple[tuple[str, ...], float]]:
+def _forms(type_: str, text: str, name: str) -> list[Form]:
     plain = name.replace("_", " ")
+    if type_ == "allergy":
+        return [] if name == _NONE_NAMED else forms(plain)
     return forms(plain) if type_ in _MEASURES else forms(text, plain)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..entities import named_terms
+from ..tokens import tokenize
 from .index import Found, Index
 from .ranker import Ranker, forms
 from .words import number_of
@@ -16,8 +17,9 @@ _FILES = ("known_numbers", "known_ends", "known_codes", "known_chances")
 
 
 def mention_number(text: str, name: str) -> int:
-    """Return 64 bits for a mention in its words, whatever their case and the blanks between."""
-    return number_of(f"{' '.join(text.lower().split())}\x1f{name}")
+    """Return 64 bits for a mention in its words, whatever their case, spelling and hyphens."""
+    words = [word for word in tokenize(text).words if word != "-"]
+    return number_of(f"{' '.join(words)}\x1f{name}")
 
 
 def write_known(folder: Path) -> None:

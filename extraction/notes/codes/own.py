@@ -58,14 +58,38 @@ class Vocabulary:
     find: bool = False
     fact_type: str = ""
 
-    def index(self) -> Index:
-        """Open the index."""
-        try:
-            return Index(self.folder)
-        except DamagedError:
-            raise InputError(
-                f"{self.system}: its index is damaged or gone; load the vocabulary again"
-            ) from None
+
+def opened(folder: Path, fact_type: str = "") -> Vocabulary:
+    """Return a vocabulary whose index lies in a folder."""
+    try:
+        index = Index(folder)
+    except DamagedError:
+        raise InputError(f"{folder.name}: its index is damaged or gone; load it again") from None
+    return Vocabulary(folder, index.system, index.version, bool(index.about["find"]), fact_type)
+
+
+def vocabulary_of(told: str) -> Vocabulary:
+    """Load a vocabulary as a command line names it: ``KIND=PATH``.
+
+    Behind the kind, ``+find`` has its terms looked for in notes, and ``+TYPE`` too, as facts of
+    that type: ``snomed+find=FOLDER``, ``csv+procedure=local.csv``.
+
+    Raises
+    ------
+    InputError
+        With every fault of what was told and of the file.
+    """
+    head, sign, path = told.partition("=")
+    kind, *more = head.split("+")
+    types = [word for word in more if word != "find"]
+    if not sign or not path or len(types) > 1:
+        raise InputError(
+            f"vocabulary: KIND=PATH is needed, where KIND is one of {', '.join(KINDS)}, "
+            "with +find or one +TYPE behind it where its terms are to be found too"
+        )
+    return load_vocabulary(
+        path, kind, find=True if more else None, fact_type=types[0] if types else ""
+    )
 
 
 def load_vocabulary(
