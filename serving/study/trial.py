@@ -51,7 +51,9 @@ class CohortSection(Section):
 class NotesSection(Section):
     """Notes written out of the records, and facts extracted back out of them."""
 
-    preset: Literal["fast"] = Field("fast", description="which pipeline reads the notes")
+    preset: Literal["fast", "accurate"] = Field(
+        "fast", description="which pipeline reads the notes; rendered notes gain nothing by a model"
+    )
     patients: int | None = Field(
         None, ge=1, description="patients whose notes are written; all when empty"
     )
