@@ -19,7 +19,7 @@ _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 
             "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
             "fifteen": 15, "twenty": 20, "thirty": 30, "couple": 2}  # fmt: skip
 _VAGUE = word_set("few several many some multiple numerous")
-_COUNTS = _VAGUE | _NUMBERS.keys() | {"-", "of"}
+_COUNTS = _VAGUE | _NUMBERS.keys() | {"-", "–", "of", "to", "or", "the"}
 _LONGEST = DAYS["year"] * 60  # nothing longer is read
 UNIT_WORDS = frozenset({*DAYS, *(f"{unit}s" for unit in DAYS), *_SHORT})
 
@@ -67,7 +67,7 @@ def unit_of(word: str) -> str | None:
     return unit if unit in DAYS else None
 
 
-def ends_length(word: str) -> bool:
+def is_of_length(word: str) -> bool:
     """Whether a word can stand in front of a unit: a number, `few`, or the dash of `3-day`."""
     return word in _COUNTS or word[0].isdigit()
 

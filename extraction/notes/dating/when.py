@@ -11,7 +11,7 @@ from ..draft import Draft
 from ..facts import Bounds
 from ..lexicon import word_set
 from .anchor import Anchor, Reading, readings
-from .spans import UNIT_WORDS, Length, ends_length, length_at
+from .spans import UNIT_WORDS, Length, is_of_length, length_at
 from .written import DATE_WORDS, Written, days_between, find_written
 
 Kind = Literal["at", "lasting", "course", "history", "operation", "dosing"]
@@ -37,6 +37,8 @@ _TRIGGERS = frozenset({
     *_WEEKDAYS, *UNIT_WORDS, *_LIFE, "yesterday", "today", "tonight", "tomorrow", "night", "pod",
     "postoperative", "postop", "age", "aged", "morning", "op",
 })  # fmt: skip
+_LENGTH_LEADS = _PAST | _LASTING | {"in", "within", "x"}
+_LENGTH_ENDS = _AGO | {"prior", "before", "history", "hx", "from", "course", "of"}
 _ALL = _TRIGGERS | DATE_WORDS
 
 
@@ -169,7 +171,7 @@ class _Relative:
             return self._age(place)
         if word in ("pod", "postoperative", "postop", "op"):
             return self._operation(place)
-        return self._day_of(place) or self._unit(place)
+        return (word == "day" and self._day_of(place)) or self._unit(place)
 
     def _named_day(self, place: int) -> When:
         word, start = self.words[place], place
@@ -266,7 +268,7 @@ class _Relative:
     def _day_of(self, place: int) -> When | None:
         """Read `day 3 of amoxicillin`, `vancomycin day 3/7`."""
         count = self.word(place + 1)
-        if self.words[place] != "day" or not (count.isdecimal() and len(count) <= 3):
+        if not (count.isdecimal() and len(count) <= 3):
             return None
         stop = place + 2
         if self.word(stop) in ("/", "of") and self.word(stop + 1).isdecimal():
@@ -314,17 +316,22 @@ class _Relative:
 
     def _length(self, place: int) -> tuple[int, Length] | None:
         """Return the longest length of time whose unit is this word, and where it starts."""
-        opening = self.draft.opening[place]
-        counted = place > opening and ends_length(self.words[place - 1])
-        for start in range(max(opening, place - 6) if counted else place, place + 1):
-            found = length_at(self.words, start, place + 1)
+        words, start = self.words, place
+        opening = max(self.draft.opening[place], place - 6)
+        while start > opening and is_of_length(words[start - 1]):
+            start -= 1
+        for first in range(start, place + 1):
+            found = length_at(words, first, place + 1)
             if found is not None and found.stop == place + 1:
-                return start, found
+                return first, found
         return None
 
     def _counted(self, start: int, length: Length) -> When | None:
-        stop, ago = length.stop, length.ago()
+        stop = length.stop
         lead, after = self.word(start - 1), self.word(stop)
+        if lead not in _LENGTH_LEADS and after not in _LENGTH_ENDS:
+            return None
+        ago = length.ago()
         if after in _AGO or (after in ("prior", "before") and self._closes(stop + 1)):
             return When(start, stop + 1, "at", ago, ago)
         if after in ("prior", "before"):

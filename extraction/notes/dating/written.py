@@ -142,7 +142,8 @@ def find_written(draft: Draft, known: Set[str]) -> list[Written]:
     reader = _Reader(draft, taken)
     for sign in known & {"/", "-"}:
         for place in index[sign]:
-            reader.signed(place)
+            if draft.words[place - 1].isdecimal():
+                reader.signed(place)
     for read, words in (
         (reader.dotted, _DOTTED),
         (reader.named, MONTHS.keys()),
