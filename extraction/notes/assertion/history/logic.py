@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 from ...draft import Draft, Mention
 from ...lexicon import is_year, read_lines, word_set
 from ..cues import Cue, CueList
-from ..scope import backward, closed_list, continues_list, either, forward, mark, segment
+from ..scope import (
+    ahead,
+    backward,
+    closed_list,
+    continues_list,
+    either,
+    forward,
+    listed,
+    mark,
+    segment,
+)
 
 CONCEPT = "history"
 GROUPS = ("problem", "drug", "procedure", "measure")
@@ -21,14 +32,36 @@ _EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
 _VOID = word_set(
     "since started began starting onset developed diagnosed dx dx'd worsening worse beginning "
     "noticed initiated increased added increasing ongoing until commenced gradually first "
-    "persistent begun noted found"
+    "persistent begun noted found came come appeared fell arose erupted broke injured twisted hurt "
+    "unchanged stable similar compared sustained slipped tripped crashed woke brought sudden "
+    "suddenly hit"
 )
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
 _YEAR_REACH = 8
+_GOING = word_set("recurrent ongoing current now still persistent new active worsening chronic")
+_SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mother i")
+_LAST = frozenset({"last", "previous"})
 _ARROWS = frozenset({">", "→"})
 _NOW = word_set("now today currently tonight")
-_REASONS = (("due", "to"), ("for",), ("because", "of"), ("after",), ("secondary", "to"))
+_STRONG = (
+    ("due", "to"),
+    ("because", "of"),
+    ("secondary", "to"),
+    ("owing", "to"),
+    ("on", "account", "of"),
+    ("in", "view", "of"),
+    ("d", "/", "t"),
+    *product(("because", "as", "since"), ("it", "they", "of"), ("caused", "gave", "made", "the")),
+)
+_REASONS = (*_STRONG, ("for",), ("after",), ("following",))
+_REASON_ENDS = frozenset({",", ";", ".", "and", "but"})
+_HISTORY = word_set("history hx h/o hist h")
+_STILL = word_set("still ongoing currently continues remains")
+_THERAPY = word_set(
+    "therapy treatment medication medications meds oxygen dialysis diet insulin cpap"
+)
+_BROUGHT = word_set("caused gave produced induced provoked triggered caused: made")
 
 
 @cache
@@ -78,28 +111,55 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = cue.only or GROUPS
     if cue.kind == "near":
         return _near(draft, cue)
+    if cue.kind == "list":
+        return listed(draft, cue, GROUPS)
     if cue.kind == "either" or (word in ("resolved", "closed") and cue.stop - cue.start == 1):
         return _turning(draft, cue, cues, groups)
     if cue.kind == "weak":
         return _weak(draft, cue, cues)
     if cue.kind == "after":
         return _behind(draft, cue, cues, groups)
+    return _before(draft, cue, cues)
+
+
+def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    """Return what a cue in front of its facts is about."""
+    word = draft.words[cue.start]
     inside = _inside_measure(draft, cue)
     if inside:
         return inside
     if word == "stop" and _is_order(draft, cue):
         return []
+    if not _HISTORY.isdisjoint(draft.words[cue.start : cue.stop]) and _goes_on(draft, cue):
+        return []
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
-    ahead = forward(
+    found = forward(
         draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS, until=until
     )
-    if cue.only is not None and ahead and not ahead[0].fits(cue.only):
+    if cue.only is not None and found and not found[0].fits(cue.only):
         return []
-    if cue.only is not None and "drug" in cue.only and ahead:
-        ahead = [*ahead, *_reason(draft, cue, cues, ahead[-1].stop)]
-    mark(ahead, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
-    return ahead
+    if cue.only is not None and "drug" in cue.only and found:
+        found = [*found, *_reason(draft, cue, cues, found[-1].stop)]
+    mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
+    return found
+
+
+def _goes_on(draft: Draft, cue: Cue) -> bool:
+    """Whether a problem of the history is under treatment: `history of COPD on home oxygen`."""
+    mention = next(iter(draft.within(cue.stop, cue.stop + 3)), None)
+    if mention is None or mention.group != "problem":
+        return False
+    end = min(draft.sentence[cue.start], mention.stop + 5)
+    if not _STILL.isdisjoint(draft.words[mention.stop : end]):
+        return True
+    behind = draft.words[mention.stop : mention.stop + 1]
+    near = mention.stop, mention.stop + 4
+    treated = any(m.group == "drug" for m in draft.within(*near))
+    named = not _THERAPY.isdisjoint(draft.words[slice(*near)])
+    return behind in (["on"], ["managed"], ["controlled"], ["requiring"], ["maintained"]) and (
+        treated or named
+    )
 
 
 def _is_order(draft: Draft, cue: Cue) -> bool:
@@ -116,6 +176,8 @@ def _ahead_groups(cue: Cue) -> tuple[str, ...]:
 
 def _listing(draft: Draft, comma: int) -> bool:
     """Lists go on behind a comma; so do measurements, each with its name."""
+    if not _GOING.isdisjoint(draft.words[comma + 1 : comma + 2]):
+        return False
     if continues_list(draft, comma):
         return True
     index = comma + 1
@@ -130,14 +192,29 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     if inside:
         return inside if "measure" in groups else []
     found = backward(draft, cue, groups, reach=14)
+    if not found and draft.words[cue.start] in _SUBJECTS:  # `he quit varenicline`
+        led = draft.by_start.get(ahead(draft, cue.stop))
+        found = [led] if led is not None and led.fits(groups) else []
+        cue = Cue(cue.start, cue.stop if not found else found[0].stop, cue.kind, cue.only)
+    if draft.words[cue.start] in _LAST:  # `epilepsy, last fit 2019`
+        found = [m for m in found if m.name not in _lasting()]
     if draft.words[cue.start] == ",":  # a bare outcome in a list of events
         return [m for m in found if m.type != "adverse_event"]
     if not found and "measure" in groups:
         return _near(draft, cue)
     if found and "drug" in groups:
-        found = [*found, *_reason(draft, cue, cues, cue.stop)]
+        found = [*found, *_brought(draft, cue), *_reason(draft, cue, cues, cue.stop)]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
+
+
+def _brought(draft: Draft, cue: Cue) -> list[Mention]:
+    """`amlodipine caused swelling and was replaced`: the swelling is of the same past."""
+    first = draft.opening[cue.start]
+    brought = [i for i in range(first, cue.start) if draft.words[i] in _BROUGHT]
+    if not brought:
+        return []
+    return [m for m in draft.within(brought[-1], cue.start) if m.group == "problem"]
 
 
 def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
@@ -155,11 +232,18 @@ def _reason(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention]:
     between = draft.by_start.get(place)
     if between is not None and between.group == "drug":
         place = between.stop  # `changed to losartan for cough`
-    for reason in _REASONS:
-        stop = place + len(reason)
-        if tuple(draft.words[place:stop]) == reason:
-            behind = Cue(cue.start, stop, "before", None)
-            return forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
+    if draft.words[place : place + 1] == ["to"]:  # `switched from enalapril to losartan because of`
+        taken = next(iter(draft.within(place + 1, place + 4)), None)
+        place = taken.stop if taken is not None and taken.group == "drug" else place
+    end = min(draft.sentence[cue.start], place + 6)
+    for index in range(place, end):
+        if draft.words[index] in _REASON_ENDS:
+            break
+        for reason in _REASONS if index == place else _STRONG:
+            stop = index + len(reason)
+            if tuple(draft.words[index:stop]) == reason:
+                behind = Cue(cue.start, stop, "before", None)
+                return forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
     return []
 
 
@@ -199,15 +283,24 @@ def _near(draft: Draft, cue: Cue) -> list[Mention]:
         return []
     here = _at(draft, cue, first, last)
     if here:
-        return here
+        return _not_of_last(draft, cue, here)
     before = backward(draft, cue, GROUPS, reach=14)
     if before:
-        return before
+        return _not_of_last(draft, cue, before)
     end = draft.sentence[cue.start]
     if last < end and draft.words[last] == ",":
         ahead = draft.within(last + 1, segment(draft, min(last + 1, end - 1))[1])
         return [m for m in ahead if m.group in GROUPS]
     return []
+
+
+def _not_of_last(draft: Draft, cue: Cue, found: list[Mention]) -> list[Mention]:
+    """`epilepsy (last fit two weeks ago)`: the time is of the fit."""
+    near = draft.words[max(0, cue.start - 4) : cue.start]
+    if "last" not in near:
+        return found
+    last = cue.start - 1 - near[::-1].index("last")
+    return [m for m in found if m.stop > last or m.group != "problem"]
 
 
 def _at(draft: Draft, cue: Cue, first: int, last: int) -> list[Mention]:
@@ -245,6 +338,8 @@ def _bare_year(draft: Draft, mention: Mention) -> Mention | None:
     procedure = mention.group == "procedure"
     if not procedure and (mention.group != "problem" or mention.name in _lasting()):
         return None
+    if not procedure and "diagnosed" in draft.words[max(0, mention.start - 3) : mention.start]:
+        return None
     end = min(draft.sentence[mention.start], mention.stop + _YEAR_REACH)
     for index in range(mention.stop, end):
         word, other = draft.words[index], draft.by_start.get(index)
@@ -252,6 +347,8 @@ def _bare_year(draft: Draft, mention: Mention) -> Mention | None:
             mention.cues.setdefault(CONCEPT, (other.start, other.stop))
             return other  # `appendicectomy aged 12`: the age is of that time
         passes = procedure and other is not None and other.group == "problem"
+        if other is not None and other.group == "drug" and mention.group == "problem":
+            passes = draft.words[index - 1] in ("with", "on", "to", "from")
         if word in ";:" or (other is not None and not passes):
             return None
         if word in _VOID and not procedure:

@@ -8,15 +8,22 @@ from ...draft import Draft, Mention
 from ...facts import Certainty
 from ...lexicon import keyed, read_lines, word_set
 from ..cues import Cue, CueList
-from ..scope import affirmed, backward, closed_list, continues_list, either, forward, mark
+from ..scope import affirmed, backward, closed_list, continues_list, either, forward, listed, mark
 
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
 _LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
 _MARKS = frozenset({"vs", "versus", "or", "?"})
 _FINDINGS = ("condition", "imaging_finding")
-_YES = word_set("yes yeah yep y one two three some several lots plenty daily often occasional")
-_NO = word_set("no none nil nope never neither n nothing")
+_YES = word_set(
+    "yes yeah yep y one two three some several lots plenty daily often occasional most every "
+    "sometimes occasionally yup sure definitely only just mm uh-huh a constantly always mainly "
+    "mostly frequently rarely once twice since for when after a-bit present positive correct i "
+    "probably usually it last all quite very still on in ongoing much"
+)
+_NO = word_set("no none nil nope never neither n nothing nah not denies denied negative absent neg")
+_DEFINITE = frozenset({"the", "this", "his", "her", "that", "these"})
+_IS = frozenset({"is", "are", "represents", "could", "might", "may", "was"})
 _VERSUS = frozenset({"vs", "versus"})
 
 
@@ -58,15 +65,29 @@ def _certainty(words: list[str]) -> Certainty:
 
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    if cue.kind == "list":
+        return [m for m in listed(draft, cue, GROUPS) if m.group == "problem"]
     words = set(draft.words[cue.start : cue.stop])
     commas = continues_list if words & _LISTING else closed_list
     if draft.words[cue.start] == "?" and cue.stop - cue.start == 1:
         return _question(draft, cue, cues)
     if cue.kind == "after":
         return backward(draft, cue, GROUPS, reach=5, adjacent=True, commas=False)
+    if draft.words[cue.stop - 1] in ("over", "than"):  # `gout favoured over sepsis`
+        rivals = backward(draft, cue, GROUPS, reach=3, adjacent=True, commas=False)
+        return [*rivals, *forward(draft, cue, cues, GROUPS, reach=4)]
     if cue.kind == "either":
-        return either(draft, cue, cues, GROUPS, commas)
-    return forward(draft, cue, cues, GROUPS, commas=commas)
+        return either(draft, cue, cues, GROUPS, commas, object_first=True)
+    found = forward(draft, cue, cues, GROUPS, commas=commas)
+    return found[1:] if _is_subject(draft, cue, found) else found
+
+
+def _is_subject(draft: Draft, cue: Cue, found: list[Mention]) -> bool:
+    """`unsure whether the nodule is a granuloma`: there is a nodule."""
+    if len(found) < 2 or draft.words[cue.stop - 1] not in ("whether", "if"):
+        return False
+    definite = draft.words[found[0].start - 1 : found[0].start + 1]
+    return not _DEFINITE.isdisjoint(definite) and draft.words[found[0].stop] in _IS
 
 
 def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
@@ -80,11 +101,14 @@ def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
 
 def _answered(draft: Draft, mention: Mention, cue: Cue) -> bool:
     """Whether an answer follows the question mark; a no makes the mention absent."""
-    answer = draft.words[cue.stop : cue.stop + 1]
+    place = cue.stop
+    if ":" in draft.words[place + 1 : place + 3]:  # `Any fever? Patient: no`
+        place = draft.words.index(":", place) + 1
+    answer = draft.words[place : place + 1]
     if not answer or answer[0] not in _YES | _NO:
         return False
     if answer[0] in _NO:
-        mark([mention], "negation", Cue(cue.start, cue.stop + 1, "after", None))
+        mark([mention], "negation", Cue(cue.start, place + 1, "after", None))
     return True
 
 
