@@ -134,7 +134,8 @@ class _Time:
         index = self.when.start
         while index > self.opening and self.words[index - 1] in _LEADS:
             index -= 1
-        colon = self.words[self.when.stop : self.when.stop + 1] == [":"]
+        behind = self.words[self.when.stop : self.when.stop + 2]
+        colon = behind[:1] == [":"] or behind == [")", ":"]
         if index == self.opening or colon or index - 1 in self.draft.headers:
             return True
         if self.words[index - 1] not in _EDGES:

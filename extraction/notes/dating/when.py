@@ -35,7 +35,7 @@ _LIFE = {"birth": (0, 1), "infancy": (0, 2), "childhood": (0, 18), "adolescence"
 _YEAR = 365.25
 _TRIGGERS = frozenset({
     *_WEEKDAYS, *UNIT_WORDS, *_LIFE, "yesterday", "today", "tonight", "tomorrow", "night", "pod",
-    "postoperative", "postop", "age", "aged", "morning", "op",
+    "postoperative", "postop", "age", "aged", "morning", "op", "operative",
 })  # fmt: skip
 _LENGTH_LEADS = _PAST | _LASTING | {"in", "within", "x"}
 _LENGTH_ENDS = _AGO | {"prior", "before", "history", "hx", "from", "course", "of"}
@@ -169,7 +169,7 @@ class _Relative:
             return self._life(place)
         if word in ("age", "aged"):
             return self._age(place)
-        if word in ("pod", "postoperative", "postop", "op"):
+        if word in ("pod", "postoperative", "postop", "op", "operative"):
             return self._operation(place)
         return (word == "day" and self._day_of(place)) or self._unit(place)
 
@@ -225,7 +225,7 @@ class _Relative:
                 return None
             index += 1
         start = place
-        if self.words[place] == "op":
+        if self.words[place] in ("op", "operative"):
             start -= 2 if self.word(place - 1) == "-" else 1
         index += self.word(index) in ("#", ":", "no")
         count = self.word(index)
