@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
-from operator import itemgetter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,14 @@ from .adverse import drop_causes, grade, type_adverse_events
 from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
 from .careful import TEXT
-from .codes.code import Code, codes_of
+from .codes.code import codes_of
 from .codes.finder import Finder, finder_of
 from .demographics import add_demographics
 from .draft import Draft
 from .drug_details import add_details
 from .entities import add_terms, find_terms, part
 from .events import describe_events
-from .facts import FACT_TYPES, Fact, FactType
+from .facts import Fact, FactType
 from .genomics import add_genomic_findings
 from .given import add_given
 from .habits import add_habit_facts
@@ -37,10 +35,8 @@ from .trends import add_trends
 
 DRAFT = "trialtwin_draft"
 FACTS = "trialtwin_facts"
-CODES = "trialtwin_codes"
 GIVEN = "trialtwin_given"
 SPANS = "facts"
-_place = itemgetter(*([f.name for f in fields(Fact)].index(n) for n in ("start", "stop", "type")))
 
 
 def draft_of(doc: Doc) -> Draft:
@@ -62,9 +58,7 @@ def sections(doc: Doc) -> Doc:
 
 
 @Language.factory("trialtwin_entities", default_config={"vocabularies": []})
-def create_entities(
-    nlp: Language, name: str, vocabularies: list[tuple[str, str]]
-) -> EntitiesComponent:
+def create_entities(nlp: Language, name: str, vocabularies: list[list[str]]) -> EntitiesComponent:
     """Return the component; `vocabularies` are folders of users' own with their default type."""
     return EntitiesComponent([finder_of(Path(folder), type_) for folder, type_ in vocabularies])
 
@@ -119,7 +113,7 @@ def create_facts(nlp: Language, name: str, spans: bool) -> FactsComponent:
 
 
 class FactsComponent:
-    """Turns the draft into plain tuples, which travel between processes with the document.
+    """Turns the draft into plain values, which travel between processes with the document.
 
     Parameters
     ----------
@@ -190,30 +184,30 @@ def read_cues(path: Path) -> CueList:
 
 def facts_of(doc: Doc) -> tuple[Fact, ...]:
     """Return the facts of a document, in the order of the text; empty before the pipeline ran."""
-    facts = doc.user_data.get(FACTS, ())
-    codes = doc.user_data.get(CODES) or [()] * len(facts)
-    return tuple(
-        Fact(*[*(v if isinstance(v, tuple) else _tuples(v)), _codes(plain)])
-        for v, plain in zip(facts, codes, strict=True)
-    )
+    said = doc.user_data.get(FACTS, ())
+    if not isinstance(said, tuple):  # in another process every tuple became a list
+        said = map(_tuples, said)
+    return tuple(map(_fact, said))
 
 
-def _codes(plain: Sequence[Any]) -> tuple[Code, ...]:
-    if not plain:
-        return ()
-    return codes_of(plain if isinstance(plain, tuple) else tuple(map(tuple, plain)))
+def _fact(said: dict[str, Any]) -> Fact:
+    codes = said.get("codes")
+    return Fact.of(said if codes is None else {**said, "codes": codes_of(codes)})
 
 
-def _tuples(values: list[Any]) -> list[Any]:
-    """Return values that came from another process, where every tuple has become a list."""
-    return [tuple(v) if isinstance(v, list) else v for v in values]
+def _tuples(said: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+    if "codes" in plain:
+        plain["codes"] = tuple(map(tuple, plain["codes"]))
+    return plain
 
 
-def _spans(doc: Doc, facts: Iterable[tuple[Any, ...]]) -> Iterable[Span]:
+def _spans(doc: Doc, facts: Collection[dict[str, Any]]) -> Iterable[Span]:
     known = doc.vocab.strings  # a number in place of each label saves half the time of a span
-    labels = {type_: known.add(type_) for type_ in FACT_TYPES}
-    for start, stop, type_ in map(_place, facts):
-        span = doc.char_span(start, stop, label=labels[type_], alignment_mode="expand")
+    labels = {type_: known.add(type_) for type_ in {fact["type"] for fact in facts}}
+    for fact in facts:
+        label = labels[fact["type"]]
+        span = doc.char_span(fact["start"], fact["stop"], label=label, alignment_mode="expand")
         if span is not None:
             yield span
 

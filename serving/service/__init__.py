@@ -13,6 +13,7 @@ from extraction.lazy import lazy
 
 if TYPE_CHECKING:
     from .auditing import audit_inference
+    from .coding import Coding
     from .control_requests import ControlArm, ControlsRequest, controls
     from .data import describe, draft_mapping, export, ingest, validate
     from .disclosing import DisclosureRequest, evaluate_disclosure
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .updates import update
 
 __all__ = [
+    "Coding",
     "ControlArm",
     "ControlsRequest",
     "DisclosureRequest",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = lazy(__name__, {
+    "Coding": "coding",
     "ControlArm": "control_requests",
     "ControlsRequest": "control_requests",
     "DisclosureRequest": "disclosing",

@@ -11,6 +11,7 @@ from typing import Any
 from extraction.notes.batch import Scan
 from extraction.records.errors import Faults, TrialtwinError
 
+from .coding import Coding
 from .folders import check_out
 from .protecting import KEPT, Protection
 from .unfinished import Unfinished
@@ -56,6 +57,7 @@ def extract_notes(
     protection: Protection | None = None,
     pace: Pace | None = None,
     dry_run: bool = False,
+    coding: Coding | None = None,
 ) -> dict[str, Any]:
     """Find the facts of notes, each with its place in the text, and write them and a cohort.
 
@@ -82,6 +84,8 @@ def extract_notes(
         Where the work runs.
     dry_run
         Look through the notes and write nothing.
+    coding
+        Which codes facts get; by default those of every vocabulary that is installed.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def extract_notes(
     if overwrite:
         work.discard()
     with work.held():
-        return _run(where, study, preset, guard, pace, found, work)
+        return _run(where, study, preset, guard, pace, found, work, coding or Coding())
 
 
 def _checked(
@@ -166,6 +170,7 @@ def _run(
     pace: Pace,
     found: Scan,
     work: Unfinished,
+    coding: Coding,
 ) -> dict[str, Any]:
     import numpy as np
 
@@ -176,12 +181,14 @@ def _run(
 
     key = guard.key(work.key)
     guard.check_vault(key, work.out)
+    wanted = coding.wanted()
     about = {
         "source": {"name": where.name, "sha256": found.sha256, "records": found.records},
         "study": study,
         "preset": preset,
         "chunk": pace.chunk,
         "identifiers": "kept" if key is None else "replaced",
+        "codes": wanted.pop("versions"),
         "versions": {
             name: versions()[name] for name in ("trialtwin", "python", "spacy", "pyarrow")
         },
@@ -196,6 +203,7 @@ def _run(
         "records": found.records,
         "code_ids": guard.code_ids,
         "identity": identity,
+        **wanted,
     }
     np.save(work.repeats, found.repeats, allow_pickle=False)
     paths = {"source": where, "work": work.folder, "repeats": work.repeats}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ...lazy import lazy
 from .code import Code
 
 if TYPE_CHECKING:
@@ -78,12 +79,8 @@ def best_code(codes: Sequence[Code]) -> str | None:
     return next((f"{c.system}|{c.code}" for c in codes if c.score >= SURE), None)
 
 
-def __getattr__(name: str) -> object:
-    if name in ("Vocabulary", "load_vocabulary", "opened", "vocabulary_of"):
-        from . import own
-
-        return getattr(own, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 __all__ = ["SURE", "Code", "Vocabulary", "best_code", "load_vocabulary", "rank", "vocabulary_of"]
+
+__getattr__, __dir__ = lazy(
+    __name__, {"Vocabulary": "own", "load_vocabulary": "own", "vocabulary_of": "own"}
+)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, final
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..components import CODES, FACTS
-from ..facts import Fact
+from ..components import FACTS
 from .coder import Coder
 from .index import Index
 from .packaged import indexes, installed
-
-_mention = itemgetter(*([f.name for f in fields(Fact)].index(n) for n in ("type", "text", "name")))
 
 
 @Language.factory(
@@ -51,10 +46,10 @@ class CodesComponent:
 
     def __call__(self, doc: Doc) -> Doc:
         """Give one document's facts their codes, whatever their assertion."""
-        facts: Sequence[Sequence[Any]] = doc.user_data.get(FACTS, ())
-        coded = self.coder.types
-        mentions = [_mention(values) for values in facts]
-        asked = [mention for mention in mentions if mention[0] in coded]
-        found = iter(self.coder.plain(asked))
-        doc.user_data[CODES] = [next(found) if mention[0] in coded else () for mention in mentions]
+        facts: Sequence[dict[str, Any]] = doc.user_data.get(FACTS, ())
+        coded = [fact for fact in facts if fact["type"] in self.coder.types]
+        mentions = [(fact["type"], fact["text"], fact["name"]) for fact in coded]
+        for fact, codes in zip(coded, self.coder.plain(mentions), strict=True):
+            if codes:
+                fact["codes"] = codes
         return doc

@@ -78,7 +78,8 @@ class Ranker:
             if found:
                 parts = {code: own**_AMBIGUOUS for code, own in found.items()}
                 total = sum(parts.values())
-                return {c: EXACT * weight * own * parts[c] / total for c, own in found.items()}
+                sure = EXACT * weight / total
+                return {c: sure * min(own, 1.0) * parts[c] for c, own in found.items()}
         return {}
 
     def _chances(self, fits: dict[int, float]) -> dict[int, float]:

@@ -14,7 +14,7 @@ from serving.cli.options import FILE, common, execution, overwrite
 from serving.cli.outcome import show
 
 if TYPE_CHECKING:
-    from serving.service import Pace, Protection
+    from serving.service import Coding, Pace, Protection
 
 EXAMPLES = """
 \b
@@ -23,6 +23,7 @@ Examples:
   trialtwin extract notes folder-of-txt --out facts --study HOSPITAL
   trialtwin extract notes notes.parquet --out facts --execution processes --workers 8
   trialtwin extract notes notes.csv --out facts --key-file ~/keys/notes.key --vault /safe/vault
+  trialtwin extract notes notes.csv --out facts --vocabulary rxnorm=RXNCONSO.RRF
 """
 
 
@@ -93,12 +94,42 @@ _PACE = (
 )
 
 
+def read_by(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options on pipeline and codes; the command is given them as one `reading`."""
+
+    @wraps(command)
+    def called(preset: str, codes: bool, vocabulary: tuple[str, ...], **others: Any) -> None:
+        from serving.service import Coding
+
+        command(reading=(preset, Coding(codes, vocabulary)), **others)
+
+    for option in reversed(_READING):
+        called = option(called)
+    return called
+
+
+_READING = (
+    click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate."),
+    click.option(
+        "--codes/--no-codes",
+        default=True,
+        help="Give facts codes of ICD-10-CM, HPO and DrugBank, as far as installed.",
+    ),
+    click.option(
+        "--vocabulary",
+        multiple=True,
+        metavar="KIND=PATH",
+        help="Your own umls, rxnorm, snomed, loinc or csv; KIND+find finds its terms too.",
+    ),
+)
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("where", type=FILE)
 @click.option("--out", type=FILE, required=True, help="New folder of facts and cohort.")
 @click.option("--study", default="NOTES", show_default=True, help="Study of notes that name none.")
-@click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate.")
 @click.option("--dry-run", is_flag=True, help="Look through the notes and write nothing.")
+@read_by
 @paced
 @protected
 @overwrite
@@ -107,7 +138,7 @@ def extract_notes(
     where: Path,
     out: Path,
     study: str,
-    preset: str,
+    reading: tuple[str, Coding],
     pace: Pace,
     dry_run: bool,
     protection: Protection,
@@ -126,8 +157,11 @@ def extract_notes(
     from serving import service
     from serving.cli.notes_bar import NotesBar
 
+    preset, coding = reading
     pace = pace if as_json else replace(pace, progress=NotesBar())
-    done = service.extract_notes(where, out, study, preset, overwrite, protection, pace, dry_run)
+    done = service.extract_notes(
+        where, out, study, preset, overwrite, protection, pace, dry_run, coding
+    )
     if protection.keep_identifiers and not dry_run:
         click.echo(f"Warning: {done['warning']}", err=True)
     show(done, as_json, _plan_lines(done) if dry_run else _lines(done))

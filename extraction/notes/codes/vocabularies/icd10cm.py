@@ -32,6 +32,7 @@ _UNSAID = re.compile(
 _LACKING = re.compile(r",? (?:uncomplicated|without .*)$", re.IGNORECASE)
 _PAIR = re.compile(r"(\w+) and (\w+)")
 _TUMOUR = re.compile(r"(Secondary m|M)alignant neoplasm of (?:other and )?(.*)")
+_OWN = 1.03  # a name of our own goes before the same name of another code
 _OF_UNKNOWN = "Neoplasm of unspecified behavior of "
 
 
@@ -71,7 +72,7 @@ def entries(path: Path) -> Iterator[Entry]:
     kept: list[tuple[_Code, list[tuple[str, float]]]] = []
     for code in _all(_read(path)):
         plain = _plainest(code)
-        names = [*_names(code), *((n, 1.0) for n in own.get(code.name, ()))]
+        names = [*_names(code), *((n, _OWN) for n in own.get(code.name, ()))]
         if plain is code:
             kept.append((code, names))
         else:
