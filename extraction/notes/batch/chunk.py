@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...records import InputError
+from ..codes.own import opened
 from ..facts import Fact
 from ..note import Note
 from ..pipeline import load_pipeline
@@ -43,10 +44,11 @@ def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
     Parameters
     ----------
     payload
-        ``study``, ``preset``, ``chunk`` (records in one), ``records`` (of the source), ``code_ids``
-        and, under ``paths``: ``source``, ``work`` (holds the folders of the parts), ``repeats``
-        (record numbers, .npy), ``key`` (of de-identification; without it identifiers stay) and,
-        where wanted, ``vault``.
+        ``study``, ``preset``, ``codes`` (whether facts get any), ``vocabularies`` (folders of
+        users' own, each with its default type), ``chunk`` (records in one), ``records`` (of the
+        source), ``code_ids`` and, under ``paths``: ``source``, ``work`` (holds the folders of the
+        parts), ``repeats`` (record numbers, .npy), ``key`` (of de-identification; without it
+        identifiers stay) and, where wanted, ``vault``.
     start, stop
         Half-open range of records.
 
@@ -69,7 +71,7 @@ def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
         usable = done.readable(_records(payload, start, stop))
         for batch in _batches(usable):
             protected = done.protected(guard, batch)
-            for note, facts in done.read(_nlp(payload["preset"]), protected):
+            for note, facts in done.read(_nlp(*_wanted(payload)), protected):
                 part.add(note, facts)
                 done.types.update(fact.type for fact in facts)
     aside = work / ASIDE / f"part-{chunk:06d}.jsonl"
@@ -92,9 +94,14 @@ def _named(what: str, counts: Counter[str]) -> Counts:
     }
 
 
+def _wanted(payload: Mapping[str, Any]) -> tuple[str, bool, tuple[tuple[str, str], ...]]:
+    own = payload.get("vocabularies", ())
+    return payload["preset"], payload.get("codes", True), tuple((f, kind) for f, kind in own)
+
+
 @lru_cache(maxsize=2)
-def _nlp(preset: str) -> Language:
-    return load_pipeline(preset)
+def _nlp(preset: str, codes: bool, own: tuple[tuple[str, str], ...]) -> Language:
+    return load_pipeline(preset, codes, [opened(Path(folder), kind) for folder, kind in own])
 
 
 @final
