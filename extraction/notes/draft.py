@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 from .facts import Assertion, Bounds, Certainty, Fact, FactType, Trend
@@ -119,11 +119,9 @@ class Mention:
 
 _place = attrgetter("start", "stop")
 # A fact takes every other attribute from its mention as it is: a new one is a field of both.
-_COMPUTED = ("text", "start", "stop", "assertion", "severity", "cue", "scope", "certainty")
-_FIELDS = tuple(f.name for f in fields(Fact) if f.name != "codes")  # those come last of all
-_TAKEN = tuple(name for name in _FIELDS if name not in _COMPUTED)
+_COMPUTED = {"text", "start", "stop", "assertion", "severity", "cue", "scope", "certainty", "codes"}
+_TAKEN = tuple(f.name for f in fields(Fact) if f.name not in _COMPUTED)
 _take = attrgetter(*_TAKEN)
-_in_order = itemgetter(*((*_COMPUTED, *_TAKEN).index(name) for name in _FIELDS))
 
 
 @dataclass(slots=True)
@@ -203,8 +201,8 @@ class Draft:
         """Return the mentions that start at words `start` up to `stop`."""
         return [self.by_start[i] for i in range(start, stop) if i in self.by_start]
 
-    def facts(self) -> list[tuple[Any, ...]]:
-        """Return the values of every finished `Fact`, in its order of fields and of the text."""
+    def facts(self) -> tuple[dict[str, Any], ...]:
+        """Return what is said of each finished fact, for `Fact.of`, in the order of the text."""
         ordered = sorted(self.mentions, key=_place)
         decided = [m.decided() if m.cues else None for m in ordered]
         scopes: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
@@ -213,30 +211,26 @@ class Draft:
                 cue = mention.cues[concept]
                 first, last = scopes.get((concept, cue), cue)
                 scopes[concept, cue] = min(first, mention.start), max(last, mention.stop)
-        return [
-            self._fact(m, c, scopes[c, m.cues[c]] if c is not None else None)
+        return tuple(
+            self._said(m, c, scopes[c, m.cues[c]] if c is not None else None)
             for m, c in zip(ordered, decided, strict=True)
-        ]
+        )
 
-    def _chars(self, words: tuple[int, int] | None) -> tuple[int, int] | None:
-        if words is None:
-            return None
+    def _chars(self, words: tuple[int, int]) -> tuple[int, int]:
         return self.tokens.starts[words[0]], self.tokens.stops[words[1] - 1]
 
-    def _fact(
+    def _said(
         self, m: Mention, concept: str | None, scope: tuple[int, int] | None
-    ) -> tuple[Any, ...]:
+    ) -> dict[str, Any]:
+        said = {k: v for k, v in zip(_TAKEN, _take(m), strict=True) if v is not None}
+        said["start"], said["stop"] = start, stop = m.chars
+        said["text"] = self.tokens.text[start:stop]
         assertion: Assertion = "present" if concept is None else _MEANING[concept]
-        start, stop = m.chars
-        computed = (
-            self.tokens.text[start:stop],
-            start,
-            stop,
-            assertion,
-            None if assertion == "absent" else m.severity,
-            None if concept is None else self._chars(m.cues[concept]),
-            self._chars(scope),
-            m.certainty or "possible" if assertion == "possible" else None,
-        )
-        values: tuple[Any, ...] = _in_order(computed + _take(m))
-        return values
+        if m.severity is not None and assertion != "absent":
+            said["severity"] = m.severity
+        if concept is not None and scope is not None:
+            said["assertion"] = assertion
+            said["cue"], said["scope"] = self._chars(m.cues[concept]), self._chars(scope)
+        if assertion == "possible":
+            said["certainty"] = m.certainty or "possible"
+        return said

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..records.tables import ASSERTIONS, Assertion
 from .codes.code import Code
@@ -35,7 +36,7 @@ Bounds = tuple[float | None, float | None]
 FACT_TYPES: tuple[FactType, ...] = get_args(FactType)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fact:
     """One clinical statement with its place in the text.
 
@@ -128,3 +129,13 @@ class Fact:
     trend: Trend | None = None
     earlier_dose: float | None = None
     codes: tuple[Code, ...] = ()
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Fact:
+        """Return the fact of which this is said; what is not keeps its default.
+
+        Many times as fast as `Fact(**said)`, which sets every one of its fields.
+        """
+        fact = object.__new__(cls)
+        fact.__dict__.update(said)
+        return fact
