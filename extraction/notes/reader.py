@@ -42,7 +42,7 @@ def read_notes(where: str | Path, study_id: str = "NOTES") -> Notes:
     where
         Folder of ``.txt`` files (one a note, named ``subject.txt`` or ``subject@day.txt``), or a
         ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file with ``subject`` and ``text`` and, where
-        known, ``id``, ``day`` (days from index), ``kind``, ``study``.
+        known, ``id``, ``day`` (days from index), ``date`` (``YYYY-MM-DD``), ``kind``, ``study``.
     study_id
         Study of notes that name none.
 
