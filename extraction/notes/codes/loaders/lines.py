@@ -28,21 +28,26 @@ class Faulty:
     """
 
     name: str
-    told: list[str] = field(default_factory=list)
+    told: list[tuple[int, str]] = field(default_factory=list)
     count: int = 0
 
     def add(self, line: int, what: str) -> None:
         """Keep a fault of a line."""
         self.count += 1
         if len(self.told) < _TOLD:
-            self.told.append(f"{self.name}: line {line}: {what}")
+            self.told.append((line, what))
 
     def raise_if_any(self) -> None:
         """Raise every fault that was told, and say how many more there are."""
-        if self.count > len(self.told):
-            self.told.append(f"{self.name}: {self.count - len(self.told)} more faults of this kind")
-        if self.told:
-            raise InputError(self.told)
+        faults = self.lines()
+        if self.count > len(faults):
+            faults.append(f"{self.name}: {self.count - len(faults)} more faults of this kind")
+        if faults:
+            raise InputError(faults)
+
+    def lines(self) -> list[str]:
+        """Return the faults that are told, by line."""
+        return [f"{self.name}: line {line}: {what}" for line, what in sorted(self.told)]
 
 
 def texts(path: Path, faulty: Faulty) -> Iterator[tuple[int, str]]:
@@ -99,7 +104,7 @@ def table(
     names = [n.strip().lower() for n in next(csv.reader([head], delimiter=sign), [])]
     missing = [f"{path.name}: column {name} is missing" for name in needed if name not in names]
     if missing:
-        raise InputError([*missing, *faulty.told])
+        raise InputError([*missing, *faulty.lines()])
     for number, text in lines:
         try:
             cells = next(csv.reader([text], delimiter=sign, quoting=quoting, strict=True), [])
