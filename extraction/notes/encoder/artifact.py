@@ -65,6 +65,8 @@ class Card(BaseModel):
     """Of every label set the labels that are reported; the others only help training."""
     window: int
     overlap: int
+    agreement: float = 0.0
+    """How far the places of a word draw near to each other; see `agreement.agreed`."""
     corpora: tuple[Corpus, ...] = ()
     seed: int = 0
     settings: dict[str, Any] = {}
@@ -153,7 +155,7 @@ def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
     network.eval().requires_grad_(False)
     if fast and can_quantise():
         quantise(network, ranges)
-    return Tagger(base, network, schemes, card.window, card.overlap, ranges=ranges)
+    return Tagger(base, network, schemes, card.window, card.overlap, card.agreement, ranges=ranges)
 
 
 def _bytes(folder: Path, name: str, most: int) -> bytes:
@@ -192,7 +194,8 @@ def _unpack(network: Network, packed: Tensors) -> None:
     """Add differences to the base's weights; put the others in place."""
     own = dict(network.named_parameters())
     unknown = {n for n in packed if n.removesuffix(".scale") not in own}
-    missing = {n for n in own if not n.startswith("encoder.") and n not in packed}
+    optional = ("encoder.", "transitions.")  # as they were before, or nothing
+    missing = {n for n in own if not n.startswith(optional) and n not in packed}
     if unknown or missing:
         raise KeyError
     with torch.no_grad():

@@ -72,6 +72,7 @@ def train_own(
         shown={HEAD: wanted},
         window=told.window,
         overlap=told.overlap,
+        agreement=told.agreement,
         corpora=(
             Corpus(
                 name=name, source=OWN, licence=OWN, heads=(HEAD,),
@@ -120,7 +121,7 @@ def _begun(
     learned = {
         name: value.detach().clone()
         for name, value in before.network.named_parameters()
-        if not name.startswith("heads.")
+        if not name.startswith(("heads.", "transitions."))
     }
     tagger = begin(load_base(card.base, card.base_sha256), (task,), seed, settings.dropout)
     put(tagger.network, learned)

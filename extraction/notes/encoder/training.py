@@ -101,6 +101,7 @@ def train(
         When the checkpoint is of another training.
     """
     tagger.window, tagger.overlap = settings.window, settings.overlap
+    tagger.agreement = settings.agreement
     sets = [
         tagged(
             t.name, t.train, tagger.schemes[t.name], tagger.base.tokenizer, settings.window,

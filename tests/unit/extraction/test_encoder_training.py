@@ -149,7 +149,7 @@ def test_training_stops_when_the_held_out_score_no_longer_rises(encoder):
 def card(tagger, encoder):
     return Card(
         name="tiny", base=encoder, base_sha256=tagger.base.sha256, heads={"own": LABELS},
-        shown={"own": LABELS}, window=40, overlap=8,
+        shown={"own": LABELS}, window=40, overlap=8, agreement=SETTINGS.agreement,
     )  # fmt: skip
 
 
