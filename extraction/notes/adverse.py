@@ -72,6 +72,9 @@ _CAUSES = (
     ("toxicity", "from"),
     ("thought", "from"),
 )
+_CAUSES_BY_END = {
+    end: tuple(cause for cause in _CAUSES if cause[-1] == end) for end in {c[-1] for c in _CAUSES}
+}
 _ALLERGY = frozenset({"allergic", "allergy", "allergies", "intolerant", "intolerance", "sensitive"})
 _LIST = frozenset({",", "and", "or", "/", "&", "the", "study", "prior", "his", "her", "use"})
 
@@ -214,7 +217,7 @@ def _is_cause(draft: Draft, drug: Mention, dropped: set[int]) -> bool:
         index -= 1
         if index in dropped:
             return True
-    for cause in _CAUSES:
+    for cause in _CAUSES_BY_END.get(words[index - 1], ()) if index > opening else ():
         if tuple(words[max(opening, index - len(cause)) : index]) == cause:
             if cause[0] in _ALLERGY:
                 return True

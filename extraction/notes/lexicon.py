@@ -47,6 +47,7 @@ class Lexicon:
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
         self._lone: set[str] = set()  # first words that are a whole term or go before a number
+        self._counted: set[str] = set()  # second words behind a number
         self._wild = self._opens_wild = False
         self.size = 0
 
@@ -68,6 +69,8 @@ class Lexicon:
         single = len(words) == 1 and len(term) == 1 and term.isupper()
         if len(words) == 1 or words[1][0] == "#":
             self._lone.add(words[0])
+        elif words[0][0] == "#":
+            self._counted.add(words[1])
         node = self._root
         for word in words:
             node = node.setdefault(word, {})
@@ -114,19 +117,13 @@ class Lexicon:
     def _branch(
         self, node: dict[str, Any], tokens: Tokens, start: int, index: int, end: int
     ) -> Match | None:
-        for key in self._keys(node, tokens.words[index]):
-            found = self._walk(node[key], tokens, start, index + 1, end)
-            if found is not None:
-                return found
+        word = tokens.words[index]
+        for key in (word, "#y", "#"):
+            if key in node and (key is word or _stands_for(key, word)):
+                found = self._walk(node[key], tokens, start, index + 1, end)
+                if found is not None:
+                    return found
         return None
-
-    def _keys(self, node: dict[str, Any], word: str) -> Iterator[str]:
-        if word in node:
-            yield word
-        if "#y" in node and is_year(word):
-            yield "#y"
-        if "#" in node and (word in NUMBER_WORDS or word[:1].isdigit()):
-            yield "#"
 
     def find(self, tokens: Tokens) -> list[Match]:
         """Return the longest terms from left to right, none overlapping another."""
@@ -156,11 +153,23 @@ class Lexicon:
                 if other in node or (passes is not None and passes(other)):
                     places.append(place)
         if self._opens_wild:
-            for word in tokens.numeric | (index.keys() & NUMBER_WORDS):
-                places += index[word]
-            places = list(set(places))
+            places = list({*places, *self._numbers(tokens, following)})
         places.sort()
         return places
+
+    def _numbers(self, tokens: Tokens, following: list[str]) -> Iterator[int]:
+        """Yield the numbers with which a term can begin."""
+        counted, alone = self._counted, not self._lone.isdisjoint(("#", "#y"))
+        for word in tokens.numeric | (tokens.places.keys() & NUMBER_WORDS):
+            for place in tokens.places[word]:
+                if alone or following[place] in counted:
+                    yield place
+
+
+def _stands_for(key: str, word: str) -> bool:
+    if key == "#y":
+        return is_year(word)
+    return word in NUMBER_WORDS or word[:1].isdigit()
 
 
 def is_year(word: str) -> bool:
