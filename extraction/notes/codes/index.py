@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Found = list[tuple[int, float]]
 """Places of codes with how well each fits, from 0 to 1."""
 
-_ALIKE = 0.7  # share of runs of letters from which an unknown word is taken for a known one
+_ALIKE = 0.6  # share of runs of letters from which an unknown word is taken for a known one
 _UNKNOWN = 0.8  # weight of a word that no name has, beside the rarest that one has
 _AGAINST = 0.5  # share of a mention's weight that a word which excludes one of its own takes away
 _ROWS = 512  # mentions compared at a time
