@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from ..draft import Draft
-from .written import Written
+from ..facts import Bounds
+from .written import Written, days_between
 
 # Labels in front of a date that is the note's own, the surest first.
 _LABELS = tuple(
@@ -89,6 +90,37 @@ def readings(
     apart = frozenset({*(d.start for d in heads), *birth})
     found = tuple(Reading(_today(anchor, heads, way), way) for way in ways)
     return found, apart
+
+
+def meant(written: Written, ways: Sequence[Reading], moved: bool, ahead: bool) -> Bounds | None:
+    """Return the days from the note that hold every meaning of a date, or None.
+
+    Meanings on the wrong side of now are left out where there are others.
+
+    Parameters
+    ----------
+    moved
+        Whether the text's dates were moved (`Anchor`).
+    ahead
+        Whether the date is one to come.
+    """
+    slack = _slack(written) if moved else 0
+    days = []
+    for way in ways:
+        period = written.days(way.today, way.day_first, ahead)
+        if period is not None and way.today is not None:
+            days.append(days_between(way.today, period, slack))
+    right = [d for d in days if (d[1] >= 0 if ahead else d[0] <= 0)] or days
+    if not right:
+        return None
+    return min(d[0] for d in right), max(d[1] for d in right)
+
+
+def _slack(written: Written) -> int:
+    """Return how many days a date of a text whose dates were moved can be off."""
+    if written.day is None and written.numbers is None:
+        return 31 if written.month is not None else 183  # moved as the 15th; not moved
+    return 0 if written.year is not None else 1
 
 
 def _today(anchor: Anchor, heads: Sequence[Written], day_first: bool) -> date | None:

@@ -26,11 +26,12 @@ _STARTS = word_set(
 _STOPS = word_set(
     "stopped stop stopping discontinued discontinue discontinuing dc'd dc'ed c'd ceased completed "
     "complete finished finish quit held withdrawn ended ending tapered weaned removed off "
-    "discontinuation cessation last"
+    "discontinuation cessation"
 )
 _OVER = word_set("resolved ended stopped gone cleared healed recovered subsided abated disappeared "
                  "remitted until till through thru")  # fmt: skip
 _HOLDS = word_set("hold holding held holds withhold withheld pause paused")
+_LAST = word_set("took taken dose dosed received given used had")  # `last took`
 _SWITCHES = word_set("switched changed transitioned converted replaced switch change")
 _CHANGES = word_set(
     "increased increase decreased decrease uptitrated titrated reduced reduce doubled halved "
@@ -48,6 +49,14 @@ _OTHER = word_set(
 _NOW = word_set("but now currently presently however although while whereas has is denies today")
 _KNOWN = (("history", "of"), ("hx", "of"), ("h", "/", "o"), ("known",), ("patient", "with"),
           ("man", "with"), ("woman", "with"), ("male", "with"), ("female", "with"))  # fmt: skip
+_COMPARED = word_set("compared comparison than versus vs relative")
+_BREAKS_OUT = word_set("developed noticed woke since diagnosed new resolved gone")
+_TALKED = word_set("reviewed review ordered discussed order repeat schedule scheduled")
+_CARRIED_OUT = word_set("obtained taken performed done completed underwent had")
+_STATES = word_set(
+    "doing going well controlled stable stabile improved improving better free without taking "
+    "using working therapy weight times sober abstinent"
+)
 _MINE = {
     "problem": ("negation", "family", "hypothesis"),
     "drug": ("negation", "family"),
@@ -94,7 +103,7 @@ class _Time:
 
     def _targets(self) -> list[Mention]:
         when = self.when
-        if when.kind == "history":
+        if self.words[when.stop - 1] == "of":
             return self._listed(self._ahead(4))
         if when.kind == "operation":
             own = [m for m in self._near() if m.group == "procedure"]
@@ -181,7 +190,7 @@ class _Time:
             if self.words[index - 1] == ";" or self.words[index - 1] in _OTHER:
                 return []
             index -= 1
-        first = self._ahead(_REACH)
+        first = None if self.when.kind in ("lasting", "course") else self._ahead(_REACH)
         return [] if first is None or self._is_reason(first) else self._listed(first)
 
     def _left(self) -> int:
@@ -257,6 +266,8 @@ class _Time:
         when = self.when
         if when.kind in ("lasting", "course") and not self._lasts(mention):
             return
+        if self._is_apart(mention):
+            return
         role = self._role(mention)
         if role is None:
             return
@@ -268,6 +279,21 @@ class _Time:
             ended = _Time(self.draft, when.until, self.left, self.right)._bounds(mention, "ended")
             if ended is not None:
                 self._set(mention, "ended", ended, when)
+
+    def _is_apart(self, mention: Mention) -> bool:
+        """Whether the time is of something else: a comparison, today's visit, another state."""
+        when, words = self.when, self.words
+        if not _COMPARED.isdisjoint(words[max(self.left, when.start - 3) : when.start]):
+            return True
+        told = words[self.left : self.right]
+        if when.kind == "at" and when.past == (0.0, 0.0):
+            if mention.group == "problem":
+                return _STARTS.isdisjoint(told) and _BREAKS_OUT.isdisjoint(told)
+            if mention.group == "procedure":
+                return not _TALKED.isdisjoint(told) and _CARRIED_OUT.isdisjoint(told)
+        if when.kind in ("lasting", "course") and mention.group == "problem":
+            return not _STATES.isdisjoint(self._between(mention))
+        return False
 
     def _set(self, mention: Mention, role: Role, bounds: Bounds, when: When) -> None:
         if getattr(mention, role) is None:
@@ -351,6 +377,8 @@ class _Time:
                 return "began" if onto else "ended"
             if word in _CHANGES:
                 return "changed"
+            if word in _LAST and "last" in words:
+                return "ended"
             if word in _STARTS:
                 return "began"
             if word in _STOPS or word in _HOLDS:

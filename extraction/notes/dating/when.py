@@ -10,7 +10,7 @@ from typing import Literal
 from ..draft import Draft
 from ..facts import Bounds
 from ..lexicon import word_set
-from .anchor import Anchor, Reading, readings
+from .anchor import Anchor, Reading, meant, readings
 from .spans import UNIT_WORDS, Length, is_of_length, length_at
 from .written import DATE_WORDS, Written, days_between, find_written
 
@@ -33,6 +33,7 @@ _RANGE = word_set("- – to until through thru till")
 _LIFE = {"birth": (0, 1), "infancy": (0, 2), "childhood": (0, 18), "adolescence": (10, 20),
          "teens": (13, 20), "teenager": (13, 20), "youth": (10, 25), "child": (0, 18)}  # fmt: skip
 _YEAR = 365.25
+_UNREAD = -1.0  # years
 _TRIGGERS = frozenset({
     *_WEEKDAYS, *UNIT_WORDS, *_LIFE, "yesterday", "today", "tonight", "tomorrow", "night", "pod",
     "postoperative", "postop", "age", "aged", "morning", "op", "operative",
@@ -120,29 +121,8 @@ def _ranges(draft: Draft, found: Sequence[When]) -> Iterator[When]:
 
 
 def _calendar(written: Written, ways: Sequence[Reading], moved: bool) -> When:
-    slack = _slack(written) if moved else 0
-    past, ahead = (_meant(written, ways, slack, ahead) for ahead in (False, True))
+    past, ahead = (meant(written, ways, moved, ahead) for ahead in (False, True))
     return When(written.start, written.stop, "at", past, ahead)
-
-
-def _meant(written: Written, ways: Sequence[Reading], slack: int, ahead: bool) -> Bounds | None:
-    """Return what holds all meanings; those on the wrong side of now go where others are left."""
-    meant = []
-    for way in ways:
-        period = written.days(way.today, way.day_first, ahead)
-        if period is not None and way.today is not None:
-            meant.append(days_between(way.today, period, slack))
-    right = [m for m in meant if (m[1] >= 0 if ahead else m[0] <= 0)] or meant
-    if not right:
-        return None
-    return min(m[0] for m in right), max(m[1] for m in right)
-
-
-def _slack(written: Written) -> int:
-    """Return how many days a date of a text whose dates were moved can be off."""
-    if written.day is None and written.numbers is None:
-        return 31 if written.month is not None else 183  # moved as the 15th; not moved
-    return 0 if written.year is not None else 1
 
 
 class _Relative:
@@ -153,6 +133,7 @@ class _Relative:
         self.words = draft.words
         self.ways = ways
         self.moved = moved
+        self._age_told: float | None = _UNREAD
 
     def word(self, index: int) -> str:
         return self.words[index] if 0 <= index < len(self.words) else ""
@@ -257,13 +238,18 @@ class _Relative:
 
     def _at_age(self, low: float, high: float) -> Bounds:
         """Return when the patient was of these ages; only before now where no age is told."""
-        for mention in self.draft.mentions:
-            if mention.type == "age" and mention.value is not None and "family" not in mention.cues:
-                now = mention.value
-                return -round((now + 1 - low) * _YEAR) + 0.0, min(
-                    0.0, -round((now - high) * _YEAR) + 0.0
-                )
-        return None, 0.0
+        now = self._age_now()
+        if now is None:
+            return None, 0.0
+        near = min(0.0, -round((now - high) * _YEAR) + 0.0)
+        return -round((now + 1 - low) * _YEAR) + 0.0, near
+
+    def _age_now(self) -> float | None:
+        """Return the patient's age, looked for once."""
+        if self._age_told is _UNREAD:
+            ages = (m for m in self.draft.mentions if m.type == "age" and "family" not in m.cues)
+            self._age_told = next((m.value for m in ages if m.value is not None), None)
+        return self._age_told
 
     def _day_of(self, place: int) -> When | None:
         """Read `day 3 of amoxicillin`, `vancomycin day 3/7`."""
@@ -358,9 +344,21 @@ class _Relative:
             return When(start - 1, stop, "at", None, near)
         if lead in _LASTING:
             return When(start - 1, stop, "course", ago, None, length.days)
-        if after in ("course", "of") or lead == "x":
-            return When(start, stop, "course", ago, None, length.days)
+        if after in ("course", "of"):
+            return self._spent(start, length)
         return None
+
+    def _spent(self, start: int, length: Length) -> When | None:
+        """Read `3 days of fever`, `7-day course of amoxicillin`, `amoxicillin, 7-day course`."""
+        stop = length.stop + (self.word(length.stop) == "course")
+        if self.word(stop) == "of":
+            stop += 1
+            about = self.draft.by_start.get(stop)
+            if about is None:
+                return None  # `13 months of age`
+            if about.group == "problem":
+                return When(start, stop, "lasting", length.ago(), None)
+        return When(start, stop, "course", length.ago(), None, length.days)
 
     def _closes(self, index: int) -> bool:
         """Whether `3 days before` ends its part of the sentence, and so counts from now."""

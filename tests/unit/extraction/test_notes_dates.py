@@ -78,6 +78,8 @@ def began(text: str, day: str | None = THURSDAY, day_first: bool | None = None) 
         ("Fever in the past 2 days.", (-2, 0)),
         ("Fever x 3 days.", (-3, -3)),
         ("Fever for 36 hours.", (-2, -1)),
+        ("Presented after 3 days of fever.", (-3, -3)),
+        ("Fever started today.", (0, 0)),
         ("Asthma since childhood.", (None, 0)),
     ],
 )
@@ -114,6 +116,12 @@ def test_without_a_date_only_what_counts_from_the_note_is_known(
         "No colonoscopy in 2010.",
         "DOB: 1/2/1950. Colonoscopy.",
         "Colonoscopy, admitted 3/2/2024.",
+        "Murmur heard on exam today.",
+        "Colonoscopy unchanged in comparison to last year.",
+        "Depression has been doing well for the past year.",
+        "Colonoscopy was reviewed today.",
+        "Weakness began at 13 months of age.",
+        "Ice 5 times a day for 20 minutes to help with the swelling.",
     ],
 )
 def test_what_is_no_date_of_the_fact_gives_no_day(text: str) -> None:
