@@ -137,7 +137,7 @@ def _read(where: Path, preset: str, most: int, guard: Protection, coding: Coding
         else:
             notes.append(made)
             total += 1
-    pairs = list(_facts(guard.shown(notes), preset, aside, coding))
+    pairs = list(_facts(notes, preset, aside, coding, guard))
     if not pairs:
         known = "; ".join(sorted({a.reason for a in aside})) or "there is none"
         raise InputError(f"{source.name}: no note can be shown ({known})")
@@ -151,16 +151,21 @@ def _read(where: Path, preset: str, most: int, guard: Protection, coding: Coding
 
 
 def _facts(
-    notes: list[Note], preset: str, aside: list[Any], coding: Coding
+    notes: list[Note], preset: str, aside: list[Any], coding: Coding, guard: Protection
 ) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
     from extraction.notes import load_pipeline
     from extraction.notes.batch import SetAside
     from extraction.notes.dating.component import dated
 
     nlp = load_pipeline(preset, coding.codes, coding.loaded())
+    protected = guard.shown()
     for number, note in enumerate(notes, start=1):
+        failed = "identifiers could not be replaced"
         try:
-            yield note, nlp(dated(nlp, note))._.facts
+            stored = protected(note)
+            failed = "the pipeline failed"
+            facts = nlp(dated(nlp, stored))._.facts
         except Exception as error:  # noqa: BLE001 - one note never stops the others
-            reason = f"the pipeline failed ({type(error).__name__})"
-            aside.append(SetAside(f"note {number}", reason))
+            aside.append(SetAside(f"note {number}", f"{failed} ({type(error).__name__})"))
+        else:
+            yield stored, facts

@@ -23,6 +23,7 @@ from ..pipeline import load_pipeline
 from .parts import Part, file_hash, settle
 from .records import REPEATED, SetAside
 from .sources import open_source, read_raw
+from .trial import Watch, deadly
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -39,7 +40,8 @@ Counts = dict[str, NDArray[Any]]
 def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
     """Read records `start` to `stop` - 1 of a source and write their notes and facts.
 
-    A record that cannot be read, or over which anything fails, is set aside with its reason.
+    A record that cannot be read, or over which anything fails, is set aside with its reason; so is
+    a note over which an earlier reader of the chunk died.
 
     Parameters
     ----------
@@ -67,15 +69,19 @@ def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
     work, chunk = Path(paths["work"]), start // payload["chunk"]
     done = _Done(hide_names=bool(payload["code_ids"]))
     guard = _guard(paths, payload["code_ids"])
+    watch = Watch(work / ASIDE / f".reading-{chunk:06d}")
     with Part(work, chunk) as part:
         usable = done.readable(_records(payload, start, stop))
         for batch in _batches(usable):
-            protected = done.protected(guard, batch)
+            suspected = watch.begins(done.number(batch[0]))
+            spared = done.spared(payload, batch) if suspected else batch
+            protected = done.protected(guard, spared)
             for note, facts in done.read(_nlp(*_wanted(payload)), protected):
                 part.add(note, facts)
                 done.types.update(fact.type for fact in facts)
     aside = work / ASIDE / f"part-{chunk:06d}.jsonl"
     done.write_aside(aside)
+    watch.ends()
     return {
         "notes": np.array([part.n_notes]),
         "facts": np.array([part.n_facts]),
@@ -144,6 +150,18 @@ class _Done:
                 self.places[made.study_id, made.note_id] = number, place
                 yield made
 
+    def number(self, note: Note) -> int:
+        """Return the number of a note's record."""
+        return self.places[note.study_id, note.note_id][0]
+
+    def spared(self, payload: Mapping[str, Any], notes: Sequence[Note]) -> list[Note]:
+        """Return the notes that can be read without dying; set the others aside."""
+        fatal = deadly(payload, notes)
+        for place, reason in fatal.items():
+            note = notes[place]
+            self._set_aside(*self.places[note.study_id, note.note_id], reason)
+        return [note for place, note in enumerate(notes) if place not in fatal]
+
     def protected(self, guard: _Guard, notes: Sequence[Note]) -> list[Note]:
         """Return notes without identifiers; what was replaced goes into the vault first."""
         if guard.deidentifier is None:
@@ -201,6 +219,14 @@ class _Done:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         fresh.write_text(text, "utf-8", errors="replace")
         settle(fresh, path)
+
+
+def try_note(payload: Mapping[str, Any], note: Note) -> None:
+    """Read a note as `extract_chunk` does, and keep nothing; what it raises is no matter here."""
+    guard = _guard({k: v for k, v in payload["paths"].items() if k != "vault"}, payload["code_ids"])
+    done = _Done(hide_names=True, places={(note.study_id, note.note_id): (0, "")})
+    for _ in done.read(_nlp(*_wanted(payload)), done.protected(guard, [note])):
+        pass
 
 
 def _zone(nlp: Language) -> AbstractContextManager[object]:
