@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
@@ -41,8 +41,6 @@ class Lexicon:
     In a term `#` stands for a number or number word, `#y` for a year. A term's word in capitals
     matches only capitals.
     """
-
-    passes: Callable[[str], bool] | None = None  # words that may stand between those of a term
 
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
@@ -140,18 +138,12 @@ class Lexicon:
 
     def _openings(self, tokens: Tokens) -> list[int]:
         """Return in order where a term can begin, judged by two words."""
-        root, lone, passes, index = self._root, self._lone, self.passes, tokens.index()
+        root, index = self._root, tokens.index()
         following = [*tokens.words[1:], _END]
         places: list[int] = []
         for word in index.keys() & root.keys():
-            if word in lone:
-                places += index[word]
-                continue
-            node = root[word]
-            for place in index[word]:
-                other = following[place]
-                if other in node or (passes is not None and passes(other)):
-                    places.append(place)
+            node, alone = root[word], word in self._lone
+            places += [p for p in index[word] if alone or following[p] in node]
         if self._opens_wild:
             places = list({*places, *self._numbers(tokens, following)})
         places.sort()
