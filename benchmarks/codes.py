@@ -12,7 +12,6 @@ known and then a second time.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import tempfile
 import time
@@ -25,18 +24,14 @@ import numpy as np
 from scipy.stats import norm
 
 from extraction.notes import load_pipeline
-from extraction.notes.codes import SURE, Code, rank
+from extraction.notes.codes import SURE
 from extraction.notes.codes.build import Builder, Entry
 from extraction.notes.codes.index import Index
 from extraction.notes.codes.packaged import SYSTEMS
 from extraction.notes.codes.ranker import Ranker, forms
 from extraction.notes.codes.words import content, key
 from generation.randomness import generator
-
-GOLD = Path(__file__).parent.parent / "tests" / "notes" / "codes" / "gold.tsv"
-DRUGS = {"drug": "DrugBank"}
-Answer = tuple[bool, bool, bool, bool]
-"""Whether the first code is right, one of the first five is, one was given, the first is sure."""
+from tests.notes.codes_scores import Answer, gold_answers
 
 
 def main() -> None:
@@ -92,23 +87,9 @@ def _found(system: str, entries: list[Entry], asked: list[tuple[str, str]]) -> I
 
 def gold() -> dict[str, Any]:
     """Score the gold by system and together."""
-    answers: dict[str, list[Answer]] = {}
-    with GOLD.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            system = DRUGS.get(row["system"], row["system"])
-            found = rank(row["mention"], row["fact_type"], systems=[system])
-            right = {code.strip() for code in row["codes"].split("|")}
-            hits = [_name(code) in right for code in found]
-            sure = bool(found) and found[0].score >= SURE
-            answers.setdefault(system, []).append(
-                (hits[:1] == [True], any(hits), bool(found), sure)
-            )
-    together = [answer for part in answers.values() for answer in part]
-    return {**{name: summary(part) for name, part in answers.items()}, "all": summary(together)}
-
-
-def _name(code: Code) -> str:
-    return code.display.lower() if code.system == "DrugBank" else code.code
+    parts = gold_answers()
+    together = [answer for part in parts.values() for answer in part]
+    return {**{name: summary(part) for name, part in parts.items()}, "all": summary(together)}
 
 
 def summary(answers: Iterable[Answer]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .words import Words, content, key, number_of
 FORMAT = 1  # of the files; a cache of another one is built anew
 MOST_TERMS = 3_000_000  # of one vocabulary: about 1.5 GB while it is built
 GRAMS = 1 << 16
+OWN = 1.03  # weight of a name of our own lists: it goes before the same name of another code
 SAID = 0.9  # weight from which a name is also looked for in notes
 _SPREADS = 0.85  # weight from which a name lends its code to its equals
 Sorted = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.float32]]

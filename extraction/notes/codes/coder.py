@@ -10,7 +10,7 @@ from . import SURE
 from .code import Code, Plain, codes_of
 from .index import Found, Index
 from .known import MOST, Known, mention_number
-from .ranker import Form, Ranker, forms
+from .ranker import FLOOR, Form, Ranker, forms
 
 Mention = tuple[str, str, str]
 """Type of the fact, its words, its normalised name."""
@@ -30,19 +30,21 @@ class Coder:
         Of the vocabularies. A mention's sure codes stand first, in the order of the vocabularies,
         then the others by their chance.
     most
-        Codes reported of one vocabulary, 1 to 5.
+        Codes given of one vocabulary, 1 to 5.
+    least
+        Chance that a code must have to be given, at least `ranker.FLOOR`.
     """
 
-    def __init__(self, indexes: Sequence[Index], most: int = 3) -> None:
+    def __init__(self, indexes: Sequence[Index], most: int = 3, least: float = FLOOR) -> None:
         self.indexes = tuple(indexes)
-        self.most = min(most, MOST)
+        self.most, self.least = min(most, MOST), least
         self._parts = [(Ranker(index), Known(index.folder)) for index in self.indexes]
         self._covers = [frozenset(index.about.get("covers", ())) for index in self.indexes]
         self._held: dict[Mention, tuple[Plain, ...]] = {}
         self.types = frozenset().union(*self._covers)
 
-    def __reduce__(self) -> tuple[Callable[..., Coder], tuple[list[Path], int]]:
-        return reopened, ([index.folder for index in self.indexes], self.most)
+    def __reduce__(self) -> tuple[Callable[..., Coder], tuple[list[Path], int, float]]:
+        return reopened, ([index.folder for index in self.indexes], self.most, self.least)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -71,7 +73,9 @@ class Coder:
             ranked = self._ranked(ranker, known, [mentions[i] for i in asked])
             for i, codes in zip(asked, ranked, strict=True):
                 found[i].extend(
-                    (chance, order, _plain(ranker.index, place, chance)) for place, chance in codes
+                    (chance, order, _plain(ranker.index, place, chance))
+                    for place, chance in codes
+                    if chance >= self.least
                 )
         return [tuple(plain for _, _, plain in sorted(codes, key=_rank)) for codes in found]
 
@@ -102,6 +106,6 @@ def _plain(index: Index, place: int, chance: float) -> Plain:
     return index.system, index.code(place), index.version, chance, index.display(place)
 
 
-def reopened(folders: Sequence[Path], most: int) -> Coder:
+def reopened(folders: Sequence[Path], most: int, least: float) -> Coder:
     """Return a coder on indexes that lie on disk."""
-    return Coder([Index(folder) for folder in folders], most)
+    return Coder([Index(folder) for folder in folders], most, least)

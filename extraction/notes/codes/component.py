@@ -16,19 +16,25 @@ from .packaged import indexes, installed
 
 
 @Language.factory(
-    "trialtwin_codes", default_config={"systems": None, "vocabularies": [], "most": 3}
+    "trialtwin_codes", default_config={"systems": None, "vocabularies": [], "most": 3, "least": 0.1}
 )
 def create_codes(
-    nlp: Language, name: str, systems: list[str] | None, vocabularies: list[str], most: int
+    nlp: Language,
+    name: str,
+    systems: list[str] | None,
+    vocabularies: list[str],
+    most: int,
+    least: float,
 ) -> CodesComponent:
     """Return the component.
 
     `systems` names packaged vocabularies (by default those installed), `vocabularies` the folders
-    of the user's own, which come first; `most` is how many codes of each are kept.
+    of the user's own, which come first; `most` is how many codes of each are kept, `least` the
+    chance that a code must have.
     """
     own = [Index(Path(folder)) for folder in vocabularies]
     packaged = indexes(tuple(installed() if systems is None else systems))
-    return CodesComponent(Coder([*own, *packaged], most))
+    return CodesComponent(Coder([*own, *packaged], most, least))
 
 
 @final

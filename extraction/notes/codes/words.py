@@ -95,6 +95,15 @@ def key(words: Iterable[str]) -> int:
     return sum({number_of(word) for word in words}) & _MASK
 
 
+def own_names(file: str) -> dict[str, list[str]]:
+    """Return what our own list adds to a vocabulary: code or name, and the names that mean it."""
+    found: dict[str, list[str]] = {}
+    for line in read_lines(file, "extraction.notes.codes.terms"):
+        head, *names = [part.strip() for part in line.split(" | ")]
+        found[head] = names
+    return found
+
+
 @cache
 def abbreviations() -> dict[str, Words]:
     """Return what the term lists write in capitals (`HTN`), and the words it stands for."""

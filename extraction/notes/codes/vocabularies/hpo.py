@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..build import Entry
+from ..build import OWN, Entry
+from ..words import own_names
 from .packaged import packaged_file
 
 SYSTEM = "HPO"
@@ -35,19 +36,20 @@ def version(path: Path) -> str:
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """Yield the phenotypic abnormalities with their synonyms."""
+    """Yield the phenotypic abnormalities with their synonyms, and our own names for some."""
     terms = {t["id"][0]: t for t in _terms(path) if "id" in t and "is_obsolete" not in t}
-    below = _below(terms)
+    below, own = _below(terms), own_names("hpo.txt")
     for code, term in terms.items():
         if code in below:
             name = term["name"][0]
-            yield Entry(code, name, ((name, 1.0), *_synonyms(term.get("synonym", []))))
+            ours = [(text, OWN) for text in own.get(name, ())]
+            yield Entry(code, name, ((name, 1.0), *_synonyms(term.get("synonym", [])), *ours))
 
 
 def groups(path: Path) -> Iterator[tuple[list[str], float]]:
     """Yield for each term its name and exact synonyms, and how far each can stand for another."""
     for entry in entries(path):
-        names = [text for text, weight in entry.terms if weight == 1.0]
+        names = [text for text, weight in entry.terms if weight >= 1.0]
         if len(names) > 1:
             yield names, 0.9
 

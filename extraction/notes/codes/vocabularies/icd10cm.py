@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import final
 from xml.parsers import expat
 
-from ...lexicon import read_lines
-from ..build import Entry
-from ..words import content, key
+from ..build import OWN, Entry
+from ..words import content, key, own_names
 from .packaged import packaged_file
 
 SYSTEM = "ICD-10-CM"
@@ -32,7 +31,6 @@ _UNSAID = re.compile(
 _LACKING = re.compile(r",? (?:uncomplicated|without .*)$", re.IGNORECASE)
 _PAIR = re.compile(r"(\w+) and (\w+)")
 _TUMOUR = re.compile(r"(Secondary m|M)alignant neoplasm of (?:other and )?(.*)")
-_OWN = 1.03  # a name of our own goes before the same name of another code
 _OF_UNKNOWN = "Neoplasm of unspecified behavior of "
 
 
@@ -67,26 +65,18 @@ def entries(path: Path) -> Iterator[Entry]:
     A heading is not reported itself: its names go to the code below it that says no more than the
     heading does (`unspecified`, `without complications`), where there is one.
     """
-    own = _own_names()
+    own = own_names("icd10cm.txt")
     gained: dict[str, list[tuple[str, float]]] = {}
     kept: list[tuple[_Code, list[tuple[str, float]]]] = []
     for code in _all(_read(path)):
         plain = _plainest(code)
-        names = [*_names(code), *((n, _OWN) for n in own.get(code.name, ()))]
+        names = [*_names(code), *((n, OWN) for n in own.get(code.name, ()))]
         if plain is code:
             kept.append((code, names))
         else:
             gained.setdefault(plain.name, []).extend((n, w * 0.995) for n, w in names)
     for code, names in kept:
         yield Entry(code.name, code.title, (*names, *gained.get(code.name, ())))
-
-
-def _own_names() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for line in read_lines("icd10cm.txt", "extraction.notes.codes.terms"):
-        code, *names = [part.strip() for part in line.split(" | ")]
-        found[code] = names
-    return found
 
 
 def _all(codes: list[_Code]) -> Iterator[_Code]:
