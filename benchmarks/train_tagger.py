@@ -1,12 +1,13 @@
 """Train the weights that are shipped, from the public corpora.
 
-Run: python -m benchmarks.train_tagger --data FOLDER --out FOLDER [--first FILE] [--fold 0|1|2|3]
-     [--seeds 1 2] [--precision bf16]
+Run: python -m benchmarks.train_tagger --data FOLDER --out FOLDER [--work FOLDER]
+     [--fold 0|1|2|3] [--seeds 1 2] [--precision bf16]
 
 FOLDER holds `maccrobat2020`, `chia`, `bc5cdr_ncbi` and `phee` (see `weights/LICENSES.md`). First
-all layers learn the abstracts, criteria and reports of reactions together; what they learned is
-kept in FILE, and read from there the next time. Then the upper layers learn the case reports
-beside a part of the others, once for every seed, and the averages of the weights are averaged.
+all layers learn the abstracts, criteria and reports of reactions together. Then the upper layers
+learn the case reports, with some of their marked words swapped, beside a part of the others, once
+for every seed, and the averages of the weights are averaged. What every part learned is kept in the
+folder of `--work`, and read from there the next time.
 
 All case reports are learned, unless `--fold` holds a quarter of them out, chosen by the hash of
 their words: four such trainings judge the recipe on every report (`benchmarks.notes_quality
@@ -16,7 +17,8 @@ PHEE's `dev` are held out, and listed in the card. All epochs are run: nothing i
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -68,9 +70,16 @@ SOURCES = {
     "chia": ("Chia", "Kury et al. 2020", "CC BY 4.0"),
 }
 FIRST = TrainingSettings(
-    epochs=2, word_epochs=2, frozen_layers=0, rate=6e-4, layer_decay=0.8, average=0.998, window=254
+    epochs=2,
+    frozen_layers=0,
+    rate=6e-4,
+    layer_decay=0.8,
+    average=0.998,
+    window=254,
+    swap=0.0,
 )
-SECOND = TrainingSettings(epochs=3, word_epochs=2, frozen_layers=2, rate=5e-4, layer_decay=0.85)
+# Of the case reports alone words are swapped.
+SECOND = TrainingSettings(epochs=4, frozen_layers=2, rate=5e-4, layer_decay=0.85, swap=0.4)
 
 Parts = dict[str, tuple[tuple[Document, ...], tuple[Document, ...]]]
 """Of every label set the documents to learn and those held out."""
@@ -80,7 +89,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     asked.add_argument("--data", type=Path, required=True)
     asked.add_argument("--out", type=Path, required=True)
-    asked.add_argument("--first", type=Path, help="file of what the first phase learned")
+    asked.add_argument("--work", type=Path, help="folder for what each part of it learned")
     asked.add_argument("--fold", type=int, choices=range(FOLDS), help="case reports held out")
     asked.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     asked.add_argument("--precision", choices=["32", "bf16"], default="32")
@@ -90,13 +99,15 @@ def main() -> None:
     first, second = FIRST.model_copy(update=changed), SECOND.model_copy(update=changed)
 
     base = load_base()
-    if told.first is not None and told.first.is_file():
-        learned = load_file(told.first)
-    else:
-        learned = first_phase(base, parts, first, told.seeds[0])
-        if told.first is not None:
-            save_file(learned, told.first)
-    runs = [second_phase(base, parts, second, seed, learned) for seed in told.seeds]
+    learned = kept(told.work, "first", partial(first_phase, base, parts, first, told.seeds[0]))
+    share = "all" if told.fold is None else told.fold
+    runs = [
+        kept(
+            told.work, f"second-{share}-{seed}",
+            partial(second_phase, base, parts, second, seed, learned),
+        )
+        for seed in told.seeds
+    ]  # fmt: skip
     tagger = begin(base, tasks(parts, 1), told.seeds[0])
     put(tagger.network, {n: torch.stack([r[n] for r in runs]).mean(0) for n in runs[0]})
     tagger.window, tagger.overlap = second.window, second.overlap
@@ -104,6 +115,19 @@ def main() -> None:
     tagger.measure([d.text for name in ("reports", "bc5cdr", "phee") for d in parts[name][0][::40]])
     card = save_tagger(tagger, card_of(tagger, parts, told.seeds, first, second), told.out)
     print(f"weights {card.weights_sha256[:12]}, {time.process_time():.0f} CPU-seconds")
+
+
+def kept(
+    work: Path | None, name: str, learn: Callable[[], dict[str, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
+    path = None if work is None else work / f"{name}.safetensors"
+    if path is not None and path.is_file():
+        return load_file(path)
+    learned = learn()
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({n: v.contiguous() for n, v in learned.items()}, path)
+    return learned
 
 
 def corpora(data: Path, fold: int | None) -> Parts:
@@ -161,6 +185,7 @@ def tasks(parts: Parts, phase: int) -> list[Task]:
         Task(
             name, labels[name], seen, (), PLAN[name][phase],
             scored=REPORTS if name == "reports" else (),
+            swap=SECOND.swap if name == "reports" else 0.0,
         )
         for name, (seen, _) in parts.items()
     ]  # fmt: skip

@@ -194,8 +194,7 @@ def _unpack(network: Network, packed: Tensors) -> None:
     """Add differences to the base's weights; put the others in place."""
     own = dict(network.named_parameters())
     unknown = {n for n in packed if n.removesuffix(".scale") not in own}
-    optional = ("encoder.", "transitions.")  # as they were before, or nothing
-    missing = {n for n in own if not n.startswith(optional) and n not in packed}
+    missing = {n for n in own if not n.startswith("encoder.") and n not in packed}
     if unknown or missing:
         raise KeyError
     with torch.no_grad():

@@ -13,8 +13,8 @@ import torch
 from .documents import Document, flat
 from .features import N_LISTS
 from .network import Batch
-from .tags import TagScheme, whole_parts
-from .windows import Cut, Window, cut, sentence_starts, windows
+from .tags import TagScheme
+from .windows import Cut, Window, cut, windows
 
 Ints = npt.NDArray[np.int64]
 UNKNOWN = -100
@@ -70,18 +70,18 @@ class TaggedSet:
         Of all documents.
     tags
         Of every window's words.
-    parts
-        Of every window the sentences that cut no span: first word and past the last.
     weight
         How often a window is read in an epoch.
+    passing
+        Whether the windows are of this epoch only, so that nothing of them is worth remembering.
     """
 
     name: str
     scheme: TagScheme
     windows: tuple[Window, ...]
     tags: tuple[Ints, ...]
-    parts: tuple[tuple[tuple[int, int], ...], ...]
     weight: float = 1.0
+    passing: bool = False
 
 
 def tagged(
@@ -100,19 +100,10 @@ def tagged(
         scheme.encode(word_spans(c, d, scheme, preferred), len(c.tokens.words))
         for c, d in zip(cuts, documents, strict=True)
     ]
-    opens = [sentence_starts(c.tokens) for c in cuts]
     made = tuple(windows(cuts, size, overlap))
-    own = tuple(tags[w.text][w.start : w.stop] for w in made)
-    parts = tuple(
-        whole_parts(mine, _within(opens[w.text], w)) for w, mine in zip(made, own, strict=True)
+    return TaggedSet(
+        name, scheme, made, tuple(tags[w.text][w.start : w.stop] for w in made), weight
     )
-    return TaggedSet(name, scheme, made, own, parts, weight)
-
-
-def _within(opens: Ints, window: Window) -> Ints:
-    """Words of a window that begin a sentence or the window."""
-    inner = opens[(opens > window.start) & (opens < window.stop)] - window.start
-    return np.concatenate([np.zeros(1, np.int64), inner])
 
 
 def word_spans(

@@ -14,7 +14,6 @@ from .batches import UNKNOWN, TaggedSet, collate, epoch_batches, tag_tensor
 from .checkpoint import Saved, Store, Weights
 from .frozen import FrozenLayers
 from .network import Network, set_dropout
-from .sequences import sequence_loss
 from .settings import TrainingSettings
 
 Progress = Callable[[str, float], None]
@@ -114,33 +113,15 @@ class TaggerModule(pl.LightningModule):
         batch = collate([one.windows[i] for i in rows], self.marks, self.pad)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((self.seed * 1_000_003 + self.steps_done) % 2**63)
-            if self.memory is None:
+            if self.memory is None or one.passing:
                 words = self.network.words(batch)
             else:
                 words = self.memory.words(batch, one, rows)
             scores = self.network.scores(words, (one.name,))[one.name]
         wanted = tag_tensor(one, rows)
-        if self.epochs_done >= self.settings.word_epochs and any(one.parts[i] for i in rows):
-            return self._of_sequences(scores, wanted, one, rows)
         return functional.cross_entropy(
             scores.flatten(0, 1), wanted.flatten(), ignore_index=UNKNOWN
         )
-
-    def _of_sequences(
-        self, scores: torch.Tensor, wanted: torch.Tensor, one: TaggedSet, rows: tuple[int, ...]
-    ) -> torch.Tensor:
-        """The loss of whole sentences, by word."""
-        parts = [(row, a, b) for row, i in enumerate(rows) for a, b in one.parts[i]]
-        row, first, past = torch.tensor(parts).T
-        lengths = past - first
-        places = first[:, None] + torch.arange(int(lengths.max()))[None]
-        places = places.clamp_max(scores.shape[1] - 1)
-        chosen = (row[:, None], places)
-        loss = sequence_loss(
-            self.network.transitions[one.name], scores[chosen], wanted[chosen].clamp_min(0), lengths
-        )
-        share: torch.Tensor = loss / lengths.sum()
-        return share
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         """Keep the gradient's norm at 1 or below."""
@@ -212,15 +193,12 @@ def freeze(network: Network, layers: int) -> None:
 
 
 def rate_groups(network: Network, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """Return AdamW's groups: heads, transitions, features, and every layer with its own rate.
+    """Return AdamW's groups: heads, features, and every layer with its own rate.
 
     Biases and norms have no weight decay (Loshchilov and Hutter 2019).
     """
     stack = layers_of(network.encoder)
-    found: list[tuple[float, torch.nn.Module]] = [
-        (settings.head_rate, network.heads),
-        (settings.transition_rate, network.transitions),
-    ]
+    found: list[tuple[float, torch.nn.Module]] = [(settings.head_rate, network.heads)]
     for place, layer in enumerate(stack):
         found.append((settings.rate * settings.layer_decay ** (len(stack) - 1 - place), layer))
     found += [(settings.rate, network.shape), (settings.rate, network.lists)]

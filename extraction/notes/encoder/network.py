@@ -58,12 +58,6 @@ class Network(nn.Module):
         self.shape = nn.Embedding(len(SHAPES) + 1, size)
         self.lists = nn.Linear(N_LISTS, size, bias=False)
         self.heads = nn.ModuleDict({name: nn.Linear(size, n) for name, n in heads.items()})
-        # What a label adds to the score of the next (see `decoding.best_tags`): nothing, until a
-        # training on whole sequences says otherwise.
-        self.transitions = nn.ParameterDict(
-            {name: nn.Parameter(torch.zeros((n - 1) // 4 + 2, (n - 1) // 4 + 1))
-             for name, n in heads.items()}
-        )  # fmt: skip
         self.dropout = nn.Dropout(dropout)
         # Zero: the encoder begins as it was, and learns what the features are worth.
         nn.init.zeros_(self.shape.weight)

@@ -60,7 +60,7 @@ def train_own(
     seen, out = split(documents, told.held_out)
     if not seen:
         raise InputError("documents: all are held out; give more documents or a smaller share")
-    task = Task(HEAD, wanted, seen, out, scored=wanted)
+    task = Task(HEAD, wanted, seen, out, scored=wanted, swap=told.swap)
     tagger = _begun(task, start, base, told, seed)
     scores = train(tagger, (task,), told, seed, progress, checkpoint)
     tagger.measure([d.text for d in seen[:_MEASURED]])
@@ -121,7 +121,7 @@ def _begun(
     learned = {
         name: value.detach().clone()
         for name, value in before.network.named_parameters()
-        if not name.startswith(("heads.", "transitions."))
+        if not name.startswith("heads.")
     }
     tagger = begin(load_base(card.base, card.base_sha256), (task,), seed, settings.dropout)
     put(tagger.network, learned)

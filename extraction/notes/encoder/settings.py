@@ -33,15 +33,6 @@ class TrainingSettings(BaseModel):
         description="Factor on the learning rate for every layer further down.",
     )
     head_rate: float = Field(default=3e-3, gt=0, le=0.1, description="Learning rate of the heads.")
-    transition_rate: float = Field(
-        default=1e-2, gt=0, le=0.1, description="Learning rate of what a label adds to the next."
-    )
-    word_epochs: int = Field(
-        default=2,
-        ge=0,
-        le=100,
-        description="First epochs, whose loss is of single words; then it is of sentences.",
-    )
     weight_decay: float = Field(default=0.01, ge=0, le=1, description="Of AdamW.")
     warm_up: float = Field(
         default=0.1,
@@ -66,10 +57,16 @@ class TrainingSettings(BaseModel):
         description="Word pieces that windows share where a sentence is cut.",
     )
     agreement: float = Field(
-        default=0.6,
+        default=0.5,
         ge=0,
         le=1,
         description="How far a word's places in a document draw near to each other at tagging.",
+    )
+    swap: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="Share of marked words that become others of their label, anew every epoch.",
     )
     batch: int = Field(default=1024, ge=64, le=65536, description="Most word pieces of a batch.")
     held_out: float = Field(

@@ -141,13 +141,12 @@ class Tagger:
         self, name: str, scores: list[Floats], cuts: Sequence[Cut], found: list[list[Found]]
     ) -> None:
         scheme = self.schemes[name]
-        added = self.network.transitions[name].detach().numpy()
         opens = [sentence_starts(c.tokens) for c in cuts]
         drawn = [
             agreed(logs, one.tokens.words, self.agreement)
             for logs, one in zip(scores, cuts, strict=True)
         ]
-        best = best_of_texts(scheme, drawn, opens, added)
+        best = best_of_texts(scheme, drawn, opens)
         for text, (one, logs, tags) in enumerate(zip(cuts, drawn, best, strict=True)):
             tokens = one.tokens
             for start, stop, label in scheme.decode(tags.tolist()):

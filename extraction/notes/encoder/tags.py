@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -89,21 +88,3 @@ class TagScheme:
         """Return which tags may close a sequence."""
         mark = (np.arange(len(self)) - 1) % 4
         return np.asarray((mark == 2) | (mark == 3))
-
-
-def whole_parts(tags: Ints, opens: Ints) -> tuple[tuple[int, int], ...]:
-    """Return the sentences of a window, first word and past the last, that cut no span.
-
-    Parameters
-    ----------
-    tags
-        Of the window's words.
-    opens
-        Words that begin a sentence, the first of them 0.
-    """
-    mark = np.where(tags > 0, (tags - 1) % 4, 3)
-    return tuple(
-        (a, b)
-        for a, b in pairwise([*opens.tolist(), len(tags)])
-        if b > a and mark[a] in (0, 3) and mark[b - 1] in (2, 3)
-    )
