@@ -57,6 +57,10 @@ class NotesSection(Section):
     patients: int | None = Field(
         None, ge=1, description="patients whose notes are written; all when empty"
     )
+    codes: bool = Field(True, description="whether facts get codes, of what is installed")
+    vocabularies: tuple[str, ...] = Field(
+        (), description="vocabularies of your own, each as KIND=PATH (docs/codes.md)"
+    )
     examples: int = Field(
         3, ge=0, le=10, description="example notes, of synthetic patients only, for the report"
     )
