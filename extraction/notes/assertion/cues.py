@@ -15,6 +15,7 @@ Payload = tuple[str, tuple[str, ...] | None]
 _SIGNS = frozenset(",:(=-")
 _EDGES = frozenset(".,;)|")
 _BOTH_WAYS = ({"before", "after"}, {"before", "either"}, {"after", "either"})
+_SUBJECTS = frozenset({"he", "she", "they", "pt", "patient", "who", "and", "but", "family"})
 _HEADING = re.compile(r"\[[a-z ]+\]")
 KINDS = ("before", "after", "either", "near", "weak", "list", "affirm", "pseudo", "stop")
 
@@ -76,7 +77,7 @@ class CueList:
     def find(self, draft: Draft) -> list[Cue]:
         """Return the cues of a note; pseudo cues have hidden what they cover."""
         found = []
-        for match in self.cues.find(draft.tokens):
+        for match in self.cues.find(draft.tokens, draft.covered):
             fitting = self._fitting(draft, match)
             if fitting is not None and fitting.payload[0] != "pseudo":
                 found.append(Cue(fitting.start, fitting.stop, *fitting.payload))
@@ -85,18 +86,21 @@ class CueList:
     def _fitting(self, draft: Draft, match: Match) -> Match | None:
         """Return the cue without the words of a mention, and without a sign that leads nowhere."""
         covered = draft.covered
-        if match.start in covered:
-            return None
         inside = next((i for i in range(match.start + 1, match.stop) if i in covered), None)
         if inside is not None:
             return self.cues.at(draft.tokens, match.start, inside) or match
         for index in range(match.start + 1, match.stop):  # `there is no` in `no improvement in`
             later = self.cues.at(draft.tokens, index)
             if later is not None and later.stop > match.stop:
-                return None if later.payload[0] == "pseudo" else self._fitting(draft, later)
+                if later.payload[0] == "pseudo":  # `removed` before `at 10:00` stays
+                    return self.cues.at(draft.tokens, match.start, index)
+                told = match.payload[0] == "before" or draft.words[match.start] in _SUBJECTS
+                if told and later.payload[0] == "before":
+                    return self._fitting(draft, later)
         signed = draft.words[match.start] in _SIGNS and match.stop - match.start > 1
         if signed and match.payload[0] == "after" and not closes_clause(draft, match.stop):
-            return self.cues.at(draft.tokens, match.start + 1)
+            unsigned = self.cues.at(draft.tokens, match.start + 1)
+            return None if unsigned is None else self._fitting(draft, unsigned)
         return match
 
 

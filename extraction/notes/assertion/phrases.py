@@ -9,14 +9,17 @@ non-deterministic automaton over words, whose sets of states are joined as texts
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from itertools import product
+from operator import itemgetter
 from typing import Any
 
 from ..lexicon import NUMBER_WORDS, Match, is_year, word_set
 from ..tokens import Tokens, tokenize
 
+_first = itemgetter(0)
+_ROOT = frozenset((0,))
 _CHOICE = re.compile(r"\{([^{}]*)\}")
 _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _PASSED = word_set(
@@ -147,7 +150,7 @@ class Phrases:
     def at(self, tokens: Tokens, index: int, end: int | None = None) -> Match | None:
         """Return the longest phrase that starts at this word and ends by `end`, or None."""
         end = len(tokens.words) if end is None else end
-        return self._walk(self._state(frozenset((0,))), tokens.words, index, index, end)
+        return self._walk(self._state(_ROOT), tokens.words, index, index, end)
 
     def _walk(
         self, state: _State, words: list[str], start: int, index: int, end: int
@@ -159,7 +162,7 @@ class Phrases:
             if index >= end:
                 return best
             word = words[index]
-            following = self._step(state, word)
+            following = state.following.get(word) or self._step(state, word)
             if index > start and passed(word):
                 return self._over(state, following, words, start, index, end) or best
             if following is None:
@@ -189,21 +192,45 @@ class Phrases:
             return taken or over
         return taken if taken.stop >= over.stop else over
 
-    def find(self, tokens: Tokens) -> list[Match]:
-        """Return the longest phrases from left to right, none overlapping another."""
-        root, index = self._state(frozenset((0,))), tokens.index()
-        present = index.keys() & root.targets.keys()
-        if "#" in root.targets or "#y" in root.targets:
-            present |= {w for w in index if w in NUMBER_WORDS or w[0].isdigit()}
-        found = []
-        free, end = 0, len(tokens.words)
-        for place in sorted([place for word in present for place in index[word]]):
-            if place >= free:
-                match = self._walk(root, tokens.words, place, place, end)
+    def find(self, tokens: Tokens, covered: Collection[int] = ()) -> list[Match]:
+        """Return the longest phrases from left to right, none overlapping another.
+
+        Parameters
+        ----------
+        covered
+            Places at which none begins.
+        """
+        found: list[Match] = []
+        free, words = 0, tokens.words
+        for place, state in self._openings(tokens):
+            if place >= free and place not in covered:
+                match = self._walk(state, words, place, place + 1, len(words))
                 if match is not None:
                     found.append(match)
                     free = match.stop
         return found
+
+    def _openings(self, tokens: Tokens) -> list[tuple[int, _State]]:
+        """Return where a phrase can begin, judged by two words, and the state behind the first."""
+        root, index = self._state(_ROOT), tokens.index()
+        following = [*tokens.words[1:], ""]
+        present = index.keys() & root.targets.keys()
+        if "#" in root.targets or "#y" in root.targets:
+            present |= tokens.numeric | (index.keys() & NUMBER_WORDS)
+        places: list[tuple[int, _State]] = []
+        for word in present:
+            state = self._step(root, word)
+            if state is None:
+                continue
+            goes_on = state.targets
+            alone = state.payload is not None or "#" in goes_on or "#y" in goes_on
+            places += [
+                (place, state)
+                for place in index[word]
+                if alone or following[place] in goes_on or passed(following[place])
+            ]
+        places.sort(key=_first)
+        return places
 
 
 def _elements(pattern: str) -> list[list[str]]:

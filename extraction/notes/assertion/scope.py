@@ -86,6 +86,8 @@ def forward(
         word = draft.words[index]
         if word in "–-" and draft.tokens.gap(index) and _spaced(draft, index):
             break
+        if word == ")" and _opened(draft, cue.start):
+            break
         if (
             word in until
             or _stops(draft, cues, index, cue)
@@ -116,9 +118,16 @@ def _stops(draft: Draft, cues: CueList, index: int, cue: Cue) -> bool:
     if draft.words[index] == "for" and draft.words[index - 1] in _EVIDENCE:
         return False
     # `has not developed`, `nor been diagnosed with`: the verb belongs to the cue it follows.
-    return not (
-        draft.words[index] in _CARRIED and _HELPING.issuperset(draft.words[cue.stop : index])
-    )
+    verb = index - 1 if draft.words[index] in _LEADING and index > cue.stop else index
+    return not (draft.words[verb] in _CARRIED and _HELPING.issuperset(draft.words[cue.stop : verb]))
+
+
+def _opened(draft: Draft, index: int) -> bool:
+    """Whether a word stands in brackets: what it says ends with them."""
+    depth = 0
+    for word in draft.words[draft.opening[index] : index + 1]:
+        depth += (word == "(") - (word == ")")
+    return depth > 0
 
 
 def ahead(draft: Draft, index: int) -> int:
@@ -305,7 +314,8 @@ def _closes(draft: Draft, cue: Cue) -> bool:
 def listed(draft: Draft, cue: Cue, groups: Collection[str]) -> list[Mention]:
     """Return what a heading within a line lists: up to the next heading, or to the line's end."""
     end = draft.sentence[cue.start]
-    colon = next((i for i in range(cue.stop + 1, end) if draft.words[i] == ":"), end)
+    colons = (i for i in range(cue.stop + 1, end - 1) if draft.words[i] == ":")
+    colon = next((i for i in colons if not draft.words[i + 1][0].isdigit()), end)
     if colon < end:
         while colon > cue.stop and draft.words[colon] not in (",", ";"):
             colon -= 1
@@ -335,13 +345,14 @@ def _parts(draft: Draft, index: int) -> bool:
     word = draft.words[index]
     if word in ("and", "but"):
         return not _FINITE.isdisjoint(draft.words[index + 1 : index + 2])
-    return word in (",", ";")
+    return word in (",", ";", "–", "—")
 
 
 def affirmed(draft: Draft, cues: list[Cue], concept: str, groups: Collection[str]) -> None:
     """Take a concept from the mentions that words behind them affirm: `: yes`, `confirmed`."""
     for cue in cues:
-        if cue.kind == "affirm":
+        leads = draft.words[cue.start] == "+" and cue.stop in draft.by_start  # `- gout + HTN`
+        if cue.kind == "affirm" and not leads:
             for mention in backward(draft, cue, groups, reach=5, adjacent=True, commas=False):
                 mention.cues.pop(concept, None)
 

@@ -38,7 +38,7 @@ _POSSESSIVE = word_set("his her the a an their one two three both maternal pater
 }
 _BEARING = word_set(
     "takes took gets got uses used on had has have underwent is was are were received receives "
-    "needed with : s with suffers suffered carries died needs"
+    "needed with : s with suffers suffered died needs"
 )
 _ANY = ("problem", "drug", "procedure")
 _CHILD = frozenset({"child", "baby", "infant", "boy", "girl"})
@@ -155,6 +155,8 @@ def _subject(
         if _is_patient(draft, index) or (word == ";" and not _kin_follows(draft, index, end)):
             break
         mention = draft.by_start.get(index)
+        if word in (",", "so", "therefore"):
+            groups = GROUPS
         if mention is not None and mention.group in groups:
             found.append(mention)
         elif mention is not None and mention.group == "measure":
@@ -164,7 +166,9 @@ def _subject(
 
 def _is_patient(draft: Draft, index: int) -> bool:
     """Whether the word means the subject of the note, and not `also a patient here`."""
-    return draft.words[index] in _PATIENT and draft.words[index - 1] not in ("a", "that", "another")
+    if draft.words[index] not in _PATIENT or draft.words[index - 1] in ("a", "that", "another"):
+        return False
+    return draft.words[index - 2 : index] not in (["with", "the"], ["as", "the"], ["with", "our"])
 
 
 def _kin_follows(draft: Draft, index: int, end: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 from ...draft import Draft, Mention
 from ...lexicon import is_year, read_lines, word_set
@@ -39,6 +39,14 @@ _VOID = word_set(
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
 _YEAR_REACH = 8
+_UNDERGOING = frozenset({"underwent", "received", "given"})
+_THIS_STAY = frozenset({("day", str(n)) for n in range(31)}) | {
+    *product(("this", "on", "during"), ("admission", "stay", "arrival", "hospitalization")),
+    ("emergency", "basis"),
+    ("without", "complication"),
+    ("without", "complications"),
+}
+_WITH = frozenset({"after", "on", "with", "to", "from", "following", "during", "under"})
 _GOING = word_set("recurrent ongoing current now still persistent new active worsening chronic")
 _SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mother i")
 _LAST = frozenset({"last", "previous"})
@@ -130,6 +138,8 @@ def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return inside
     if word == "stop" and _is_order(draft, cue):
         return []
+    if word in _UNDERGOING and _is_this_stay(draft, cue):
+        return []
     if not _HISTORY.isdisjoint(draft.words[cue.start : cue.stop]) and _goes_on(draft, cue):
         return []
     commas = closed_list if word in ("s", "status") else _listing
@@ -160,6 +170,15 @@ def _goes_on(draft: Draft, cue: Cue) -> bool:
     return behind in (["on"], ["managed"], ["controlled"], ["requiring"], ["maintained"]) and (
         treated or named
     )
+
+
+def _is_this_stay(draft: Draft, cue: Cue) -> bool:
+    """Whether what was done belongs to the care described: `underwent ... on day 2`."""
+    title = draft.title_before(cue.start)
+    if title is not None and "course" in draft.words[title : title + 3]:
+        return True
+    behind = draft.words[cue.stop : draft.sentence[cue.start]]
+    return any(pair in _THIS_STAY for pair in pairwise(behind))
 
 
 def _is_order(draft: Draft, cue: Cue) -> bool:
@@ -196,6 +215,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
         led = draft.by_start.get(ahead(draft, cue.stop))
         found = [led] if led is not None and led.fits(groups) else []
         cue = Cue(cue.start, cue.stop if not found else found[0].stop, cue.kind, cue.only)
+    if cue.only is None:
+        found = [_through(draft, found[0]), *found[1:]] if found else found
     if draft.words[cue.start] in _LAST:  # `epilepsy, last fit 2019`
         found = [m for m in found if m.name not in _lasting()]
     if draft.words[cue.start] == ",":  # a bare outcome in a list of events
@@ -206,6 +227,14 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
         found = [*found, *_brought(draft, cue), *_reason(draft, cue, cues, cue.stop)]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
+
+
+def _through(draft: Draft, found: Mention) -> Mention:
+    """`colitis after clindamycin, cured`: what a drug only explains is what is over."""
+    explained = draft.by_stop.get(found.start - 1)
+    if found.group != "drug" or explained is None or explained.group != "problem":
+        return found
+    return explained if draft.words[found.start - 1] in _WITH else found
 
 
 def _brought(draft: Draft, cue: Cue) -> list[Mention]:
@@ -220,7 +249,8 @@ def _brought(draft: Draft, cue: Cue) -> list[Mention]:
 def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
     if draft.words[cue.start] == "resolved" or draft.words[cue.start] == "closed":
         return _weak(draft, cue, cues)
-    found = either(draft, cue, cues, groups)
+    turns = draft.words[cue.start] in ("but", "and", "though")  # `drowsy but no longer agitated`
+    found = either(draft, cue, cues, groups, object_first=turns)
     if found:
         found = [*found, *_reason(draft, cue, cues, max(cue.stop, found[-1].stop))]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
@@ -235,6 +265,8 @@ def _reason(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention]:
     if draft.words[place : place + 1] == ["to"]:  # `switched from enalapril to losartan because of`
         taken = next(iter(draft.within(place + 1, place + 4)), None)
         place = taken.stop if taken is not None and taken.group == "drug" else place
+    if draft.words[place - 1] in ("because", "owing", "due", "for", "after"):
+        place -= 1  # part of the cue: `stopped because`
     end = min(draft.sentence[cue.start], place + 6)
     for index in range(place, end):
         if draft.words[index] in _REASON_ENDS:

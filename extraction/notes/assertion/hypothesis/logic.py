@@ -10,7 +10,7 @@ from ..scope import backward, clause_start, continues_list, forward, listed, mar
 CONCEPT = "hypothesis"
 GROUPS = ("problem", "drug", "procedure")
 _TREATMENT = ("drug", "procedure")
-_BOUNDARY = frozenset({";", "then", ":", "but", "–", "—"})
+_BOUNDARY = frozenset({";", "then", ":", "but", "–", "—", ">", "→"})
 _REACH = 14
 # `see if`, `unclear if`: a question, not a condition.
 _ASKING = word_set(
@@ -30,7 +30,7 @@ _PATIENT = frozenset({"he", "she", "they", "patient", "pt"})
 _GETS = word_set("gets develops becomes has feels goes experiences comes suffers starts turns")
 _FAILING = word_set(
     "fail fails failed enough inadequate insufficient ineffective work works untreated effective "
-    "helping helps help suit agree"
+    "helping helps help suit agree cause causes"
 )
 _ENDED = word_set("changing stopping stopped reducing reduced changed withdrawn halved held paused")
 _COMING = word_set(

@@ -13,6 +13,8 @@ _SINGLE = {
 _INSIDE = {"x": True, "✓": True, "✔": True, "+": True, "y": True, "yes": True, "-": False}
 _CLOSING = {"[": "]", "(": ")"}
 _NO = frozenset({"no", "denies", "denied", "absent", "none", "never"})
+_BARS = frozenset({"|"})
+_NOTHING = frozenset({"-", "–", "—", "0", "no", "n", "nil", "none", "neg", "negative", "absent"})
 _FRAME = frozenset({":", "|", "☐", "[", "]", "□", "(", ")", "x"})
 _YES = frozenset({"yes", "y", "present"})
 
@@ -32,6 +34,20 @@ def unticked(draft: Draft) -> list[tuple[Mention, Cue]]:
             named = draft.by_start.get(stop) if leads else _before(draft, start)
         if named is not None:
             found.append((named, Cue(start, stop, "after", None)))
+    return found
+
+
+def empty_cells(draft: Draft) -> list[tuple[Mention, Cue]]:
+    """Return the mentions whose cell in a table's row says that there is none: `|rash|-|`."""
+    found = []
+    for index in draft.tokens.among(_BARS):
+        named = draft.by_stop.get(index)
+        stop = index + 2
+        if named is None or draft.words[index + 1 : stop] == []:
+            continue
+        closed = draft.words[stop : stop + 1] in ([], ["|"]) or "\n" in draft.tokens.gap(stop)
+        if draft.words[index + 1] in _NOTHING and closed:
+            found.append((named, Cue(index, stop, "after", None)))
     return found
 
 
@@ -57,7 +73,9 @@ def _leads(draft: Draft, boxes: list[tuple[int, int, bool]], place: int) -> bool
     while place and not _line_between(draft, boxes[place - 1][1], boxes[place][0]):
         place -= 1
     start = boxes[place][0]
-    return start == 0 or "\n" in draft.tokens.gap(start) or _before(draft, start) is None
+    if start == 0 or "\n" in draft.tokens.gap(start):
+        return True
+    return not draft.words[start - 1].isalpha() and _before(draft, start) is None
 
 
 def _line_between(draft: Draft, first: int, last: int) -> bool:

@@ -9,22 +9,29 @@ from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, CueList, closes_clause
 from ..scope import affirmed, ahead, backward, bare_list, closed_list, either, forward, listed, mark
-from .boxes import unticked
+from .boxes import empty_cells, unticked
 
 CONCEPT = "negation"
 GROUPS = ("problem", "drug", "procedure")
 _NEAR = frozenset({"not", "never", "neither"})
 _NEAR_REACH = 5
 _BARE = frozenset({"has", "have", "had", "did", "does", "do", "is", "are", "was", "were", "not"})
+_OF_ALL = frozenset({":", "–", "—", "-", "|", "="})
 _SIGNED = frozenset({"n", "-", "–", "non"})
 _ANSWERS = frozenset({"yes", "no", ":"})
 # What was `not` done to a drug that is taken, or to a test that was made.
 _TAKEN = word_set(
     "tolerated changed increased decreased reduced altered adjusted stopped discontinued held "
     "missed helped interrupted affected completed titrated uptitrated absorbed metabolised "
-    "metabolized monitored finished repeated tapered weaned improved changed working"
+    "metabolized monitored finished repeated tapered weaned improved excluded ruled confirmed "
+    "proven discounted dismissed established"
 )
 _WHETHER = frozenset({"not", "never"})
+_OR = frozenset({"or", "nor"})
+_UNLIKE = word_set(
+    "but has have had is are was were he she they takes took with reports now and continues "
+    "presents likely possible probable may if when which who no without on"
+)
 _NEEDS = frozenset({"need", "needs", "wants", "want", "requires", "require", "needing"})
 _DENIALS = frozenset(
     {
@@ -37,7 +44,7 @@ _DENIALS = frozenset(
     }
 )
 # Behind a verb of exclusion these lead to how, when and why, and not to what is excluded.
-_HOW = frozenset({"on", "by", "at", "in", "as", "when", "today", "but", "and", "so", "using"})
+_HOW = frozenset({"on", "by", "at", "in", "as", "when", "today", "but", "so", "using"})
 
 
 def assess(draft: Draft, cues: CueList) -> None:
@@ -52,7 +59,7 @@ def assess(draft: Draft, cues: CueList) -> None:
         _signed(draft, index, draft.words[index])
     for index in draft.tokens.among(_WHETHER):
         _not_done(draft, index)
-    for mention, cue in unticked(draft):
+    for mention, cue in (*unticked(draft), *empty_cells(draft)):
         mark([mention], CONCEPT, cue)
     affirmed(draft, found, CONCEPT, GROUPS)
 
@@ -85,9 +92,8 @@ def _signed(draft: Draft, index: int, word: str) -> None:
     cue = Cue(index, index + 1, "after", None)
     if word == "n":
         capital = draft.tokens.text[draft.tokens.starts[index]] == "N"
-        before = draft.by_stop.get(index) or draft.by_stop.get(index - 1)
-        if capital and before is not None and closes_clause(draft, index + 1):
-            mark([before], CONCEPT, cue)
+        if capital and closes_clause(draft, index + 1):
+            mark(backward(draft, cue, GROUPS, reach=4, commas=False)[:1], CONCEPT, cue)
         return
     if word == "non":  # `non-diabetic`
         named = draft.by_start.get(index + 2)
@@ -138,7 +144,9 @@ def _excluded(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     """`CT ruled out PE` says what it is behind the verb, `PE ruled out on CT` before it."""
     groups = cue.only or GROUPS
     found = forward(draft, cue, cues, groups, reach=4, until=_HOW, commas=bare_list)
-    return found or either(draft, cue, cues, groups)
+    if found or draft.words[cue.start : cue.start + 1] != ["not"]:
+        return found or either(draft, cue, cues, groups)
+    return backward(draft, cue, groups, reach=6, adjacent=True, commas=False)
 
 
 def _commas(draft: Draft, cue: Cue) -> Callable[[Draft, int], bool]:
@@ -153,18 +161,39 @@ def _commas(draft: Draft, cue: Cue) -> Callable[[Draft, int], bool]:
         own = here.words[comma + 1 : comma + 2] == here.words[cue.start : cue.start + 1]
         if own or not here.within(cue.stop, comma):
             return False
-        return closed_list(here, comma) if repeated else bare_list(here, comma)
+        if repeated:
+            return closed_list(here, comma)
+        return bare_list(here, comma) or _ends_in_or(here, comma)
 
     return goes_on
 
 
 def _answers(draft: Draft, cue: Cue) -> bool:
     """Whether a row of answers goes on behind it: `hypertension no diabetes yes`, `fever: no`."""
-    named = draft.by_stop.get(cue.start)
+    colon = draft.words[cue.start - 1 : cue.start] == [":"]
+    named = draft.by_stop.get(cue.start - colon)
+    if named is None or draft.words[cue.stop - 1] not in ("no", "neg", "negative", "none", "nil"):
+        return False
+    if draft.words[cue.stop : cue.stop + 1] in (["/"], ["|"]):
+        return True
+    if draft.words[cue.stop - 1] in ("neg", "negative"):  # `HER2 neg carcinoma`
+        return named.type in ("laboratory", "genomic_finding") or named.stop == cue.start
     other = draft.by_start.get(cue.stop)
-    if named is None or other is None or draft.words[cue.stop - 1] != "no":
+    if other is None:
         return False
     return not _ANSWERS.isdisjoint(draft.words[other.stop : other.stop + 1])
+
+
+def _ends_in_or(draft: Draft, comma: int) -> bool:
+    """Whether unknown members stand before an `or`: `denies fever, change of bowels, or rash`."""
+    end = min(draft.sentence[comma], comma + 14)
+    for index in range(comma + 1, end):
+        word = draft.words[index]
+        if word in _OR:
+            return any(i in draft.by_start for i in range(index + 1, min(end, index + 3)))
+        if word in _UNLIKE or word in ";:.":
+            return False
+    return False
 
 
 def _ends_clause(draft: Draft, cue: Cue) -> bool:
@@ -191,7 +220,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return forward(draft, cue, cues, GROUPS)
     turned = word == "but"  # `was prescribed but never taken`
     groups = cue.only or GROUPS
-    return backward(draft, cue, groups, reach=6, adjacent=not turned, commas=False)
+    whole = word in _OF_ALL and _ends_clause(draft, cue)  # `cyanosis of the lips: none`
+    return backward(draft, cue, groups, 6, adjacent=not (turned or whole), commas=False)
 
 
 def _is_hyphen(draft: Draft, cue: Cue) -> bool:

@@ -13,7 +13,10 @@ from ..scope import affirmed, backward, closed_list, continues_list, either, for
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
 _LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
-_MARKS = frozenset({"vs", "versus", "or", "?"})
+_MARKS = frozenset(
+    {"vs", "versus", "v", "or", "?"}
+    | {"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"}
+)
 _FINDINGS = ("condition", "imaging_finding")
 _YES = word_set(
     "yes yeah yep y one two three some several lots plenty daily often occasional most every "
@@ -24,7 +27,9 @@ _YES = word_set(
 _NO = word_set("no none nil nope never neither n nothing nah not denies denied negative absent neg")
 _DEFINITE = frozenset({"the", "this", "his", "her", "that", "these"})
 _IS = frozenset({"is", "are", "represents", "could", "might", "may", "was"})
-_VERSUS = frozenset({"vs", "versus"})
+_VERSUS = frozenset({"vs", "versus", "v"})
+_LIKELY = word_set("plausible likely likeliest probable possible favoured favored best suspected")
+_CAUSE = frozenset({"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"})
 
 
 def assess(draft: Draft, cues: CueList) -> None:
@@ -38,6 +43,8 @@ def assess(draft: Draft, cues: CueList) -> None:
         word = draft.words[index]
         if word in _VERSUS:
             _alternatives(draft, index)
+        elif word in _CAUSE:
+            _explained(draft, index, cues)
         elif word == "or":
             _undecided(draft, index)
         elif word == "?" and index in draft.by_start:  # `?PE` marked with its sign
@@ -120,9 +127,25 @@ def _undecided(draft: Draft, index: int) -> None:
         mark(pair, CONCEPT, Cue(index, index + 1, "either", None))
 
 
+def _explained(draft: Draft, index: int, cues: CueList) -> None:
+    """`the likeliest explanation for the collapse was arrhythmia`."""
+    if _LIKELY.isdisjoint(draft.words[max(draft.opening[index], index - 3) : index]):
+        return
+    for place in range(index + 1, min(draft.sentence[index], index + 9)):
+        if draft.words[place] in ("is", "was", "being", "remains"):
+            cue = Cue(index, place + 1, "before", None)
+            mark(forward(draft, cue, cues, ("problem",), reach=4), CONCEPT, cue)
+            return
+
+
 def _alternatives(draft: Draft, index: int) -> None:
     """Both sides of `pneumonia vs heart failure` are only considered."""
     before, after = draft.by_stop.get(index), draft.by_start.get(index + 1)
     after = after or draft.by_start.get(index + 2)
+    if draft.words[index] == "v":  # `factor V`
+        short = draft.tokens.text[draft.tokens.starts[index]] == "v"
+        before = before if short else None
+    if before is not None and before.group == "problem" and after is None:
+        mark([before], CONCEPT, Cue(index, index + 1, "either", None))
     if before is not None and after is not None and before.group == after.group == "problem":
         mark([before, after], CONCEPT, Cue(index, index + 1, "either", None))
