@@ -48,7 +48,6 @@ def packaged_coder(systems: Sequence[str] | None = None, most: int = 3) -> Coder
     return Coder(indexes(tuple(installed() if systems is None else systems)), most)
 
 
-@lru_cache(maxsize=8)
 def indexes(systems: tuple[str, ...]) -> tuple[Index, ...]:
     """Return the indexes of vocabularies by name, built where they are not."""
     faults = Faults()
@@ -59,10 +58,12 @@ def indexes(systems: tuple[str, ...]) -> tuple[Index, ...]:
             with faults.catch():
                 SYSTEMS[name].source()
     faults.raise_if_any()
-    return tuple(_index(SYSTEMS[name]) for name in systems)
+    return tuple(_index(name) for name in systems)
 
 
-def _index(module: ModuleType) -> Index:
+@lru_cache(maxsize=len(SYSTEMS))
+def _index(system: str) -> Index:
+    module = SYSTEMS[system]
     path = module.source()
     equals = _source(hpo) if module is icd10cm else None
     name = f"{module.SYSTEM}-{digest([path, *([equals] if equals else [])])}"
