@@ -99,7 +99,8 @@ class CueList:
                     return self._fitting(draft, later)
         signed = draft.words[match.start] in _SIGNS and match.stop - match.start > 1
         if signed and match.payload[0] == "after" and not closes_clause(draft, match.stop):
-            unsigned = self.cues.at(draft.tokens, match.start + 1)
+            inner = (self.cues.at(draft.tokens, i) for i in range(match.start + 1, match.stop))
+            unsigned = next((found for found in inner if found is not None), None)
             return None if unsigned is None else self._fitting(draft, unsigned)
         return match
 

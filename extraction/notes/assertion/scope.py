@@ -78,6 +78,9 @@ def forward(
     while index < end and index <= limit:
         mention = draft.by_start.get(index)
         if mention is not None:
+            if mention.group == "procedure" and _is_of_evidence(draft, mention):
+                index = mention.stop  # `no CT evidence of infarction`
+                continue
             if not _joins(mention, found, groups, across):
                 break
             found.append(mention)
@@ -96,6 +99,10 @@ def forward(
             break
         index += 1
     return found
+
+
+def _is_of_evidence(draft: Draft, test: Mention) -> bool:
+    return not _EVIDENCE.isdisjoint(draft.words[test.stop : test.stop + 1])
 
 
 def _joins(
