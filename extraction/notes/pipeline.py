@@ -136,8 +136,12 @@ def extract(
         Of `load_pipeline`.
     """
     from .dating.component import dated
+    from .parallel import read_in_processes
 
     nlp = load_pipeline(preset, codes, vocabularies)
+    if processes > 1:
+        yield from read_in_processes(nlp, notes, processes)
+        return
     pairs = ((dated(nlp, note), note) for note in notes)
-    for doc, note in nlp.pipe(pairs, as_tuples=True, n_process=processes, batch_size=64):
+    for doc, note in nlp.pipe(pairs, as_tuples=True, batch_size=64):
         yield note, doc._.facts
