@@ -89,7 +89,10 @@ class CueList:
         inside = next((i for i in range(match.start + 1, match.stop) if i in covered), None)
         if inside is not None:
             return self.cues.at(draft.tokens, match.start, inside) or match
+        opening = self.cues.opening
         for index in range(match.start + 1, match.stop):  # `there is no` in `no improvement in`
+            if draft.words[index] not in opening:
+                continue
             later = self.cues.at(draft.tokens, index)
             if later is not None and later.stop > match.stop:
                 if later.payload[0] == "pseudo":  # `removed` before `at 10:00` stays

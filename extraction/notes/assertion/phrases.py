@@ -46,15 +46,18 @@ class _State:
         What the phrases say that end here, or None.
     targets
         By word, the places that it leads to.
+    alone
+        Whether one word in front of it may be enough for a phrase: one ends, or a number goes on.
     following
         By word, the state of those places, as far as it has been needed.
     """
 
-    __slots__ = ("following", "payload", "targets")
+    __slots__ = ("alone", "following", "payload", "targets")
 
     def __init__(self, payload: Any, targets: dict[str, frozenset[int]]) -> None:
         self.payload = payload
         self.targets = targets
+        self.alone = payload is not None or "#" in targets or "#y" in targets
         self.following: dict[str, _State] = {}
 
 
@@ -147,6 +150,11 @@ class Phrases:
             state.following[word] = following
         return following
 
+    @property
+    def opening(self) -> Collection[str]:
+        """Words that a phrase can begin with, besides numbers."""
+        return self._state(_ROOT).targets.keys()
+
     def at(self, tokens: Tokens, index: int, end: int | None = None) -> Match | None:
         """Return the longest phrase that starts at this word and ends by `end`, or None."""
         end = len(tokens.words) if end is None else end
@@ -219,16 +227,13 @@ class Phrases:
             present |= tokens.numeric | (index.keys() & NUMBER_WORDS)
         places: list[tuple[int, _State]] = []
         for word in present:
-            state = self._step(root, word)
+            state = root.following.get(word) or self._step(root, word)
             if state is None:
                 continue
-            goes_on = state.targets
-            alone = state.payload is not None or "#" in goes_on or "#y" in goes_on
-            places += [
-                (place, state)
-                for place in index[word]
-                if alone or following[place] in goes_on or passed(following[place])
-            ]
+            for place in index[word]:
+                behind = following[place]
+                if state.alone or behind in state.targets or passed(behind):
+                    places.append((place, state))
         places.sort(key=_first)
         return places
 

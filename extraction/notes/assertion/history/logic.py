@@ -210,6 +210,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     inside = _inside_measure(draft, cue)
     if inside:
         return inside if "measure" in groups else []
+    if "." in draft.words[cue.stop - 1][1:]:  # `stable at 1.2` is no age
+        return []
     found = backward(draft, cue, groups, reach=14)
     if not found and draft.words[cue.start] in _SUBJECTS:  # `he quit varenicline`
         led = draft.by_start.get(ahead(draft, cue.stop))
@@ -311,7 +313,7 @@ def _near(draft: Draft, cue: Cue) -> list[Mention]:
         if listed:
             return listed
     first, last = segment(draft, cue.start)
-    if any(w in _VOID for w in draft.words[max(first, cue.start - 6) : cue.start]):
+    if any(w in _VOID for w in draft.words[max(first, cue.start - 9) : cue.start]):
         return []
     here = _at(draft, cue, first, last)
     if here:
