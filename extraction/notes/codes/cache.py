@@ -12,6 +12,7 @@ from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 
+from ...records import InputError
 from .index import DamagedError, Index
 
 LOG = logging.getLogger("trialtwin.codes")
@@ -58,32 +59,42 @@ def built(name: str, what: str, write: Callable[[Path], None]) -> Index:
         Said in the line that tells of the building.
     write
         Writes the index into an empty folder.
+
+    Raises
+    ------
+    InputError
+        When the disk does not take it.
     """
-    with _root() as root:
-        folder = root / name
+    try:
+        return Index(cache_folder() / name)  # the cache may be there to be read only
+    except (DamagedError, RuntimeError):  # RuntimeError: there is no home
+        root = _root()
+    with _alone(root / f".{name}.lock"):
         try:
-            return Index(folder)
+            return Index(root / name)  # another process has built it meanwhile
         except DamagedError:
-            pass
-        with _alone(root / f".{name}.lock"):
-            try:
-                return Index(folder)  # another process has built it meanwhile
-            except DamagedError:
-                return _make(folder, what, write)
+            return _make(root / name, what, write)
 
 
 def _make(folder: Path, what: str, write: Callable[[Path], None]) -> Index:
     LOG.warning("building the index of %s, once: %s", what, folder)
+    for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         write(fresh)
         if folder.exists():  # damaged
-            shutil.rmtree(folder)
+            _remove(folder)
         os.replace(fresh, folder)
         _forget(folder)
-    except BaseException:
+    except OSError as error:
+        raise InputError(
+            f"codes: the index of {what} cannot be written to {folder.parent} "
+            f"({os.strerror(error.errno or 0)}); make room there, or set XDG_CACHE_HOME"
+        ) from None
+    finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise
     return Index(folder)
 
 
@@ -92,26 +103,30 @@ def _forget(folder: Path) -> None:
     alike = folder.name.rsplit("-", 1)[0]
     known = [p for p in folder.parent.glob(f"{alike}-*") if p.is_dir()]
     for old in sorted(known, key=lambda p: p.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
 
 
-@contextmanager
-def _root() -> Iterator[Path]:
+def _remove(folder: Path) -> None:
+    """Delete an index; it goes from its place at once, as another may be put there meanwhile."""
+    gone = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    os.replace(folder, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _root() -> Path:
     """Make the cache, readable by its owner only, since a vocabulary in it may be licensed."""
-    root = cache_folder()
     try:
+        root = cache_folder()
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not os.access(root, os.W_OK):
-            raise PermissionError
-    except OSError:
-        root = _passing()
-    yield root
+    except (OSError, RuntimeError):
+        return _passing()
+    return root if os.access(root, os.W_OK | os.X_OK) else _passing()
 
 
 @cache
 def _passing() -> Path:
     """Return a folder for this process where there is no place that stays."""
-    LOG.warning("codes: %s cannot be written; indexes are built for this run", cache_folder())
+    LOG.warning("codes: the cache cannot be written (XDG_CACHE_HOME); indexes are for this run")
     return Path(_holder().name)
 
 

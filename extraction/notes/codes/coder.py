@@ -38,7 +38,7 @@ class Coder:
     def __init__(self, indexes: Sequence[Index], most: int = 3, least: float = FLOOR) -> None:
         self.indexes = tuple(indexes)
         self.most, self.least = min(most, MOST), least
-        self._parts = [(Ranker(index), Known(index.folder)) for index in self.indexes]
+        self._parts = [(Ranker(index), Known(index)) for index in self.indexes]
         self._covers = [frozenset(index.about.get("covers", ())) for index in self.indexes]
         self._held: dict[Mention, tuple[Plain, ...]] = {}
         self.types = frozenset().union(*self._covers)

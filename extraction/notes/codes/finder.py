@@ -23,7 +23,6 @@ _SHORTEST = 3  # letters of one; shorter ones are too many things
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MASK = (1 << 64) - 1
 _PASSED = frozenset({"-", "'"})
-_FILES = ("find_numbers", "find_codes", "find_capitals")
 
 
 @final
@@ -74,8 +73,9 @@ class Finder:
     def __init__(self, index: Index, default: str = "") -> None:
         self._index, self._default = index, default
         self._types = [name or default for name in index.types]
-        arrays = (np.load(index.folder / f"{name}.npy", mmap_mode="r") for name in _FILES)
-        self._numbers, self._codes, self._capitals = (a.view(np.ndarray) for a in arrays)
+        if index.finding is None:
+            raise ValueError(f"{index.system}: its index was built without terms to be found")
+        self._numbers, self._codes, self._capitals = index.finding
 
     def find(self, tokens: Tokens) -> list[Match]:
         """Return the longest terms from left to right, none overlapping another."""

@@ -25,6 +25,14 @@ _ALIKE = 0.6  # share of runs of letters from which an unknown word is taken for
 _UNKNOWN = 0.8  # weight of a word that no name has, beside the rarest that one has
 _AGAINST = 0.5  # share of a mention's weight that a word which excludes one of its own takes away
 _ROWS = 512  # mentions compared at a time
+_Kinds = dict[str, type[np.generic]]
+_FINDING: _Kinds = {"find_numbers": np.uint64, "find_codes": np.int32, "find_capitals": np.int8}
+_KNOWN: _Kinds = {
+    "known_numbers": np.uint64,
+    "known_ends": np.int64,
+    "known_codes": np.int32,
+    "known_chances": np.float64,
+}
 
 
 class DamagedError(Exception):
@@ -77,10 +85,12 @@ class Index:
         self._gram_words = self._array("gram_words", np.int32)
         self._gram_starts = self._array("gram_starts", np.int64)
         self._gram_counts = self._array("gram_counts", np.int32)
+        self.finding = self._arrays(_FINDING)
+        self.known = self._arrays(_KNOWN)
 
     def _check(self, codes: int, names: int) -> None:
         words = len(self._weights)
-        sizes = (
+        sizes: tuple[tuple[int, ...], ...] = (
             (codes, len(self._codes[1]) - 1, len(self._displays[1]) - 1, len(self.code_types)),
             (names, len(self._keys), len(self._key_codes), len(self._key_weights)),
             (names, len(self._name_codes), len(self._name_weights), len(self._name_totals)),
@@ -88,8 +98,21 @@ class Index:
             (GRAMS, len(self._gram_starts) - 1),
             (int(self._starts[-1]), len(self._postings)),
         )
+        if self.known is not None:
+            numbers, ends, codes_, chances = self.known
+            sizes += ((len(numbers) + 1, len(ends)), (int(ends[-1]), len(codes_), len(chances)))
+        if self.finding is not None:
+            sizes += (tuple(map(len, self.finding)),)
         if any(len(set(same)) > 1 for same in sizes):
             raise DamagedError("sizes differ")
+        if self.about["find"] and self.finding is None:
+            raise DamagedError("no terms to be found")
+
+    def _arrays(self, kinds: _Kinds) -> tuple[NDArray[Any], ...] | None:
+        """Return arrays that not every index has."""
+        if not all((self.folder / f"{name}.npy").is_file() for name in kinds):
+            return None
+        return tuple(self._array(name, kind) for name, kind in kinds.items())
 
     def _array(self, name: str, kind: type[np.generic]) -> NDArray[Any]:
         path = self.folder / f"{name}.npy"
@@ -171,7 +194,7 @@ class Index:
             return []
         fit = 2 * shared / (total + self._name_totals[names]) * self._name_weights[names]
         if len(fit) > 8 * most:  # a code has few names, so its best is among these
-            kept = np.argpartition(-fit, 8 * most)[: 8 * most]
+            kept = np.flatnonzero(fit >= np.partition(fit, -8 * most)[-8 * most])  # equals stay
             names, fit = names[kept], fit[kept]
         codes = self._name_codes[names]
         order = np.lexsort((codes, -fit))

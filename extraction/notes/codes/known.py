@@ -13,7 +13,6 @@ from .ranker import Ranker, forms
 from .words import number_of
 
 MOST = 5  # codes kept a term
-_FILES = ("known_numbers", "known_ends", "known_codes", "known_chances")
 
 
 def mention_number(text: str, name: str) -> int:
@@ -39,16 +38,15 @@ class Known:
 
     Parameters
     ----------
-    folder
-        Of an index; one that holds no such files knows nothing.
+    index
+        One that holds no such files knows nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
-        paths = [folder / f"{name}.npy" for name in _FILES]
-        if not all(path.is_file() for path in paths):
-            self._table: dict[int, tuple[int, int]] = {}
+    def __init__(self, index: Index) -> None:
+        self._table: dict[int, tuple[int, int]] = {}
+        if index.known is None:
             return
-        numbers, ends, self._codes, self._chances = (np.load(p, allow_pickle=False) for p in paths)
+        numbers, ends, self._codes, self._chances = index.known
         spans = zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
         self._table = dict(zip(numbers.tolist(), spans, strict=True))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import final
 
@@ -15,7 +15,7 @@ from .cache import built, digest
 from .index import DamagedError, Index
 from .loaders.lines import Faulty
 from .loaders.rrf import rxnorm, umls
-from .loaders.snomed import snomed
+from .loaders.snomed import snomed, snomed_files
 from .loaders.tables import loinc, plain
 
 _Reader = Callable[[Path, Faulty, frozenset[str]], Iterator[Entry]]
@@ -136,10 +136,10 @@ def load_vocabulary(
     """
     where = Path(path)
     _check(where, kind, fact_type)
-    files = sorted(p for p in where.rglob("sct2_*.txt")) if where.is_dir() else [where]
-    about = _Head.of(where, kind, system, version)
+    content = _hash(where, snomed_files(where) if kind == "snomed" else (where,))
+    about = _Head.of(where, kind, system, version, content)
     wants = about.typed if find is None else find
-    asked = (kind, about.system, about.version, str(wants), *sorted(sources), str(most_terms))
+    asked = (kind, about.system, str(wants), *sorted(sources), str(most_terms))
     covers = _COVERS.get(kind, _CODED)
 
     def write(folder: Path) -> None:
@@ -152,7 +152,9 @@ def load_vocabulary(
             raise InputError(f"{where.name}: no term of it can be used; is it of kind {kind}?")
         builder.write(folder, covers=covers)
 
-    name = f"own-{kind}-{digest(files, *asked)}"
+    which = sha256("\x1f".join((str(where.resolve()), *asked)).encode()).hexdigest()[:12]
+    # One file never pushes another's index out: only what the same file was before is forgotten.
+    name = f"own-{kind}-{which}-{digest((), about.version, content, *asked)}"
     index = built(name, where.name, write)
     return Vocabulary(index.folder, about.system, about.version, wants, fact_type)
 
@@ -178,10 +180,12 @@ class _Head:
     typed: bool
 
     @classmethod
-    def of(cls, path: Path, kind: str, system: str | None, version: str | None) -> _Head:
+    def of(
+        cls, path: Path, kind: str, system: str | None, version: str | None, content: str
+    ) -> _Head:
         row = _first_row(path) if kind == "csv" else {}
         own = row.get("system") or KINDS[kind][0] or path.stem
-        release = row.get("version") or _hash(path)
+        release = row.get("version") or content[:12]
         return cls(system or own, version or release, "type" in row)
 
 
@@ -193,11 +197,14 @@ def _first_row(path: Path) -> dict[str, str]:
     return next(rows, {})
 
 
-def _hash(path: Path) -> str:
-    files = sorted(path.rglob("sct2_*.txt")) if path.is_dir() else [path]
+def _hash(path: Path, files: Iterable[Path | None]) -> str:
+    """Return the SHA-256 of what is read."""
     total = sha256()
-    for file in files:
-        with file.open("rb") as lines:
-            while block := lines.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()[:12]
+    try:
+        for each in files:
+            if each is not None:
+                with each.open("rb") as file:
+                    total.update(file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise InputError(f"{path.name}: it cannot be read ({type(error).__name__})") from None
+    return total.hexdigest()

@@ -11,11 +11,12 @@ from ...records import InputError
 from ...records.errors import Faults
 from ..lexicon import read_terms
 from .build import Builder
-from .cache import built, digest
+from .cache import LOG, built, digest
 from .coder import Coder
 from .index import Index
 from .known import write_known
 from .vocabularies import drugbank, hpo, icd10cm
+from .vocabularies.packaged import NotInstalledError
 
 SYSTEMS: dict[str, ModuleType] = {m.SYSTEM: m for m in (icd10cm, hpo, drugbank)}
 PROBLEMS = ["condition", "symptom", "adverse_event"]
@@ -26,7 +27,7 @@ _LISTED = 0.9  # how far one spelling of our lists can stand for another
 
 
 def installed() -> list[str]:
-    """Return the vocabularies whose packages are installed."""
+    """Return the vocabularies whose packages are installed, in a form that can be read."""
     return [name for name, module in SYSTEMS.items() if _source(module) is not None]
 
 
@@ -84,9 +85,18 @@ def _index(system: str) -> Index:
 def _source(module: ModuleType) -> Path | None:
     try:
         path: Path = module.source()
-    except InputError:
+    except NotInstalledError:
+        return None
+    except InputError as error:
+        _warn(f"{error}; until then it is left out")
         return None
     return path
+
+
+@lru_cache(maxsize=len(SYSTEMS))
+def _warn(what: str) -> None:
+    """Say something once."""
+    LOG.warning(what)
 
 
 def _groups(drugs: bool) -> Iterator[tuple[list[str], float]]:

@@ -12,6 +12,7 @@ from ..tokens import tokenize
 _STOPS = word_set("an and at by for from in into its nec nos of on or the to unspecified with")
 _NUMERALS = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 _COUNTED = frozenset({"type", "stage", "grade", "class", "factor", "degree"})
+_OSES = frozenset({"doses", "overdoses", "noses", "glucoses"})  # whose singular ends in `ose`
 _MASK = (1 << 64) - 1
 _LISTS = ("conditions.txt", "symptoms.txt", "adverse_events.txt", "drugs.txt", "procedures.txt")
 Words = tuple[str, ...]
@@ -70,14 +71,14 @@ def singular(word: str) -> str:
 
     Examples
     --------
-    >>> [singular(w) for w in ("biopsies", "metastases", "rashes", "veins", "pus", "sepsis")]
-    ['biopsy', 'metastasis', 'rash', 'vein', 'pus', 'sepsis']
+    >>> [singular(w) for w in ("biopsies", "metastases", "overdoses", "veins", "sepsis")]
+    ['biopsy', 'metastasis', 'overdose', 'vein', 'sepsis']
     """
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies"):
         return word[:-3] + "y" if len(word) > 4 else word[:-1]
-    if word.endswith("oses") or word == "metastases":
+    if (word.endswith("oses") and word not in _OSES) or word == "metastases":
         return word[:-2] + "is"
     if word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]

@@ -222,3 +222,129 @@ def test_a_missing_package_is_named_and_does_not_stop_the_others(
     nlp = load_pipeline("fast")
     (fact,) = nlp("Hypertension.")._.facts
     assert fact.codes == ()
+
+
+def test_many_vocabularies_of_one_kind_stay_beside_each_other(tmp_path: Path) -> None:
+    own = []
+    for number in range(5):
+        lines = ["code,term,type", f"{number},zeptic{'abcde'[number]} fever,condition"]
+        own.append(load_vocabulary(written(tmp_path / f"{number}.csv", lines), "csv"))
+    nlp = load_pipeline("fast", codes=False, vocabularies=own)
+    facts = nlp("Zeptica fever, zeptice fever.")._.facts
+    assert [f.codes[0].code for f in facts] == ["0", "4"]
+
+
+def test_only_the_newest_indexes_of_a_changing_file_are_kept(tmp_path: Path) -> None:
+    for number in range(5):
+        path = written(tmp_path / "own.csv", ["code,term", f"{number},zeptic fever"])
+        last = load_vocabulary(path, "csv")
+    assert len(list(cache_folder().glob("own-*"))) == 3
+    assert codes(last, "zeptic fever") == ["4"]
+
+
+def test_a_number_that_is_none_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    head = "id effectiveTime active moduleId conceptId languageCode typeId term caseSignificanceId"
+    rows = [f"1\t2026\t1\t1\t{code}\ten\t9\t{SECRET}\t9" for code in ("10²", "1" * 5000, "x")]
+    written(tmp_path / "sct2_Description_Snapshot-en.txt", ["\t".join(head.split()), *rows])
+    written(tmp_path / "sct2_Concept_Snapshot.txt", ["id\tactive", "10²\t1", "101\t1"])
+    with pytest.raises(InputError) as told:
+        load_vocabulary(tmp_path, "snomed")
+    assert len(told.value.faults) == 3 and SECRET not in str(told.value)
+
+
+def test_a_changed_release_is_noticed_whatever_its_files_are_called(tmp_path: Path) -> None:
+    head = "id effectiveTime active moduleId conceptId languageCode typeId term caseSignificanceId"
+    for code in ("101", "102"):
+        row = f"1\t2026\t1\t1\t{code}\ten\t9\tzeptic fever\t9"
+        name = "xsct2_Description_Snapshot-en.txt"  # of a preview
+        written(tmp_path / name, ["\t".join(head.split()), row])
+        assert codes(load_vocabulary(tmp_path, "snomed"), "zeptic fever") == [code]
+
+
+@pytest.mark.parametrize("column", ["system", "version"])
+def test_a_table_is_of_one_system_and_version(column: str, tmp_path: Path) -> None:
+    lines = [f"{column},code,term", "A,1,zeptic fever", "B,2,zeptic cough"]
+    with pytest.raises(InputError, match="line 3: its system or version is not that of the first"):
+        load_vocabulary(written(tmp_path / "own.csv", lines), "csv")
+
+
+def test_an_index_without_its_terms_is_built_again(tmp_path: Path) -> None:
+    path = written(tmp_path / "own.csv", ["code,term,type", "1,zeptic fever,condition"])
+    first = load_vocabulary(path, "csv")
+    for damage in (b"broken", None):
+        damaged = first.folder / "find_numbers.npy"
+        damaged.unlink() if damage is None else damaged.write_bytes(damage)
+        again = load_vocabulary(path, "csv")
+        assert load_pipeline("fast", codes=False, vocabularies=[again])("Zeptic fever.")._.facts
+
+
+def test_a_file_that_cannot_be_read_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "MRCONSO.RRF", [rrf("C1", "Wandering spleen")])
+
+    def refused(self: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"MRCONSO\.RRF: it cannot be read \(PermissionError\)"):
+        load_vocabulary(path, "umls")
+
+
+def test_a_cache_that_can_only_be_read_serves_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "own.csv", ["code,term", "1,zeptic fever"])
+    first = load_vocabulary(path, "csv")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert load_vocabulary(path, "csv") == first
+    other = load_vocabulary(written(tmp_path / "b.csv", ["code,term", "2,zeptic cough"]), "csv")
+    assert codes(other, "zeptic cough") == ["2"] and cache_folder() not in other.folder.parents
+
+
+def test_a_home_that_nobody_knows_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", unknown)
+    own = load_vocabulary(written(tmp_path / "own.csv", ["code,term", "1,zeptic fever"]), "csv")
+    assert codes(own, "zeptic fever") == ["1"]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = written(tmp_path / "own.csv", ["code,term", "1,zeptic fever"])
+    monkeypatch.setattr("numpy.save", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        load_vocabulary(path, "csv")
+    assert not [p for p in cache_folder().iterdir() if p.is_dir()]
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    path = written(tmp_path / "own.csv", ["code,term", "1,zeptic fever"])
+    first = load_vocabulary(path, "csv")
+    (first.folder / "index.json").unlink()
+    left = first.folder.with_name(f".{first.folder.name}.killed")
+    left.mkdir()
+    load_vocabulary(path, "csv")
+    assert not left.exists()
+
+
+def test_a_package_of_another_release_is_told_and_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from extraction.notes.codes.vocabularies import drugbank
+
+    newer = written(tmp_path / "newer.pkl.bz2", ["x"])
+    monkeypatch.setattr(drugbank, "packaged_file", lambda *_: newer)
+    assert installed() == ["ICD-10-CM", "HPO"]
+    assert "install that version; until then it is left out" in caplog.text
+    with pytest.raises(InputError, match="install that version"):
+        indexes(("DrugBank",))

@@ -41,7 +41,7 @@ class Faulty:
         """Raise every fault that was told, and say how many more there are."""
         faults = self.lines()
         if self.count > len(faults):
-            faults.append(f"{self.name}: {self.count - len(faults)} more faults of this kind")
+            faults.append(f"{self.name}: {self.count - len(faults)} more faults")
         if faults:
             raise InputError(faults)
 

@@ -15,6 +15,7 @@ from .lines import Faulty, table
 
 _DESCRIPTION = re.compile(r"sct2_Description_Snapshot.*\.txt$", re.IGNORECASE)
 _CONCEPT = re.compile(r"sct2_Concept_Snapshot.*\.txt$", re.IGNORECASE)
+_LONGEST = 18  # digits of an identifier
 _FULL_NAME = "900000000000003001"
 _TAG = re.compile(r"\s*\(([^()]*)\)$")
 _TYPES = {
@@ -42,11 +43,11 @@ def snomed(path: Path, faulty: Faulty, sources: frozenset[str]) -> Iterator[Entr
     sources
         Not used.
     """
-    names, concepts = _files(path)
+    names, concepts = snomed_files(path)
     active = _active(concepts, faulty) if concepts is not None else None
     for row in table(names, faulty, _COLUMNS, "\t"):
         code, term = row["conceptid"], row["term"]
-        if not code.isdigit() or not term:
+        if not _is_number(code) or not term:
             faulty.add(int(row["#"]), "its concept is no number or its term is empty")
         elif (
             row["active"] == "1"
@@ -64,7 +65,14 @@ def _entry(code: str, term: str, full: bool) -> Entry:
     return Entry(code, plain, ((plain, 1.0),), _TYPES.get(tag[1].lower(), ""))
 
 
-def _files(path: Path) -> tuple[Path, Path | None]:
+def snomed_files(path: Path) -> tuple[Path, Path | None]:
+    """Return the file of descriptions, and that of concepts where there is one.
+
+    Raises
+    ------
+    InputError
+        When a folder holds no file of descriptions, or several.
+    """
     if not path.is_dir():
         return path, None
     files = sorted(p for p in path.rglob("*.txt") if p.is_file())
@@ -79,4 +87,8 @@ def _files(path: Path) -> tuple[Path, Path | None]:
 
 def _active(path: Path, faulty: Faulty) -> set[int]:
     rows = table(path, faulty, ("id", "active"), "\t")
-    return {int(row["id"]) for row in rows if row["active"] == "1" and row["id"].isdigit()}
+    return {int(row["id"]) for row in rows if row["active"] == "1" and _is_number(row["id"])}
+
+
+def _is_number(code: str) -> bool:
+    return code.isascii() and code.isdecimal() and len(code) <= _LONGEST

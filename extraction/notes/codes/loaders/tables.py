@@ -28,13 +28,19 @@ def loinc(path: Path, faulty: Faulty, sources: frozenset[str]) -> Iterator[Entry
 def plain(path: Path, faulty: Faulty, sources: frozenset[str]) -> Iterator[Entry]:
     """Yield the rows of a table with columns `code` and `term`, and `type` where it has one.
 
-    A code's first term is its display. `system` and `version` are read by the caller.
+    A code's first term is its display. `system` and `version` are read by the caller from the
+    first row, and so must be the same in all.
     """
+    told: tuple[str | None, ...] | None = None
     for row in table(path, faulty, ("code", "term"), ","):
         type_ = row.get("type", "")
+        named = (row.get("system"), row.get("version"))
+        told = told or named
         if not row["code"] or not row["term"]:
             faulty.add(int(row["#"]), "its code or its term is empty")
         elif type_ and type_ not in FACT_TYPES:
             faulty.add(int(row["#"]), f"its type is not known; allowed: {', '.join(FACT_TYPES)}")
+        elif named != told:
+            faulty.add(int(row["#"]), "its system or version is not that of the first row")
         else:
             yield Entry(row["code"], row["term"], ((row["term"], 1.0),), type_)

@@ -27,10 +27,21 @@ _MOST_BYTES = 64 * 2**20  # unpacked; it is 8 MB
 
 
 def source() -> Path:
-    """Return the file of names of the installed package."""
-    return packaged_file(
+    """Return the file of names of the installed package.
+
+    Raises
+    ------
+    InputError
+        When the package is not installed, or its file is not the one that was looked at.
+    """
+    path = packaged_file(
         _PACKAGE, "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2", SYSTEM
     )
+    if sha256(path.read_bytes()).hexdigest() != _SHA256:
+        raise InputError(
+            f"codes: {path.name} is not that of {_PACKAGE} {_PINNED}; install that version"
+        )
+    return path
 
 
 def version(path: Path) -> str:
@@ -39,19 +50,8 @@ def version(path: Path) -> str:
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """Yield drugs that have a DrugBank number, with their other names and brands.
-
-    Raises
-    ------
-    InputError
-        When the file is not the one that was looked at.
-    """
-    packed = path.read_bytes()
-    if sha256(packed).hexdigest() != _SHA256:
-        raise InputError(
-            f"codes: {path.name} is not that of {_PACKAGE} {_PINNED}; install that version"
-        )
-    data = plain_data(bz2.BZ2Decompressor().decompress(packed, _MOST_BYTES))
+    """Yield drugs that have a DrugBank number, with their other names and brands."""
+    data = plain_data(bz2.BZ2Decompressor().decompress(path.read_bytes(), _MOST_BYTES))
     known = data["drug_canonical_to_data"]
     names: dict[str, list[str]] = {}
     for variant, canonicals in data["drug_variant_to_canonical"].items():

@@ -8,18 +8,24 @@ from pathlib import Path
 from ....records import InputError
 
 
+class NotInstalledError(InputError):
+    """The package of a vocabulary is not installed."""
+
+
 def packaged_file(package: str, pattern: str, what: str) -> Path:
     """Return the file of an installed package whose path matches a pattern.
 
     Raises
     ------
+    NotInstalledError
+        With what to install.
     InputError
-        When the package is not installed, with what to install, or has no such file.
+        When the package has no such file.
     """
     try:
         files = distribution(package).files or ()
     except PackageNotFoundError:
-        raise InputError(
+        raise NotInstalledError(
             f"codes: {what} needs the package {package}, which is not installed; "
             f"run `pip install {package}`, or leave {what} out"
         ) from None
