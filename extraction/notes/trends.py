@@ -28,7 +28,9 @@ _FILLING = word_set(
     "to have had gradually steadily overall peaked slightly"
 )
 _TRIGGERS = frozenset({*_TOLD, *_WAYS, *_UNSAID, *_ARROWS, "from", "normal"})
+_SHAFTS = frozenset({"-", "–", "—", "="})  # of an arrow
 _REACH = 8  # words behind a value
+_FURTHEST = 40  # words to the earlier reading of the same name
 _NAMED_BEFORE = 2  # words in front of a name: `rising creatinine`
 
 
@@ -80,7 +82,9 @@ class _Trend:
         words = self.words
         value = number(words[index]) if index < self.draft.sentence[self.mention.start] else None
         after = words[index + 1] if index + 1 < len(words) else ""
-        if value is None or is_year(words[index]) or after in TIME_UNITS | MONTHS | {"/", "-"}:
+        if value is None or is_year(words[index]) or _is_clock(words[index]):
+            return None
+        if after in TIME_UNITS | MONTHS | {"/", "-"}:
             return None
         made = self.draft.mention(self.mention.type, self.mention.name, index, index + 1)
         made.first, made.value, made.unit = cue, value, self.mention.unit
@@ -90,11 +94,10 @@ class _Trend:
     def _later(self) -> Mention | None:
         """Read `14 -> 9.2` and `increased 1.4 to 2.1`: the first is the earlier value."""
         index = self.behind
-        stop = min(self.end, index + 2)
-        arrows = [i for i in range(index, stop) if self.words[i] in _ARROWS]
-        if arrows:
-            index = arrows[0]
-        elif not (self.words[index : index + 1] == ["to"] and self._between() in _TOLD.values()):
+        index += index < self.end and self.words[index] in _SHAFTS
+        arrow = index < self.end and self.words[index] in _ARROWS
+        moved = self._between() not in (None, "stable")  # `stable 3.5 to 4.0` is a range
+        if not arrow and not (moved and self.words[index : index + 1] == ["to"]):
             return None
         later = self._value(index + 1, index)
         if later is not None:
@@ -119,7 +122,8 @@ class _Trend:
 
     def _known_earlier(self) -> Mention | None:
         """Return a further reading of the same name that is of the past: `130/80 from 160/95`."""
-        near = self.draft.within(self.mention.stop, self.draft.sentence[self.mention.start])
+        end = min(self.draft.sentence[self.mention.start], self.mention.stop + _FURTHEST)
+        near = self.draft.within(self.mention.stop, end)
         same = (m for m in near if m.name == self.mention.name and m.type == self.mention.type)
         found = next(same, None)
         told = found is not None and "from" in self.words[found.first - 1 : found.start]
@@ -177,6 +181,11 @@ class _Trend:
             beside = {words[index - 1], *words[index + 1 : index + 2]}
             return None if _BESIDE_WAY.isdisjoint(beside) else _WAYS[word]
         return None
+
+
+def _is_clock(word: str) -> bool:
+    """Whether a number is a time of day, such as 0800."""
+    return len(word) == 4 and word[0] == "0" and word.isdecimal()
 
 
 def _way(earlier: float, now: float) -> Trend:

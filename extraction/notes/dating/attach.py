@@ -10,6 +10,7 @@ from ..draft import Draft, Mention
 from ..facts import Bounds
 from ..lexicon import word_set
 from .anchor import Anchor
+from .spans import ends_before
 from .when import When, find_times
 
 Role = Literal["began", "ended"]
@@ -260,23 +261,20 @@ class _Time:
 
     def _give(self, mention: Mention) -> None:
         """Set the days of one fact, where it can have them."""
-        group = mention.group
+        group, when = mention.group, self.when
         if group not in _MINE or any(concept in mention.cues for concept in _MINE[group]):
             return
-        when = self.when
         if when.kind in ("lasting", "course") and not self._lasts(mention):
             return
-        if self._is_apart(mention):
-            return
-        role = self._role(mention)
-        if role is None:
-            return
-        bounds = self._bounds(mention, role)
-        if bounds is None:
+        role = None if self._is_apart(mention) else self._role(mention)
+        bounds = None if role is None else self._bounds(mention, role)
+        if role is None or bounds is None:
             return
         self._set(mention, role, bounds, when)
         if when.until is not None and group in ("drug", "problem"):
             ended = _Time(self.draft, when.until, self.left, self.right)._bounds(mention, "ended")
+            if ends_before(ended, bounds):
+                ended = when.until.ahead  # `12/28-1/3` at the end of December
             if ended is not None:
                 self._set(mention, "ended", ended, when)
 
@@ -296,10 +294,15 @@ class _Time:
         return False
 
     def _set(self, mention: Mention, role: Role, bounds: Bounds, when: When) -> None:
-        if getattr(mention, role) is None:
-            setattr(mention, role, bounds)
-            starts, stops = self.draft.tokens.starts, self.draft.tokens.stops
-            setattr(mention, f"{role}_at", (starts[when.start], stops[when.stop - 1]))
+        if getattr(mention, role) is not None:
+            return
+        if role == "ended" and ends_before(bounds, mention.began):
+            return
+        if role == "began" and ends_before(mention.ended, bounds):
+            mention.ended = mention.ended_at = None  # `stopped on 3/1, restarted on 3/10`
+        setattr(mention, role, bounds)
+        starts, stops = self.draft.tokens.starts, self.draft.tokens.stops
+        setattr(mention, f"{role}_at", (starts[when.start], stops[when.stop - 1]))
 
     def _lasts(self, mention: Mention) -> bool:
         """Whether a length of time reaches until now; keep that of a course of a drug."""

@@ -7,6 +7,7 @@ from datetime import date
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ...records import InputError
 from ..components import draft_of
 from ..note import Note
 from .anchor import Anchor
@@ -45,9 +46,19 @@ class TimesComponent:
 
 
 def dated(nlp: Language, note: Note) -> Doc | str:
-    """Return what `nlp` takes to read a note: its text, with the note's day where that is known."""
+    """Return what `nlp` takes to read a note: its text, with the note's day where that is known.
+
+    Raises
+    ------
+    InputError
+        When the note's date is none.
+    """
     if note.date is None and note.day_first is None and not note.deidentified:
         return note.text
+    try:
+        date.fromisoformat(note.date or "2000-01-01")
+    except (TypeError, ValueError):
+        raise InputError("note: its date is no day of the form YYYY-MM-DD") from None
     doc = nlp.make_doc(note.text)
     doc.user_data[DAY] = (note.date, note.day_first, note.deidentified)
     return doc

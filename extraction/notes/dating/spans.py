@@ -61,6 +61,12 @@ class Length:
         return (None if far is None else float(round(far))), float(round(near))
 
 
+def ends_before(ended: Bounds | None, began: Bounds | None) -> bool:
+    """Whether an end lies before a beginning, whichever day of each is the true one."""
+    last, first = (ended or (None, None))[1], (began or (None, None))[0]
+    return last is not None and first is not None and last < first
+
+
 def unit_of(word: str) -> str | None:
     """Return the unit that a word writes, or None."""
     unit = _SHORT.get(word, word.removesuffix("s"))

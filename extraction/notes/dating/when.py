@@ -100,8 +100,7 @@ def _with_years(draft: Draft, dates: list[Written]) -> list[Written]:
     """Give the first date of `from March to June 2019` the year of the second."""
     for place, (date, then) in enumerate(pairwise(dates)):
         if date.year is None and then.year is not None and _tied(draft, date.stop, then.start):
-            turned = date.month is not None and (then.month or 12) < date.month
-            dates[place] = replace(date, year=then.year - turned)
+            dates[place] = replace(date, year=then.year - date.follows(then))
     return dates
 
 
@@ -208,6 +207,8 @@ class _Relative:
         start = place
         if self.words[place] in ("op", "operative"):
             start -= 2 if self.word(place - 1) == "-" else 1
+            if self.word(start) != "post":
+                return None  # `pre-op day 3`
         index += self.word(index) in ("#", ":", "no")
         count = self.word(index)
         if not (count.isdecimal() and len(count) <= 3) or self.word(start - 1) in ("on", "by"):
@@ -224,8 +225,7 @@ class _Relative:
             return None
         if len(count) > 2:
             return None
-        bounds = self._at_age(float(count), float(count) + 1)
-        return When(lead, index + 1, "at", bounds, bounds)
+        return self._at_age(lead, index + 1, (float(count), float(count) + 1))
 
     def _life(self, place: int) -> When | None:
         start = place - 1
@@ -233,16 +233,16 @@ class _Relative:
             start -= 1
         if self.word(start) not in ("since", "from", "in", "during", "as", "at"):
             return None
-        bounds = self._at_age(*_LIFE[self.words[place]])
-        return When(start, place + 1, "at", bounds, bounds)
+        return self._at_age(start, place + 1, _LIFE[self.words[place]])
 
-    def _at_age(self, low: float, high: float) -> Bounds:
+    def _at_age(self, start: int, stop: int, ages: tuple[float, float]) -> When:
         """Return when the patient was of these ages; only before now where no age is told."""
         now = self._age_now()
         if now is None:
-            return None, 0.0
-        near = min(0.0, -round((now - high) * _YEAR) + 0.0)
-        return -round((now + 1 - low) * _YEAR) + 0.0, near
+            return When(start, stop, "at", (None, 0.0), None)
+        low, high = ((now + more - age) * -_YEAR for age, more in zip(ages, (1, 0), strict=True))
+        ahead = float(round(low)) + 0.0, float(round(high)) + 0.0
+        return When(start, stop, "at", (ahead[0], min(0.0, ahead[1])), ahead)
 
     def _age_now(self) -> float | None:
         """Return the patient's age, looked for once."""
@@ -296,8 +296,7 @@ class _Relative:
             return float(low), float(high)
         month = None if unit == "year" else (today.month - 2) % 12 + 1
         year = today.year - 1 if unit == "year" or today.month == 1 else today.year
-        period = Written(0, 1, year, month).days(today, False)
-        assert period is not None
+        period = Written(0, 1, year, month).days(today, False) or (today, today)
         return days_between(today, period, 0)
 
     def _length(self, place: int) -> tuple[int, Length] | None:

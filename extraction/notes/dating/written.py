@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 
 from ..draft import Draft
 from ..lexicon import is_year, word_set
@@ -100,6 +100,15 @@ class Written:
         first, second = self.numbers
         return (second, first) if (day_first if told is None else told) else (first, second)
 
+    def follows(self, then: Written) -> bool:
+        """Whether it comes behind another date in a year, however their numbers are read."""
+        told = next((o for o in (self.order(), then.order()) if o is not None), None)
+        for day_first in (False, True) if told is None else (told,):
+            mine, other = (d._month_day(day_first) for d in (self, then))
+            if mine[0] is None or (mine[0], mine[1] or 0) <= (other[0] or 12, other[1] or 31):
+                return False
+        return True
+
     def is_day(self) -> bool:
         """Whether some reading of it is a day, month or year of the calendar."""
         return any(self.days(date(2000, 7, 1), way) for way in (True, False))
@@ -117,6 +126,8 @@ def _century(year: int, today: date | None) -> int | None:
 def _period(
     year: int, month: int | None, day: int | None, years: int = 1
 ) -> tuple[date, date] | None:
+    if not MINYEAR <= year <= MAXYEAR + 1 - years:
+        return None
     if month is None:
         return date(year, 1, 1), date(year + years - 1, 12, 31)
     if not 1 <= month <= 12:
@@ -140,20 +151,23 @@ def find_written(draft: Draft, known: Set[str]) -> list[Written]:
     index = draft.tokens.index()
     taken: dict[int, Written] = {}
     reader = _Reader(draft, taken)
-    for sign in known & {"/", "-"}:
-        for place in index[sign]:
-            if draft.words[place - 1].isdecimal():
-                reader.signed(place)
+    for place in _places(index, known & {"/", "-"}):
+        if draft.words[place - 1].isdecimal():
+            reader.signed(place)
     for read, words in (
         (reader.dotted, _DOTTED),
         (reader.named, MONTHS.keys()),
         (reader.year, _YEARS),
     ):
-        for word in words & known:
-            for place in index[word]:
-                read(place)
+        for place in _places(index, words & known):
+            read(place)
     found = sorted({id(w): w for w in taken.values()}.values(), key=lambda w: w.start)
     return [w for w in found if w.is_day()]
+
+
+def _places(index: Mapping[str, Sequence[int]], words: Iterable[str]) -> list[int]:
+    """Return where these words stand, from left to right: the first date keeps its words."""
+    return sorted(place for word in words for place in index[word])
 
 
 class _Reader:

@@ -20,8 +20,8 @@ def nlp() -> Language:
     return load_pipeline("fast")
 
 
-def drugs(text: str) -> list[Fact]:
-    note = Note("n", "S", "P", 0.0, "visit", text, date=THURSDAY, day_first=False)
+def drugs(text: str, day: str = THURSDAY) -> list[Fact]:
+    note = Note("n", "S", "P", 0.0, "visit", text, date=day, day_first=False)
     return [f for f in nlp()(dated(nlp(), note))._.facts if f.type == "medication"]
 
 
@@ -101,3 +101,21 @@ def test_a_course_has_its_length(text: str, days: float | None) -> None:
 def test_a_changed_dose_is_the_new_one(text: str, dose: float, earlier: float | None) -> None:
     (drug,) = drugs(text)
     assert (drug.dose, drug.earlier_dose) == (dose, earlier)
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "began", "ended"),
+    [
+        ("Amoxicillin 12/28-1/3.", "2023-12-30", (-2, -2), (4, 4)),
+        ("Amoxicillin 12/28-1/3/24.", THURSDAY, (-77, -77), (-71, -71)),
+        ("Amoxicillin from 28 December to 3 January 2024.", THURSDAY, (-77, -77), (-71, -71)),
+        ("Metformin from 10 March 2024 to 1 March 2024.", THURSDAY, (-4, -4), None),
+        ("Amoxicillin started 3/10/2024, stopped 3/1/2024.", THURSDAY, (-4, -4), None),
+        ("Stopped lisinopril 3/1/2024, restarted 3/10/2024.", THURSDAY, (-4, -4), None),
+    ],
+)
+def test_nothing_ends_before_it_began(
+    text: str, day: str, began: Bounds, ended: Bounds | None
+) -> None:
+    (drug,) = drugs(text, day)
+    assert (drug.began, drug.ended) == (began, ended)

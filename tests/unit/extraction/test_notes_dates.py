@@ -20,6 +20,7 @@ from extraction.notes.dating.component import dated
 from extraction.notes.deidentification import Deidentifier
 from extraction.notes.facts import Bounds, Fact
 from extraction.notes.note import Note
+from extraction.records import InputError
 
 THURSDAY = "2024-03-14"
 FORMS = (
@@ -292,3 +293,32 @@ def test_the_anchor_decides_what_a_moved_text_can_mean() -> None:
     moved = find_times(draft_of(doc), Anchor(date(2024, 3, 14), moved=True))
     assert [w.past for w in kept] == [(-5186, -4822), (-1840, -1810)]
     assert [w.past for w in moved] == [(-5369, -4639), (-1871, -1779)]
+
+
+def test_a_date_is_read_alike_whatever_the_order_of_sets() -> None:
+    assert began("Rash since March 4 April 5 worse.") == (-10, -10)  # the first keeps its words
+
+
+@pytest.mark.parametrize("text", ["Operative day 3: CABG done.", "CABG planned, pre-op day 3."])
+def test_only_days_after_an_operation_count_from_it(text: str) -> None:
+    assert began(text) is None
+
+
+def test_an_age_to_come_is_dated_forwards() -> None:
+    man = "A 45-year-old man. "
+    (fact,) = (f for f in facts(f"{man}Plan colonoscopy at age 50.") if f.type == "procedure")
+    assert fact.began == (1461, 2192)
+    (asthma,) = (f for f in facts(f"{man}Asthma since age 50.") if f.type == "condition")
+    assert asthma.began is None and began("Plan colonoscopy at age 50.") is None
+
+
+@pytest.mark.parametrize("day", ["14/03/2024", "2024-13-14", "soon"])
+def test_a_note_with_no_date_at_all_is_refused_without_its_words(day: str) -> None:
+    with pytest.raises(InputError, match="YYYY-MM-DD") as told:
+        facts("CABG.", day)
+    assert day not in str(told.value)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_no_fault(day: str) -> None:
+    facts("CABG on March 20, rash last year, fever since Monday, asthma in the 1990s.", day)

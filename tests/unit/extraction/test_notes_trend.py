@@ -35,6 +35,10 @@ def values(text: str) -> list[tuple[float | None, str, str | None]]:
         ("Potassium 5.6, decreased lisinopril.", 5.6, None),
         ("Potassium 5.6; creatinine pending, blood pressure up.", 5.6, None),
         ("Creatinine 1.4 from 3/4/2021.", 1.4, None),
+        ("SpO2 94% (>90).", 94, None),
+        ("Platelets 90 (> 150 normal).", 90, None),
+        ("Potassium stable 3.5 to 4.0.", 3.5, "stable"),
+        ("Glucose 250 from 0800.", 250, None),
     ],
 )
 def test_a_value_has_its_trend(text: str, value: float, trend: str | None) -> None:
