@@ -206,7 +206,7 @@ def card_of(
 ) -> Card:
     labels = {t.name: t.labels for t in tasks(parts, 1)}
     return Card(
-        name="trialtwin-clinical-tagger-1",
+        name="trialtwin-clinical-tagger-2",
         base=tagger.base.name,
         base_sha256=tagger.base.sha256,
         heads=labels,
