@@ -39,7 +39,10 @@ class Coding:
         return own
 
     def wanted(self) -> dict[str, Any]:
-        """Return what a worker is told, and the versions; indexes are built before they start."""
+        """Return what a worker is told, the versions, and what tells the users' own apart.
+
+        Indexes are built here, before any worker starts.
+        """
         from extraction.notes.codes.packaged import packaged_coder
 
         own = self.loaded()
@@ -47,5 +50,6 @@ class Coding:
         return {
             "codes": self.codes,
             "vocabularies": [[str(v.folder), v.fact_type] for v in own],
+            "own": [[v.folder.name.rsplit("-", 1)[-1], v.fact_type] for v in own],
             "versions": {**{v.system: v.version for v in own}, **packaged},
         }

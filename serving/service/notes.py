@@ -100,13 +100,14 @@ def extract_notes(
     """
     guard, pace = protection or Protection(), pace or Pace()
     work = Unfinished(out)
-    found = _checked(where, out, study, preset, overwrite, guard, pace)
+    coding = coding or Coding()
+    found = _checked(where, out, study, preset, overwrite, guard, pace, coding)
     if dry_run:
         return _plan(found, work, pace)
     if overwrite:
         work.discard()
     with work.held():
-        return _run(where, study, preset, guard, pace, found, work, coding or Coding())
+        return _run(where, study, preset, guard, pace, found, work, coding)
 
 
 def _checked(
@@ -117,6 +118,7 @@ def _checked(
     overwrite: bool,
     guard: Protection,
     pace: Pace,
+    coding: Coding,
 ) -> Scan:
     """Look through the notes; all faults of what was asked at once."""
     from extraction.notes.batch import open_source, scan
@@ -131,6 +133,8 @@ def _checked(
         guard.check(out)
     with faults.catch():
         check_out(out, overwrite, "extraction.json")
+    with faults.catch():
+        coding.loaded()  # its faults are told before all notes are looked through
     with faults.catch():
         source = open_source(where)
         with closing(source.raw()) as raw:
@@ -194,7 +198,12 @@ def _run(
         },
         "code": code_digest(("extraction/notes",)),
     }
-    identity = {**about, "key": guard.fingerprint(key), "code_ids": guard.code_ids}
+    identity = {
+        **about,
+        "vocabularies": wanted.pop("own"),
+        "key": guard.fingerprint(key),
+        "code_ids": guard.code_ids,
+    }
     work.belongs_to(identity, (NOTES, FACTS, ASIDE))
     payload = {
         "study": study,
