@@ -198,7 +198,8 @@ class _Gathered:
         episodes = pd.DataFrame(self.episodes)
         if len(episodes):
             episodes = episodes.sort_values("start_high", kind="stable", na_position="last")
-            episodes = episodes.drop_duplicates(_SAME_EPISODE)
+            episodes["again"] = _times_before(episodes)
+            episodes = episodes.drop_duplicates([*_SAME_EPISODE, "again"]).drop(columns="again")
         return Cohort.build(
             schema,
             subjects,
@@ -259,6 +260,24 @@ def _category(value: object, variable: Variable) -> str | None:
     names = variable.categories or ()
     short = next((c for c in names if c.casefold() in (value, value[0])), None)
     return short
+
+
+def _times_before(episodes: pd.DataFrame) -> pd.Series[int]:
+    """Return how often a procedure was done before, by days that cannot be the same.
+
+    Of problems and drugs a later beginning may be another word on the same one: they count once.
+
+    Parameters
+    ----------
+    episodes
+        In the order of the last day on which they can have begun.
+    """
+    keys = [
+        episodes[name].astype(object).where(episodes[name].notna(), "") for name in _SAME_EPISODE
+    ]
+    latest = episodes["start_high"].groupby(keys).shift()
+    apart = (episodes["kind"] == "procedure") & (episodes["start_low"] > latest)
+    return apart.astype(int).groupby(keys).cumsum()
 
 
 def _days(note: Note, bounds: Bounds | None) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from math import isnan
@@ -307,7 +308,7 @@ def test_only_days_after_an_operation_count_from_it(text: str) -> None:
 def test_an_age_to_come_is_dated_forwards() -> None:
     man = "A 45-year-old man. "
     (fact,) = (f for f in facts(f"{man}Plan colonoscopy at age 50.") if f.type == "procedure")
-    assert fact.began == (1461, 2192)
+    assert fact.began == (1461.0, 2192.0)
     (asthma,) = (f for f in facts(f"{man}Asthma since age 50.") if f.type == "condition")
     assert asthma.began is None and began("Plan colonoscopy at age 50.") is None
 
@@ -322,3 +323,16 @@ def test_a_note_with_no_date_at_all_is_refused_without_its_words(day: str) -> No
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
 def test_the_ends_of_the_calendar_are_no_fault(day: str) -> None:
     facts("CABG on March 20, rash last year, fever since Monday, asthma in the 1990s.", day)
+
+
+def test_a_procedure_that_was_done_again_is_kept_apart() -> None:
+    text = (
+        "Colonoscopy in 2015 and a colonoscopy on 3 March 2024. Asthma since 2015. Asthma since "
+        "childhood. Colonoscopy in March 2024. Colonoscopy was normal."
+    )
+    note = Note("n", "S", "P", 0.0, "visit", text, date=THURSDAY)
+    other = replace(note, note_id="m", day=10.0, date="2024-03-24", text="Colonoscopy in 2015.")
+    cohort = to_cohort(extract([note, other]))
+    told = cohort.episodes[cohort.episodes["start_low"].notna()].groupby("term")["start_high"]
+    assert sorted(told.get_group("colonoscopy")) == [-2996, -11]
+    assert len(told.get_group("asthma")) == 1
