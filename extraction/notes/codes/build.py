@@ -51,7 +51,7 @@ class Entry:
 @final
 @dataclass
 class Builder:
-    """Takes in entries and writes an index; memory is some 100 bytes a name.
+    """Takes in entries and writes an index; memory is some 500 bytes a name.
 
     Parameters
     ----------
