@@ -7,10 +7,14 @@ as to find its facts, and the reading is done by one process for all.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from .facts import Fact
@@ -66,6 +70,11 @@ class _Reader:
     @classmethod
     def begin(cls, nlp: Language) -> None:
         cls.nlp = nlp
+        if "torch" in sys.modules:  # a fork has none of the threads that its first would wait for
+            sys.modules["torch"].set_num_threads(1)
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
     @classmethod
     def read(cls, notes: list[Note]) -> list[tuple[Fact, ...]]:
@@ -73,3 +82,9 @@ class _Reader:
 
         found = cls.nlp.pipe((dated(cls.nlp, note) for note in notes), batch_size=len(notes))
         return [doc._.facts for doc in found]
+
+
+def _end_with(sentinel: int) -> None:
+    """End with a caller that was killed: it cannot tell its processes, who would wait for ever."""
+    wait([sentinel])
+    os._exit(1)

@@ -6,6 +6,7 @@ is begun again, somebody died: from that batch on, every note is first read in a
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any, final
 from ..note import Note
 
 DIED, SLOW = "the reader died", "reading it took too long"
-_SECONDS, _CHARACTERS_A_SECOND = 600.0, 1_000
+_SECONDS, _CHARACTERS_A_SECOND, _SPARE = 600.0, 1_000, 60.0
 
 
 @final
@@ -105,12 +106,16 @@ def _trial(payload: Mapping[str, Any], notes: Sequence[Note]) -> tuple[int, str]
             reader.stdin.close()
         timer = Timer(_SECONDS, end)  # to load the pipeline
         timer.start()
-        for line in reader.stdout:
+        try:
+            for line in reader.stdout:
+                timer.cancel()
+                place = int(line)
+                timer = Timer(allowed(notes[place]), end)
+                timer.start()
+            reader.wait()
+        finally:  # when this process is stopped, too: neither timer nor reader goes on
             timer.cancel()
-            place = int(line)
-            timer = Timer(allowed(notes[place]), end)
-            timer.start()
-        timer.cancel()
+            reader.kill()
     if reader.returncode == 0 or place < 0:
         return place, ""
     return place, SLOW if late else DIED
@@ -124,7 +129,10 @@ def main() -> None:
     for place, row in enumerate(rows):
         sys.stdout.write(f"{place}\n")
         sys.stdout.flush()
-        try_note(payload, Note(**row))
+        note = Note(**row)
+        # Of itself, should nobody be left to stop it; within a long match of `re` too.
+        faulthandler.dump_traceback_later(allowed(note) + _SPARE, exit=True)
+        try_note(payload, note)
 
 
 if __name__ == "__main__":
