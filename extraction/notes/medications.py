@@ -13,7 +13,7 @@ _LEFT_EDGE = frozenset({",", ";", ".", "and", "then", "plus", ":", "with", "(", 
 _SOLUTIONS = frozenset({"dl", "l", "ml"})
 _CHANGED = word_set(
     "increased increase increasing decreased decrease decreasing uptitrated titrated titrate "
-    "reduced reduce raised lowered changed change doubled halved adjusted advanced from up down"
+    "reduced reduce raised lowered changed change doubled halved adjusted advanced from down"
 )
 _FURTHEST = 25  # words after a drug in which its attributes stand
 # A frequency found later replaces one of these when it says more.

@@ -95,6 +95,8 @@ def test_a_course_has_its_length(text: str, days: float | None) -> None:
         ("Lisinopril increased to 20 mg from 10 mg daily.", 20, 10),
         ("Increased lisinopril 10 mg to 20 mg daily.", 20, 10),
         ("Morphine 5 to 10 mg PRN.", 10, None),
+        ("Metformin 500 mg, up to 1000 mg daily.", 1000, None),
+        ("Metformin up from 500 mg to 1000 mg daily.", 1000, 500),
         ("Metoprolol 25 mg BID.", 25, None),
     ],
 )
