@@ -10,6 +10,7 @@ from .date_forms import DAY_OF_MONTH, FORMS, MONTH, WEEKDAY
 from .dates import is_date
 from .found import Found
 from .openings import opening_words
+from .short_dates import days_come_first, short_dates
 from .sought import At, Sought, Survey
 
 _OLDEST = 90
@@ -33,12 +34,6 @@ _STRONG = re.compile(
     r"signed|dictated|transcribed|performed|collected|received|obtained|scheduled|from|by|before|"
     r"after|"
     r"appointment|last|in|d|t)(?: (?:on|of|date|is|was))?[ :\-=]{0,3}$",
-    re.IGNORECASE,
-)
-_NO_DATE_AFTER = re.compile(
-    r" ?(?:mg|strength|systolic|murmur|motor|power|pain|mm|pulses?|in (?:the )?(?:upper|lower|"
-    r"bilateral)|"
-    r"(?:of|out of|on) (?:the )?(?:pain|scale)|tablets?|lb|inch|cm|reflex|full)\b",
     re.IGNORECASE,
 )
 _NO_DAY_AFTER = re.compile(
@@ -89,7 +84,10 @@ _AGE_AFTER = Sought(
     ),
     "numbers",
 )
-_TEMPERATURE = re.compile(r"\b(?:t|temp\w*|tmax|fevers?|febrile|to|at|of)\.?[ :=]*$", re.IGNORECASE)
+_TEMPERATURE = re.compile(
+    r"\b(?:t|(?:temp\w*|tmax)(?: (?:is|was|max|of))?|fevers?|febrile|to|at|of)\.?[ :=]*$",
+    re.IGNORECASE,
+)
 _AGE_BEFORE = Sought(
     re.compile(
         r"\b(?:aged?|age of|turned|turning|turns|age at \w{3,12})(?: (?:is|was|now|of))?[ :=]{0,4}"
@@ -113,11 +111,7 @@ _AGE_WORD = Sought(
 def find_dates(survey: Survey) -> Iterator[Found]:
     """Yield dates, weekdays and holidays; forms that claim more come first."""
     text = survey.text
-    for form, sought in _SOUGHT.items():
-        judge = _JUDGES.get(form)
-        for match in survey.finditer(sought):
-            if judge is None or judge(text, match):
-                yield Found(match.start(), match.end(), "date", form)
+    yield from _by_form(survey)
     for match in survey.finditer(_HOLIDAY):
         if not match.group().islower() or " " in match.group() or match.group()[:5] == "chris":
             yield Found(match.start(), match.end(), "date", "holiday")
@@ -127,6 +121,21 @@ def find_dates(survey: Survey) -> Iterator[Found]:
     for match in DAY_OF_MONTH.finditer(text):
         if _day_alone(text, match):
             yield Found(match.start(), match.end(), "date", "day")
+
+
+def _by_form(survey: Survey) -> Iterator[Found]:
+    text = survey.text
+    dated: list[str] = []
+    for form, sought in _SOUGHT.items():
+        judge = _JUDGES.get(form)
+        matches = survey.finditer(sought)
+        if form == "short":
+            matches = short_dates(text, matches, dated, day_comes_first(survey))
+        for match in matches:
+            if judge is None or judge(text, match):
+                yield Found(match.start(), match.end(), "date", form)
+                if form in _NAMING_DAYS:
+                    dated.append(match.group())
 
 
 def find_ages(survey: Survey) -> Iterator[Found]:
@@ -153,9 +162,14 @@ def find_birth_years(survey: Survey, newest: int | None) -> Iterator[Found]:
 
 
 def day_comes_first(survey: Survey) -> bool:
-    """Whether a date of the text can only be read with the day before the month."""
-    numeric = survey.finditer(_SOUGHT["numeric"])
-    return any(int(m["a"]) > 12 and 1 <= int(m["b"]) <= 12 and int(m["a"]) <= 31 for m in numeric)
+    """Whether dates of the text can only be read with the day before the month.
+
+    Dates with a year decide; where there are none, those of two numbers.
+    """
+    numeric = [m for m in survey.finditer(_SOUGHT["numeric"]) if is_date(m.group())]
+    if numeric:
+        return any(int(m["a"]) > 12 for m in numeric)
+    return days_come_first(survey.text, survey.finditer(_SOUGHT["short"]))
 
 
 def _before(text: str, place: int) -> str:
@@ -171,19 +185,6 @@ def _numeric(text: str, match: re.Match[str]) -> bool:
     both = len(match["a"]) == 2 and len(match["b"]) == 2
     told = _STRONG.search(_before(text, match.start())) is not None
     return is_date(match.group()) and (told or (match["s"] == "-" and both) or both)
-
-
-def _short(text: str, match: re.Match[str]) -> bool:
-    """Whether two numbers are a day and a month: not a strength, a score or a blood pressure."""
-    if not is_date(match.group()) or _NO_DATE_AFTER.match(text, match.end()):
-        return False
-    before = _before(text, match.start())
-    if match["s"] == "/":
-        zero = match.group().startswith("0") or match["b"].startswith("0")
-        told = _STRONG.search(before) is not None
-        ranged = re.match(r" ?(?:-|–|to|through) ?\d{1,2}/\d{1,2}/\d{2}", text[match.end() :][:16])
-        return zero or ranged is not None or (told and match["b"] not in ("10", "5"))
-    return re.search(r"\b(?:dated|date|dob|dos)[ :]{1,3}$", before, re.IGNORECASE) is not None
 
 
 def _day_month(text: str, match: re.Match[str]) -> bool:
@@ -242,9 +243,9 @@ def _day_alone(text: str, match: re.Match[str]) -> bool:
     )
 
 
+_NAMING_DAYS = ("iso", "numeric", "year_month_day", "day_month", "month_day", "compact")
 _JUDGES = {
     "numeric": _numeric,
-    "short": _short,
     "day_month": _day_month,
     "month_day": _month_day,
     "month": _month,
