@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import pairwise, product
 
 from ...draft import Draft, Mention
-from ...lexicon import is_year, read_lines, word_set
+from ...lexicon import word_set
 from ..cues import Cue, CueList
 from ..scope import (
     ahead,
@@ -19,6 +18,8 @@ from ..scope import (
     mark,
     segment,
 )
+from .reasons import brought_by, reason_of
+from .times import NOW, bare_year, inside_measure, lasting, near_time
 
 CONCEPT = "history"
 GROUPS = ("problem", "drug", "procedure", "measure")
@@ -29,16 +30,8 @@ PAST_SECTIONS = frozenset(
 _ACROSS = (("drug", "problem"), ("procedure", "problem"))
 # `switched from A to B`, `replaced A with B`: B is of now.
 _EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
-_VOID = word_set(
-    "since started began starting onset developed diagnosed dx dx'd worsening worse beginning "
-    "noticed initiated increased added increasing ongoing until commenced gradually first "
-    "persistent begun noted found came come appeared fell arose erupted broke injured twisted hurt "
-    "unchanged stable similar compared sustained slipped tripped crashed woke brought sudden "
-    "suddenly hit"
-)
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
-_YEAR_REACH = 8
 _UNDERGOING = frozenset({"underwent", "received", "given"})
 _THIS_STAY = frozenset({("day", str(n)) for n in range(31)}) | {
     *product(("this", "on", "during"), ("admission", "stay", "arrival", "hospitalization")),
@@ -51,31 +44,11 @@ _GOING = word_set("recurrent ongoing current now still persistent new active wor
 _SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mother i")
 _LAST = frozenset({"last", "previous"})
 _ARROWS = frozenset({">", "→"})
-_NOW = word_set("now today currently tonight")
-_STRONG = (
-    ("due", "to"),
-    ("because", "of"),
-    ("secondary", "to"),
-    ("owing", "to"),
-    ("on", "account", "of"),
-    ("in", "view", "of"),
-    ("d", "/", "t"),
-    *product(("because", "as", "since"), ("it", "they", "of"), ("caused", "gave", "made", "the")),
-)
-_REASONS = (*_STRONG, ("for",), ("after",), ("following",))
-_REASON_ENDS = frozenset({",", ";", ".", "and", "but"})
 _HISTORY = word_set("history hx h/o hist h")
 _STILL = word_set("still ongoing currently continues remains")
 _THERAPY = word_set(
     "therapy treatment medication medications meds oxygen dialysis diet insulin cpap"
 )
-_BROUGHT = word_set("caused gave produced induced provoked triggered caused: made")
-
-
-@cache
-def _lasting() -> frozenset[str]:
-    lines = read_lines("lasting.txt", "extraction.notes.assertion.history")
-    return frozenset(name for line in lines for name in line.split(" | "))
 
 
 def assess(draft: Draft, cues: CueList) -> None:
@@ -90,7 +63,7 @@ def assess(draft: Draft, cues: CueList) -> None:
             _arrow(draft, index)
     ages: list[Mention] = []
     for mention in draft.mentions:
-        age = _bare_year(draft, mention)
+        age = bare_year(draft, mention)
         if age is not None:
             ages.append(age)
         if _in_past_section(draft, mention):
@@ -111,14 +84,14 @@ def _in_past_section(draft: Draft, mention: Mention) -> bool:
 
 def _today(draft: Draft, mention: Mention) -> bool:
     first, last = segment(draft, mention.start)
-    return any(w in _NOW for w in draft.words[first:last])
+    return any(w in NOW for w in draft.words[first:last])
 
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     word = draft.words[cue.start]
     groups = cue.only or GROUPS
     if cue.kind == "near":
-        return _near(draft, cue)
+        return near_time(draft, cue)
     if cue.kind == "list":
         return listed(draft, cue, GROUPS)
     if cue.kind == "either" or (word in ("resolved", "closed") and cue.stop - cue.start == 1):
@@ -133,7 +106,7 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
 def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     """Return what a cue in front of its facts is about."""
     word = draft.words[cue.start]
-    inside = _inside_measure(draft, cue)
+    inside = inside_measure(draft, cue)
     if inside:
         return inside
     if word == "stop" and _is_order(draft, cue):
@@ -150,7 +123,7 @@ def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.only is not None and found and not found[0].fits(cue.only):
         return []
     if cue.only is not None and "drug" in cue.only and found:
-        found = [*found, *_reason(draft, cue, cues, found[-1].stop)]
+        found = [*found, *reason_of(draft, cue, cues, found[-1].stop)]
     mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
 
@@ -201,13 +174,13 @@ def _listing(draft: Draft, comma: int) -> bool:
         return True
     index = comma + 1
     end = draft.sentence[comma]
-    if any(w in _NOW for w in draft.words[index : min(end, index + 3)]):
+    if any(w in NOW for w in draft.words[index : min(end, index + 3)]):
         return False
     return any(m.group == "measure" and m.first <= index + 1 for m in draft.within(index, end))
 
 
 def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
-    inside = _inside_measure(draft, cue)
+    inside = inside_measure(draft, cue)
     if inside:
         return inside if "measure" in groups else []
     if "." in draft.words[cue.stop - 1][1:]:  # `stable at 1.2` is no age
@@ -220,13 +193,13 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     if cue.only is None:
         found = [_through(draft, found[0]), *found[1:]] if found else found
     if draft.words[cue.start] in _LAST:  # `epilepsy, last fit 2019`
-        found = [m for m in found if m.name not in _lasting()]
+        found = [m for m in found if m.name not in lasting()]
     if draft.words[cue.start] == ",":  # a bare outcome in a list of events
         return [m for m in found if m.type != "adverse_event"]
     if not found and "measure" in groups:
-        return _near(draft, cue)
+        return near_time(draft, cue)
     if found and "drug" in groups:
-        found = [*found, *_brought(draft, cue), *_reason(draft, cue, cues, cue.stop)]
+        found = [*found, *brought_by(draft, cue), *reason_of(draft, cue, cues, cue.stop)]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
 
@@ -239,46 +212,15 @@ def _through(draft: Draft, found: Mention) -> Mention:
     return explained if draft.words[found.start - 1] in _WITH else found
 
 
-def _brought(draft: Draft, cue: Cue) -> list[Mention]:
-    """`amlodipine caused swelling and was replaced`: the swelling is of the same past."""
-    first = draft.opening[cue.start]
-    brought = [i for i in range(first, cue.start) if draft.words[i] in _BROUGHT]
-    if not brought:
-        return []
-    return [m for m in draft.within(brought[-1], cue.start) if m.group == "problem"]
-
-
 def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
     if draft.words[cue.start] == "resolved" or draft.words[cue.start] == "closed":
         return _weak(draft, cue, cues)
     turns = draft.words[cue.start] in ("but", "and", "though")  # `drowsy but no longer agitated`
     found = either(draft, cue, cues, groups, object_first=turns)
     if found:
-        found = [*found, *_reason(draft, cue, cues, max(cue.stop, found[-1].stop))]
+        found = [*found, *reason_of(draft, cue, cues, max(cue.stop, found[-1].stop))]
         mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
-
-
-def _reason(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention]:
-    """`stopped for anemia`: the reason, at this word, is of the same past."""
-    between = draft.by_start.get(place)
-    if between is not None and between.group == "drug":
-        place = between.stop  # `changed to losartan for cough`
-    if draft.words[place : place + 1] == ["to"]:  # `switched from enalapril to losartan because of`
-        taken = next(iter(draft.within(place + 1, place + 4)), None)
-        place = taken.stop if taken is not None and taken.group == "drug" else place
-    if draft.words[place - 1] in ("because", "owing", "due", "for", "after"):
-        place -= 1  # part of the cue: `stopped because`
-    end = min(draft.sentence[cue.start], place + 6)
-    for index in range(place, end):
-        if draft.words[index] in _REASON_ENDS:
-            break
-        for reason in _REASONS if index == place else _STRONG:
-            stop = index + len(reason)
-            if tuple(draft.words[index:stop]) == reason:
-                behind = Cue(cue.start, stop, "before", None)
-                return forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
-    return []
 
 
 def _weak(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
@@ -294,110 +236,6 @@ def _weak(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     found = backward(draft, cue, groups, reach=12)
     told = _TOLD & set(draft.words[draft.opening[cue.start] : cue.start])
     return [m for m in found if m.type != "adverse_event" or told]
-
-
-def _inside_measure(draft: Draft, cue: Cue) -> list[Mention]:
-    """A time between the name and the number of a measurement belongs to it, or to its pair."""
-    near = draft.within(cue.stop, min(len(draft.words), cue.stop + 12))
-    inside = [m for m in near if m.group == "measure" and m.first <= cue.start]
-    return [m for m in inside if m.first == inside[0].first]
-
-
-def _near(draft: Draft, cue: Cue) -> list[Mention]:
-    """Return what a time adverbial is about: its part of the sentence, or the part before."""
-    inside = _inside_measure(draft, cue)
-    if inside:
-        return inside
-    if draft.words[cue.stop : cue.stop + 1] == [":"]:  # `vitals last visit: ...`
-        listed = _until_now(draft, cue.stop)
-        if listed:
-            return listed
-    first, last = segment(draft, cue.start)
-    if any(w in _VOID for w in draft.words[max(first, cue.start - 9) : cue.start]):
-        return []
-    here = _at(draft, cue, first, last)
-    if here:
-        return _not_of_last(draft, cue, here)
-    before = backward(draft, cue, GROUPS, reach=14)
-    if before:
-        return _not_of_last(draft, cue, before)
-    end = draft.sentence[cue.start]
-    if last < end and draft.words[last] == ",":
-        ahead = draft.within(last + 1, segment(draft, min(last + 1, end - 1))[1])
-        return [m for m in ahead if m.group in GROUPS]
-    return []
-
-
-def _not_of_last(draft: Draft, cue: Cue, found: list[Mention]) -> list[Mention]:
-    """`epilepsy (last fit two weeks ago)`: the time is of the fit."""
-    near = draft.words[max(0, cue.start - 4) : cue.start]
-    if "last" not in near:
-        return found
-    last = cue.start - 1 - near[::-1].index("last")
-    return [m for m in found if m.stop > last or m.group != "problem"]
-
-
-def _at(draft: Draft, cue: Cue, first: int, last: int) -> list[Mention]:
-    here = [m for m in draft.within(first, last) if m.group in GROUPS]
-    measures = [m for m in here if m.group == "measure"]
-    if not measures:
-        return here
-    behind = [m for m in measures if m.stop <= cue.start]
-    if behind and "from" in draft.words[behind[-1].stop : cue.start]:
-        return []
-    if behind and cue.start - behind[-1].stop <= 7:
-        return [m for m in behind if m.first == behind[-1].first]
-    if cue.start == draft.opening[cue.start]:
-        return _until_now(draft, cue.stop)
-    return [m for m in measures if m.start >= cue.stop]
-
-
-def _until_now(draft: Draft, start: int) -> list[Mention]:
-    """Return the measurements up to a word of the present or a semicolon."""
-    found = []
-    for index in range(start, draft.sentence[start - 1]):
-        if draft.words[index] in _NOW or draft.words[index] == ";":
-            break
-        mention = draft.by_start.get(index)
-        if mention is not None and mention.group == "measure":
-            found.append(mention)
-    return found
-
-
-def _bare_year(draft: Draft, mention: Mention) -> Mention | None:
-    """`hip fracture 2009` is over, and `splenectomy for trauma, 1994`; return an age of then."""
-    if mention.group == "drug":
-        _years_of_use(draft, mention)
-        return None
-    procedure = mention.group == "procedure"
-    if not procedure and (mention.group != "problem" or mention.name in _lasting()):
-        return None
-    if not procedure and "diagnosed" in draft.words[max(0, mention.start - 3) : mention.start]:
-        return None
-    end = min(draft.sentence[mention.start], mention.stop + _YEAR_REACH)
-    for index in range(mention.stop, end):
-        word, other = draft.words[index], draft.by_start.get(index)
-        if other is not None and other.type == "age" and (procedure or index <= mention.stop + 1):
-            mention.cues.setdefault(CONCEPT, (other.start, other.stop))
-            return other  # `appendicectomy aged 12`: the age is of that time
-        passes = procedure and other is not None and other.group == "problem"
-        if other is not None and other.group == "drug" and mention.group == "problem":
-            passes = draft.words[index - 1] in ("with", "on", "to", "from")
-        if word in ";:" or (other is not None and not passes):
-            return None
-        if word in _VOID and not procedure:
-            return None
-        if is_year(word):
-            mention.cues.setdefault(CONCEPT, (index, index + 1))
-            return None
-    return None
-
-
-def _years_of_use(draft: Draft, drug: Mention) -> None:
-    """`HRT 2001-2006`."""
-    first, dash, last = (draft.words[drug.stop + i : drug.stop + i + 1] for i in range(3))
-    if last and is_year(first[0]) and dash[0] in ("-", "–", "to") and is_year(last[0]):
-        drug.cues.setdefault(CONCEPT, (drug.stop, drug.stop + 3))
 
 
 def _arrow(draft: Draft, index: int) -> None:
