@@ -17,6 +17,7 @@ from .facts import Bounds, Fact
 from .harmonise import harmonised, quantities
 from .note import Note
 
+NO_DAY = "the note has no day"  # why a value is left out that has no day of its own either
 KINDS = {
     "condition": "condition",
     "symptom": "condition",
@@ -156,7 +157,7 @@ class _Gathered:
         if fact.assertion != "present" and (fact.began is None or fact.assertion != "historical"):
             return "of an unknown earlier day"
         if isnan(day):
-            return "the note has no day" if isnan(note.day) else "its day is known in bounds only"
+            return NO_DAY if isnan(note.day) else "its day is known in bounds only"
         variable = self._variable(fact.name)
         if variable is None or fact.value is None:
             return "no such variable"

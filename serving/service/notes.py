@@ -91,7 +91,7 @@ def extract_notes(
     -------
     dict
         Counts of notes, facts and subjects, notes set aside by reason, identifiers replaced by
-        kind, and the folder.
+        kind, facts that the cohort leaves out by reason, and the folder.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _run(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from extraction.notes.batch import assemble
+    from extraction.notes.batch import assemble, manifest_with
     from extraction.notes.batch.chunk import ASIDE
     from extraction.notes.batch.parts import FACTS, NOTES
     from serving.pipeline.cache import code_digest, versions
@@ -223,6 +223,8 @@ def _run(
     )
     told = assemble(work.folder, results, about)
     cohort = _cohort(work.folder) if told["notes"] and _with_cohort(told["notes"], pace) else {}
+    if cohort:
+        manifest_with(work.folder, left_out=cohort["left_out"])
     work.finish((ASIDE,), private=guard.keep_identifiers)
     return _told(told, found, cohort, work.out)
 

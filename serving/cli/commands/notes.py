@@ -149,7 +149,8 @@ def extract_notes(
     """Find facts in notes, each with its place in the text, and turn them into a cohort.
 
     WHERE is a folder of .txt files (subject.txt, or subject@day.txt), or a .csv, .jsonl or .parquet
-    file with subject_id and text and, where known, note_id, study_id, day and kind. Any number of
+    file with subject_id and text and, where known, note_id, study_id, day (days from index; without
+    it values have no place in a cohort), date (YYYY-MM-DD) and kind. Any number of
     notes is read in bounded memory; a run that was stopped goes on where it was. Notes that cannot
     be read are set aside and counted. The 18 identifiers of HIPAA's Safe Harbor are replaced by
     surrogates before anything is stored.
@@ -170,20 +171,48 @@ def extract_notes(
 def _plan_lines(plan: dict[str, Any]) -> list[str]:
     began = plan["finished_chunks"]
     return [
-        f"{plan['n_notes']} notes of {plan['subjects']} subjects, in {plan['chunks']} chunks.",
+        f"{_counted(plan['n_notes'], 'note')} of {_counted(plan['subjects'], 'subject')}, "
+        f"in {_counted(plan['chunks'], 'chunk')}.",
         *(f"  set aside, {why}: {n}" for why, n in plan["set_aside"].items()),
-        *([f"  an earlier run has finished {began} chunks"] if began else []),
+        *([f"  an earlier run has finished {_counted(began, 'chunk')}"] if began else []),
         f"Nothing was written. Facts would go to {plan['folder']}"
         + (", with a cohort." if plan["cohort"] else ", without a cohort (--cohort makes one)."),
     ]
 
 
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _left_out(counts: dict[str, int]) -> list[str]:
+    """Say what the cohort lacks, and what would bring the values in."""
+    from extraction.notes.cohort import NO_DAY
+
+    kept = {why.removeprefix("left out: "): n for why, n in counts.items()}
+    undated = kept.pop(NO_DAY, 0)
+    first = (
+        f"  {_counted(undated, 'value')} left out of the cohort: their notes have no day; "
+        "name files subject@day.txt or give a column day"
+    )
+    return [
+        *([first] if undated else []),
+        *(
+            f"  {why}: {n}"
+            if why.startswith("contradictions")
+            else f"  not in the cohort, {why}: {n}"
+            for why, n in sorted(kept.items())
+        ),
+    ]
+
+
 def _lines(done: dict[str, Any]) -> list[str]:
     return [
-        f"{done['n_facts']} facts in {done['n_notes']} notes of {done['subjects']} subjects.",
+        f"{_counted(done['n_facts'], 'fact')} in {_counted(done['n_notes'], 'note')} of "
+        f"{_counted(done['subjects'], 'subject')}.",
         *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
         *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
         *(f"  replaced, {kind}: {n}" for kind, n in done.get("replaced", {}).items()),
+        *_left_out(done.get("left_out", {})),
         *([] if done["cohort"] else ["  no cohort was made; --cohort makes one, in memory"]),
         f"Facts: {done['folder']}",
     ]

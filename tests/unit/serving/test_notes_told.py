@@ -1,0 +1,47 @@
+"""What the commands on notes tell people: what is left out, set aside, guessed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from serving.cli import program
+from serving.cli.outcome import run
+
+QUICK = ["--no-codes", "--keep-identifiers"]
+
+
+def folder(path: Path, **texts: str) -> Path:
+    path.mkdir()
+    for name, text in texts.items():
+        (path / f"{name}.txt").write_text(text, "utf-8")
+    return path
+
+
+def test_values_without_a_day_are_counted_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = folder(tmp_path / "notes", P1="BP 128/76, K 3.2 mmol/L.", P2="Denies fever.")
+    assert run(program, ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), *QUICK]) == 0
+    told = capsys.readouterr().out
+    assert "3 values left out of the cohort: their notes have no day" in told
+    assert "subject@day.txt" in told
+    kept = json.loads((tmp_path / "f/extraction.json").read_text("utf-8"))
+    assert kept["left_out"] == {"left out: the note has no day": 3}
+
+
+def test_values_with_a_day_are_not_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = folder(tmp_path / "notes", **{"P1@3": "BP 128/76."})
+    assert run(program, ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), *QUICK]) == 0
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_dry_run_counts_one_chunk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = folder(tmp_path / "notes", P1="No fever.", P2="")
+    arguments = ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), "--dry-run"]
+    assert run(program, arguments) == 0
+    assert "1 note of 1 subject, in 1 chunk." in capsys.readouterr().out
