@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final, get_args, get_origin, get_type_hints
 
+from ...records import InputError
 from ..codes.code import Code
 from ..facts import Bounds, Fact
 from ..note import Note
@@ -203,6 +204,36 @@ def settle(fresh: Path, target: Path) -> None:
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(fresh, target)
+
+
+def stored_notes(folder: Path) -> Iterator[Note]:
+    """Yield stored notes as they stand, part by part.
+
+    Parameters
+    ----------
+    folder
+        Of an extraction, or its `NOTES`.
+
+    Raises
+    ------
+    InputError
+        When a part cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    inner = folder / NOTES if (folder / NOTES).is_dir() else folder
+    for path in sorted(inner.glob("part-*.parquet")):
+        try:
+            rows = pq.read_table(path).to_pylist()
+            yield from (Note(**row) for row in rows)
+        except (OSError, TypeError, pa.ArrowException):
+            raise InputError(f"{path.name}: it is damaged; extract the notes again") from None
+
+
+def is_extraction(folder: Path) -> bool:
+    """Return whether stored notes lie in a folder: an extraction, or its `NOTES`."""
+    return (folder / NOTES).is_dir() or any(folder.glob("part-*.parquet"))
 
 
 def stored_pairs(folder: Path) -> Iterator[tuple[Note, tuple[Fact, ...]]]:

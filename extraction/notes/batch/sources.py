@@ -14,6 +14,7 @@ from ...records.errors import nearest
 from ..note import Note
 from .cleaning import decoded
 from .lines import lines
+from .parts import is_extraction
 from .records import LONGEST, NAMES, NEEDED, TOO_LONG, Record, SetAside, note_of
 from .rows import rows
 
@@ -220,6 +221,11 @@ def open_source(path: Path) -> Source:
         When it is none of them.
     """
     if path.is_dir():
+        if is_extraction(path):
+            raise InputError(
+                f"{path.name}: its notes were extracted already; `trialtwin extract show` and "
+                "`read_notes` take it, or give the notes it was made from"
+            )
         return Folder(path)
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:

@@ -61,7 +61,7 @@ class Vault:
     folder
         Where the files lie; made when it is written to.
     key
-        Of the de-identification.
+        Of the de-identification: bytes, or the hexadecimal digits of its file.
     notes
         Folders of notes that the vault must not lie in, around or beside.
 
@@ -71,10 +71,12 @@ class Vault:
         When the folder lies with the notes, or the key is too short.
     """
 
-    def __init__(self, folder: Path, key: bytes, notes: Iterable[Path] = ()) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: str | Path, key: bytes | str, notes: Iterable[str | Path] = ()
+    ) -> None:
+        self._folder = Path(folder)
         self._key = subkey(checked_key(key), "vault")
-        if any(_together(folder, other) for other in notes):
+        if any(_together(self._folder, Path(other)) for other in notes):
             raise InputError(
                 "vault: it would lie in, around or beside the folder of the notes; name a folder "
                 "apart from them, at best on another disk"
