@@ -5,7 +5,7 @@ from __future__ import annotations
 from .draft import Draft, Mention
 from .facts import Trend
 from .lexicon import is_year, word_set
-from .measurement_terms import MONTHS, TIME_UNITS, units
+from .measurement_terms import LATER, MONTHS, TIME_UNITS, units
 from .tokens import number
 
 _WORDS: dict[Trend, str] = {
@@ -46,8 +46,16 @@ def add_trends(draft: Draft) -> None:
     ]
     for place, mention in enumerate(measures):
         following = measures[place + 1] if place + 1 < len(measures) else None
-        if "history" not in mention.cues:
+        then = following is not None and _is_turned(draft, mention, following)
+        if then or "history" not in mention.cues:
             _Trend(draft, mention, following).read()
+
+
+def _is_turned(draft: Draft, mention: Mention, following: Mention) -> bool:
+    """Whether a value is of the past only since `then` another of the same name follows it."""
+    cue = mention.cues.get("history")
+    same = mention.name == following.name
+    return same and cue is not None and draft.words[cue[0]] in LATER and cue[0] >= mention.stop
 
 
 class _Trend:
