@@ -45,6 +45,7 @@ _NO_DAY_AFTER = re.compile(
     r"opinion|molar|place|attempt|child|pregnancy|birthday|edition|choice|edge)\b",
     re.IGNORECASE,
 )
+_SATURATION = re.compile(r"[ :=]{1,2}(?:(?:is|was|of) )?(?:[5-9]\d|100)(?![\d/\-])")
 _MONTH_VERBS = ("may", "march", "mar", "dec", "jan", "sep", "august")
 _HOLIDAY = Sought(
     re.compile(
@@ -219,6 +220,8 @@ def _month(text: str, match: re.Match[str]) -> bool:
 def _weekday(text: str, match: re.Match[str]) -> bool:
     """Whether it is a weekday: short forms only beside a date or after a word for a day."""
     name = match["w"]
+    if name.lower() == "sat" and _SATURATION.match(text, match.end()):
+        return False
     if len(name) > 5 or name.lower().endswith("day"):
         return True
     if not name[0].isupper():

@@ -10,6 +10,7 @@ from .draws import normal
 from .found import Found
 from .listed import Lists, terms
 from .openings import opening_words
+from .place_context import is_address
 from .place_words import GENERIC, UPPER
 from .sought import Sought, Survey
 
@@ -78,6 +79,8 @@ def _places(survey: Survey, known: Lists) -> Iterator[Found]:
     text = survey.text
     for sought, form in _SURE:
         for match in survey.finditer(sought):
+            if not is_address(text, match, form, known):
+                continue
             yield Found(match.start(), match.end(), "geographic", form)
             if form == "street":
                 yield from _beside_street(text, match.end(), known)

@@ -137,6 +137,18 @@ _ABROAD = (
     r"(?=(?:\+|00)\d(?:[ .\-()]{0,3}\d){7,14}(?!\d))(?:\+|00)"
     r"[1-9]\d{0,2}(?:[ .\-]{0,2}\(?\d{1,5}\)?){2,6}(?!\d)"
 )
+# As written within a country, the area in round brackets or not: the United Kingdom and Ireland,
+# Australia, France, Germany and its neighbours. Unparted ones only where few codes look so.
+_NATIONAL = (
+    r"(?!\(?00)(?:\(0\d{2}\) ?\d{4}[ .\-]?\d{4}|0\d{2}[ .\-]\d{4}[ .\-]?\d{4}"
+    r"|\(0\d{3}\) ?\d{3}[ .\-]?\d{4}|0\d{3}[ .\-]\d{3}[ .\-]?\d{4}"
+    r"|\(0\d{4}\) ?\d{3}[ .\-]?\d{3}|0\d{4}[ .\-]\d{3}[ .\-]?\d{3}"
+    r"|\(0\d\) ?\d{4}[ .\-]?\d{4}|0[2378][ .\-]\d{4}[ .\-]\d{4}"
+    r"|0[47]\d{2}(?P<s1>[ .\-])\d{3}(?P=s1)\d{3}|08\d[ .\-]\d{3}[ .\-]\d{4}"
+    r"|0[1-9](?P<s2>[ .\-])\d{2}(?:(?P=s2)\d{2}){3}|06[ \-]\d{8}"
+    r"|(?:0\d{2,4}[/\-]|0\d{2,3} )\d{7,8}|0\d{3,4}[/\-]\d{5,6}"
+    r"|1[38]00[ \-]\d{3}[ \-]\d{3}|07\d{9}|0[12]\d{9}|04\d{8})(?![\w/]|[.\-]\d)"
+)
 _FAX = r"\b(?:fax(?:ed|es)?|facsimile|fx)(?![a-z])[^\n\d;@+(]{0,40}?[(]?"
 _FORMS: tuple[tuple[str, str, Sought], ...] = (
     (
@@ -246,6 +258,11 @@ _FORMS: tuple[tuple[str, str, Sought], ...] = (
     (
         "phone",
         "phone",
+        Sought(re.compile(rf"(?<![\w./\-+])(?P<v>{_NATIONAL})"), "numbers", before=1),
+    ),
+    (
+        "phone",
+        "phone",
         Sought(
             re.compile(rf"(?<![\w./\-])(?:{_ABROAD}|{_PHONE})", re.IGNORECASE), "numbers", before=1
         ),
@@ -258,7 +275,8 @@ _FORMS: tuple[tuple[str, str, Sought], ...] = (
                 r"\b(?:phone|tel|telephone|cell|mobile|call(?:ed|s|ing)?|home|work|pager|beeper|"
                 r"contact|ph|"
                 r"reach(?:ed|able)?|office|callback|text)\b\.?[^\n\d]{0,20}?"
-                r"(?P<v>(?=(?:[ ().+\-]{0,3}\d){7})(?:\+|00)?\(?\d[\d ().\-]{5,18}\d)(?![\d/])"
+                r"(?P<v>(?=(?:[ ().+\-]{0,3}\d){7})(?:\+|00)?\(?\d(?:[\d ()\-]|\.(?! )){5,18}\d)"
+                r"(?![\d/])"
                 r"(?:,? ?(?:x|ext\.?|extension) "
                 r"?\d{1,6})?",
                 re.IGNORECASE,

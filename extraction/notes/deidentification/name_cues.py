@@ -143,7 +143,9 @@ _FILL = (
 BEFORE: tuple[Cue, ...] = (
     Cue(
         Sought(
-            re.compile(rf"(?<![\w])(?!MR |MS )(?i:{_MEN})s?(?:\.[ \t]{{1,2}}|[ \t])(?=[^\W\d_])"),
+            re.compile(
+                rf"(?<![\w])(?<!\d )(?!MR |MS )(?i:{_MEN})s?(?:\.[ \t]{{1,2}}|[ \t])(?=[^\W\d_])"
+            ),
             "words",
         ),
         "any",

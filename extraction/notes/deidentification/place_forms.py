@@ -13,7 +13,7 @@ _STATE = "(?:" + "|".join(_STATES) + r")(?![A-Za-z])"
 ANY_STATE = f"(?:{_STATE}|(?i:{'|'.join(s for s in _STATES if s not in _LETTERS)}))"
 _CAP = rf"[{UPPER}][^\W\d_]*(?:['’\-][^\W\d_]+)*\.?"
 _TOWN_WORD = rf"(?:[dlDL]['’])?[{UPPER}][^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)"
-_TOWN = (
+TOWN = (
     rf"(?:(?:St|Ste|Mt|Ft|Pt|Sta)\. )?{_TOWN_WORD}(?:[ \-](?:(?:of|on|the|upon|or|de|del|la|le|"
     r"les|by|sur|"
     rf"am|an|der|y|du|las|los)[ \-]){{0,2}}{_TOWN_WORD}){{0,3}}"
@@ -57,8 +57,9 @@ FOREIGN_STREET = re.compile(
     r"gracht|utca|katu) \d{1,4}[a-z]?)(?!\w)"
 )
 BOX = re.compile(
-    r"(?<!\w)(?:(?:rural route|star route|rr|hc) ?#?\d{1,4},? (?:box)?|p\.? ?o\.? ?box|post "
-    r"office box|rr|box) ?#? ?\d{1,6}(?!\w)",
+    r"(?<!\w)(?:(?:rural route|star route|rr|hc) ?#? ?\d{1,4},? box ?#? ?\d{1,6}|"
+    r"(?:rural route|star route) ?#? ?\d{1,4}|(?:p\.? ?o\.? ?box|post office box|rr|hc|box)"
+    r" ?#? ?\d{1,6})(?!\w)",
     re.IGNORECASE,
 )
 UNIT_ALONE = re.compile(
@@ -67,7 +68,7 @@ UNIT_ALONE = re.compile(
     re.IGNORECASE,
 )
 CITY_STATE = re.compile(
-    rf"(?<![\w.])(?P<city>{_TOWN}),? "
+    rf"(?<![\w.])(?P<city>{TOWN}),? "
     rf"(?P<state>{_STATE})(?:,? (?P<zip>{ZIP}))?"
 )
 SITE_FIELD = re.compile(
@@ -78,13 +79,13 @@ SITE_FIELD = re.compile(
     rf"(?i: name)?[ ]?[:=] {{0,4}}(?P<city>{_CAP}(?:[ \-](?:{_CAP}|of|the|and|&)){{0,5}})"
 )
 IN = re.compile(
-    rf"(?<=[a-z,] )(?:in|from|near|outside) (?![{UPPER}]{{2}})(?P<city>{_TOWN})"
+    rf"(?<=[a-z,] )(?:in|from|near|outside) (?![{UPPER}]{{2}})(?P<city>{TOWN})"
     r"(?=[.,;)\n]| (?:and|for|with|since|when|where|on|after|last|this|to|before|but|because|"
     r"who)\b|$)"
 )
 AFTER_STREET = re.compile(
     rf"(?:,|\n|,\n|\.) ?(?:\d{{1,2}}º,? ?)?(?:(?P<zip>\d{{4,6}}|[A-Z]{{1,2}}-\d{{4,5}}) "
-    rf")?(?P<city>{_TOWN})"
+    rf")?(?P<city>{TOWN})"
 )
 SMALL_STREET = re.compile(
     r"(?<![\w/.\-])\d{1,6} (?:(?:north|south|east|west|n|s|e|w)\.? )?(?:[a-z]{2,15}|\d{1,3}(?:st|"
@@ -118,11 +119,11 @@ LIVES = re.compile(
     r"(?: (?:back|over|up|down|out|alone|together|currently|here|there|time|recently))?"
     r" (?:in|to|from|near|of|outside|at|outside of|with (?:his|her|their) \w{2,10} in))"
     r" (?:(?i:downtown|rural|the city of|the town of|suburban|nearby|north|south|east|west) "
-    rf")?(?P<city>{_TOWN})"
+    rf")?(?P<city>{TOWN})"
 )
 FROM = re.compile(
     r"\b(?:pt|patient|people|person|man|woman|male|female|family|originally) from "
-    rf"(?P<city>{_TOWN})"
+    rf"(?P<city>{TOWN})"
 )
 CITY_FIELD = re.compile(
     r"\b(?i:city|town|hometown|birthplace|place of birth|county|municipality|village|"
@@ -130,7 +131,7 @@ CITY_FIELD = re.compile(
     r"\d]{1,40})"
 )
 TOWN_OF = re.compile(
-    rf"\b(?i:city|town|village|township|parish|county|borough|municipality) of (?P<city>{_TOWN})"
+    rf"\b(?i:city|town|village|township|parish|county|borough|municipality) of (?P<city>{TOWN})"
 )
 COUNTY = re.compile(
     rf"(?<!\w)(?P<city>{_CAP}(?:[ \-]{_CAP}){{0,2}} (?:County|Township|Parish|Borough|"

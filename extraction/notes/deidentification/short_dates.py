@@ -18,7 +18,7 @@ _NEAR = 30
 _COUNTED_BEFORE = re.compile(
     r"\b(?:scor(?:e|es|ed|ing)|scale|gcs|nihss|mmse|moca|phq|phq-?\d|gad|gad-?\d|apgars?|bp|b/p|"
     r"page|pg|pages|day|week|hd|pod|nodes?|lns?|cores?|ratio|proportion|fraction|siblings?|"
-    r"vision|acuity|sirs|agreement|barthel|katz|adls?|iadls?|dilution|titer|titre|x|every|"
+    r"vision|acuit(?:y|ies)|sirs|agreement|barthel|katz|adls?|iadls?|dilution|titer|titre|x|every|c[dk]|"
     r"version|recall)(?:[ :=(]|-\d?)[^.;,\n\d]{0,14}$",
     re.IGNORECASE,
 )
@@ -49,6 +49,14 @@ _GRADED_AFTER = re.compile(
     r"throughout|bilat\w*|b/l|symmetric\w*|lead|liters?|units?|severity|intensity|words|way)\b",
     re.IGNORECASE,
 )
+# Further words of what is graded, wherever they stand beside a pair in its sentence.
+_GRADED_NEAR = re.compile(
+    r"strength|weak|pain|murmur|grade|motor|reflex|pulse|scale|scor|abduct|adduct|extremit|sets|"
+    r"bottles|\b(?:as|is|was|of|a|than|to) $",
+    re.IGNORECASE,
+)
+_SEEN_NEAR = re.compile(r"acuit|vision|visual|snellen|\b(?:o[dsu]|[rl]e|va)\b", re.IGNORECASE)
+_LETTER_OR_BRACKET = re.compile(r"[A-Za-z\]]")
 _ON = re.compile(r"\b(?:on|since|until|till|dated) $", re.IGNORECASE)
 _SHORT_STAYS = re.compile(r"\b(?:for|x) $", re.IGNORECASE)
 _TOLD = re.compile(
@@ -104,7 +112,12 @@ def short_dates(
     months = {month_of(pair.group(), day_first) for pair in sure}
     months |= {month_of(date, day_first) for date in dated}
     if months:
-        yield from (p for p in open_pairs if not _slight(p) or month_of(p[0], day_first) in months)
+        yield from (
+            p
+            for p in open_pairs
+            if not _slight(p)
+            or (month_of(p[0], day_first) in months and not _beside(text, p, _GRADED_NEAR))
+        )
 
 
 def days_come_first(text: str, pairs: Iterable[re.Match[str]]) -> bool:
@@ -123,8 +136,10 @@ def _allowed(text: str, pair: re.Match[str], before: str) -> bool:
     """Whether a pair can be a date: nothing beside it says that it counts, grades or doses."""
     if not is_date(pair.group()) or pair.group() == "24/7":
         return False
-    if _COUNTED_AFTER.match(text, pair.end()):
+    if _COUNTED_AFTER.match(text, pair.end()) or _LETTER_OR_BRACKET.match(text, pair.end()):
         return False
+    if pair["a"] == "6" and _beside(text, pair, _SEEN_NEAR):
+        return False  # metres
     small = int(pair["b"]) <= 12
     if small and _GRADED_AFTER.match(text, pair.end()) and not _ON.search(before):
         return False
@@ -133,6 +148,13 @@ def _allowed(text: str, pair: re.Match[str], before: str) -> bool:
     if _TOLD.search(before):
         return True
     return not (_COUNTED_BEFORE.search(before) or (small and _GRADED_BEFORE.search(before)))
+
+
+def _beside(text: str, pair: re.Match[str], words: re.Pattern[str]) -> bool:
+    """Whether words stand beside a pair, in its sentence."""
+    before = re.split(r"[.;\n] ?", text[max(0, pair.start() - 2 * _NEAR) : pair.start()])[-1]
+    after = re.split(r"[.;\n]", text[pair.end() : pair.end() + _NEAR])[0]
+    return words.search(before) is not None or words.search(after) is not None
 
 
 def _is_told(text: str, pair: re.Match[str], before: str) -> bool:
