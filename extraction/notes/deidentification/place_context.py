@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ..lexicon import word_set
 from . import place_forms as forms
 from .draws import normal
 from .listed import Lists, terms
@@ -22,16 +23,17 @@ _UNIT_AFTER = re.compile(
     r"\.?,?\s{1,2}(?:apt|apartment|unit|suite|floor|#)\.? ?#?\w{1,5}\b", re.IGNORECASE
 )
 _TOWN_AFTER = re.compile(
-    rf"\.?(?:,|\n|,\n| ) ?(?P<city>{forms.TOWN})(?:,? (?:{forms.ANY_STATE})(?![A-Za-z])|,? \d{{5}})?"
+    rf"\.?(?:,|\n|,\n| ) ?(?P<city>{forms.TOWN})(?:,? (?:{forms.ANY_STATE})(?![A-Za-z])|"
+    r",? \d{5})?"
 )
 _FINDING_AFTER = re.compile(
     r"\.? ?(?:elevations?|depressions?|segments?|changes?|deviations?|scans?|angio\w*|positive|"
     r"negative|blocks?|daily|nightly|weekly|bid|tid|qid|q\d|qhs|qam|qpm|prn|before|per|of|tests?|"
     r"visits?|waves?|abnormal\w*)\b"
 )
-_RISKY = frozenset(
-    "st dr ct ln sq av pl ter terr cir trl run path walk way row loop place close drive trail ridge "
-    "court circle crossing mews grove pike cres square".split()
+_RISKY = word_set(
+    "st dr ct ln sq av pl ter terr cir trl run path walk way row loop place close drive trail "
+    "ridge court circle crossing mews grove pike cres square"
 )
 _LOOSE_ROUTE = re.compile(r"\d{1,2} (?:(?:N|S|E|W)\.? )?(?:rt|rte|fm|route) ", re.IGNORECASE)
 _LOOSE_BOX = re.compile(r"(?:rr|r\.r\.|hc|box)\b", re.IGNORECASE)
