@@ -156,6 +156,7 @@ def _plan(found: Scan, work: Unfinished, pace: Pace) -> dict[str, Any]:
         "n_notes": found.notes,
         "subjects": found.subjects,
         "set_aside": found.reasons,
+        "encoding_guessed": found.guesses,
         "chunks": -(-found.records // pace.chunk),
         "finished_chunks": work.finished_chunks(),
         "cohort": _with_cohort(found.notes, pace),
@@ -187,7 +188,12 @@ def _run(
     guard.check_vault(key, work.out)
     wanted = coding.wanted()
     about = {
-        "source": {"name": where.name, "sha256": found.sha256, "records": found.records},
+        "source": {
+            "name": where.name,
+            "sha256": found.sha256,
+            "records": found.records,
+            "encoding_guessed": found.guesses,
+        },
         "study": study,
         "preset": preset,
         "chunk": pace.chunk,
@@ -273,6 +279,7 @@ def _told(told: dict[str, Any], found: Scan, cohort: dict[str, Any], out: Path) 
         "folder": str(out),
         "n_notes": told["notes"],
         "set_aside": told["reasons"],
+        "encoding_guessed": found.guesses,
         "n_facts": told["facts"],
         "subjects": found.subjects,
         "by_type": told["types"],

@@ -9,7 +9,7 @@ from math import isnan
 from typing import Any
 
 from ..note import Note
-from .cleaning import cleaned, decoded
+from .cleaning import cleaned, decoded, plausible
 
 LONGEST = 1_000_000  # characters of one note; a longer one is set aside
 NAMES = {
@@ -22,6 +22,7 @@ NAMES = {
     "date": ("date", "note_date"),
 }
 NEEDED = ("subject_id", "text")
+FOREIGN = "its encoding is not known: save it as UTF-8"
 TOO_LONG = f"it is longer than {LONGEST} characters"
 REPEATED = "its id repeats an earlier note's"
 
@@ -93,6 +94,8 @@ def _text(place: str, given: object) -> str | SetAside:
         return SetAside(place, "it has no text")
     if len(given) > LONGEST:
         return SetAside(place, TOO_LONG)
+    if not plausible(given):
+        return SetAside(place, FOREIGN)
     text = cleaned(given)
     if text is None:
         return SetAside(place, "it is not text")

@@ -174,6 +174,7 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
         f"{_counted(plan['n_notes'], 'note')} of {_counted(plan['subjects'], 'subject')}, "
         f"in {_counted(plan['chunks'], 'chunk')}.",
         *(f"  set aside, {why}: {n}" for why, n in plan["set_aside"].items()),
+        *_guesses(plan["encoding_guessed"]),
         *([f"  an earlier run has finished {_counted(began, 'chunk')}"] if began else []),
         f"Nothing was written. Facts would go to {plan['folder']}"
         + (", with a cohort." if plan["cohort"] else ", without a cohort (--cohort makes one)."),
@@ -182,6 +183,11 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
 
 def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _guesses(n: int) -> list[str]:
+    told = f"  encoding guessed, in files or lines: {n}; read as Windows-1252 or damaged UTF-8"
+    return [told] if n else []
 
 
 def _left_out(counts: dict[str, int]) -> list[str]:
@@ -211,6 +217,7 @@ def _lines(done: dict[str, Any]) -> list[str]:
         f"{_counted(done['subjects'], 'subject')}.",
         *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
         *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
+        *_guesses(done["encoding_guessed"]),
         *(f"  replaced, {kind}: {n}" for kind, n in done.get("replaced", {}).items()),
         *_left_out(done.get("left_out", {})),
         *([] if done["cohort"] else ["  no cohort was made; --cohort makes one, in memory"]),

@@ -45,3 +45,16 @@ def test_a_dry_run_counts_one_chunk(tmp_path: Path, capsys: pytest.CaptureFixtur
     arguments = ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), "--dry-run"]
     assert run(program, arguments) == 0
     assert "1 note of 1 subject, in 1 chunk." in capsys.readouterr().out
+
+
+def test_a_guessed_encoding_is_told_and_a_misread_one_set_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = folder(tmp_path / "notes", P1="No fever.")
+    (notes / "P2.txt").write_bytes("Température 37, naïve patient.".encode("cp1252"))
+    (notes / "P3.txt").write_bytes(("患者は発熱なし。" * 3).encode("shift-jis"))
+    arguments = ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), "--dry-run"]
+    assert run(program, arguments) == 0
+    told = capsys.readouterr().out
+    assert "set aside, its encoding is not known: save it as UTF-8: 1" in told
+    assert "encoding guessed, in files or lines: 2" in told
