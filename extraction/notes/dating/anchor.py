@@ -8,6 +8,7 @@ from datetime import date
 
 from ..draft import Draft
 from ..facts import Bounds
+from ..lexicon import word_set
 from .written import Written, days_between
 
 # Labels in front of a date that is the note's own, the surest first.
@@ -26,6 +27,19 @@ _LABELS = tuple(
     )
 )
 _LONGEST = 5  # words of a label
+_SIGNS = frozenset({":", "-", "–", "—", "|"})
+# Words of a line at the head of a note that ends with the note's day: `ICU note HD#5 DATE`.
+_HEADS = word_set(
+    "note notes intake clinic consult consultation evaluation visit assessment report summary "
+    "encounter service rounds round h&p letter"
+)
+_NOT_HEADS = word_set(
+    "dob born birth birthdate admission admitted admit discharge discharged surgery operation "
+    "since from until started stopped last previous prior next due scheduled return history hx old "
+    "onset until begun diagnosed dx comparison compared"
+)
+_FIRST_LINES = 4
+_WORDS_OF_HEAD = 12
 _NO_DAY_OF_CARE = frozenset({"dob", "born", "birth", "birthdate"})
 
 
@@ -140,10 +154,11 @@ def _label(draft: Draft, start: int) -> tuple[str, ...]:
     index = start
     while index > 0 and start - index <= _LONGEST + 1 and "\n" not in draft.tokens.gap(index):
         index -= 1
-        if draft.words[index] in (".", ";", ","):
+        word = draft.words[index]
+        if word in (".", ";", ",") or word[-1].isdecimal():
             index += 1
             break
-    return tuple(w for w in draft.words[index:start] if w != ":")
+    return tuple(w for w in draft.words[index:start] if w not in _SIGNS)
 
 
 def _rank(draft: Draft, written: Written, label: tuple[str, ...]) -> int | None:
@@ -155,4 +170,20 @@ def _rank(draft: Draft, written: Written, label: tuple[str, ...]) -> int | None:
             return rank
     if written.start == 0 and written.stop < len(draft.words):
         return 1 if "\n" in draft.tokens.gap(written.stop) else None
-    return None
+    return 1 if _is_head(draft, written) else None
+
+
+def _is_head(draft: Draft, written: Written) -> bool:
+    """Whether a line among the first names a note and ends with a date, or tells `as of DATE`."""
+    index = written.start
+    while index > 0 and "\n" not in draft.tokens.gap(index):
+        index -= 1
+        if written.start - index > _WORDS_OF_HEAD:
+            return False
+    if draft.tokens.text.count("\n", 0, draft.tokens.starts[index]) >= _FIRST_LINES:
+        return False
+    line = draft.words[index : written.start]
+    if line[-2:] == ["as", "of"]:
+        return True
+    last = written.stop >= len(draft.words) or "\n" in draft.tokens.gap(written.stop)
+    return last and not _HEADS.isdisjoint(line) and _NOT_HEADS.isdisjoint(line)

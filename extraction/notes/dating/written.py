@@ -35,6 +35,7 @@ _NO_DATE_AFTER = _AMOUNTS | word_set("strength systolic murmur motor power pain 
 _YEARS = frozenset(str(year) for year in range(1900, 2100))
 _DOTTED = frozenset({*(f".{year}" for year in _YEARS), *(f".{n:02d}" for n in range(100))})
 DATE_WORDS = _YEARS | _DOTTED | MONTHS.keys() | {"/", "-"}
+_SHORTLY = timedelta(days=3)  # by which a date without a year can lie behind the note's day
 _WINDOW = 20  # years ahead of the note that two digits can mean
 
 
@@ -89,7 +90,9 @@ class Written:
         step = 1 if ahead else -1
         for year in range(today.year - step, today.year + 9 * step, step):
             found = _period(year, month, day)
-            if found is not None and (found[1] >= today if ahead else found[0] <= today):
+            if found is None:
+                continue
+            if found[1] >= today if ahead else found[0] - today <= _SHORTLY:
                 return found
         return None
 
