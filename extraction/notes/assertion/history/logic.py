@@ -18,6 +18,7 @@ from ..scope import (
     mark,
     segment,
 )
+from .lists import past_list, still_there
 from .reasons import brought_by, reason_of
 from .times import NOW, bare_year, inside_measure, lasting, near_time
 
@@ -45,10 +46,6 @@ _SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mothe
 _LAST = frozenset({"last", "previous"})
 _ARROWS = frozenset({">", "→"})
 _HISTORY = word_set("history hx h/o hist h")
-_STILL = word_set("still ongoing currently continues remains")
-_THERAPY = word_set(
-    "therapy treatment medication medications meds oxygen dialysis diet insulin cpap"
-)
 
 
 def assess(draft: Draft, cues: CueList) -> None:
@@ -113,36 +110,22 @@ def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return []
     if word in _UNDERGOING and _is_this_stay(draft, cue):
         return []
-    if not _HISTORY.isdisjoint(draft.words[cue.start : cue.stop]) and _goes_on(draft, cue):
+    told = not _HISTORY.isdisjoint(draft.words[cue.start : cue.stop])
+    if told and still_there(draft, cue):
         return []
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
     found = forward(
         draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS, until=until
     )
+    if told:
+        return past_list(draft, cue, cues, found)
     if cue.only is not None and found and not found[0].fits(cue.only):
         return []
     if cue.only is not None and "drug" in cue.only and found:
         found = [*found, *reason_of(draft, cue, cues, found[-1].stop)]
     mark(found, CONCEPT, Cue(cue.start, cue.stop, cue.kind, None))
     return found
-
-
-def _goes_on(draft: Draft, cue: Cue) -> bool:
-    """Whether a problem of the history is under treatment: `history of COPD on home oxygen`."""
-    mention = next(iter(draft.within(cue.stop, cue.stop + 3)), None)
-    if mention is None or mention.group != "problem":
-        return False
-    end = min(draft.sentence[cue.start], mention.stop + 5)
-    if not _STILL.isdisjoint(draft.words[mention.stop : end]):
-        return True
-    behind = draft.words[mention.stop : mention.stop + 1]
-    near = mention.stop, mention.stop + 4
-    treated = any(m.group == "drug" for m in draft.within(*near))
-    named = not _THERAPY.isdisjoint(draft.words[slice(*near)])
-    return behind in (["on"], ["managed"], ["controlled"], ["requiring"], ["maintained"]) and (
-        treated or named
-    )
 
 
 def _is_this_stay(draft: Draft, cue: Cue) -> bool:

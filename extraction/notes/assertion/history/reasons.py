@@ -42,8 +42,14 @@ def reason_of(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention
             stop = index + len(reason)
             if tuple(draft.words[index:stop]) == reason:
                 behind = Cue(cue.start, stop, "before", None)
-                return forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
+                found = forward(draft, behind, cues, ("problem",), reach=4, commas=closed_list)
+                return found if reason not in _STRONG else [m for m in found if _passed(m)]
     return []
+
+
+def _passed(reason: Mention) -> bool:
+    """Whether a reason goes with the drug: a reaction does, `stopped due to AKI` leaves the AKI."""
+    return reason.type != "condition"
 
 
 def brought_by(draft: Draft, cue: Cue) -> list[Mention]:
