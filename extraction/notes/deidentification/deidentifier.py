@@ -190,9 +190,11 @@ def _found(survey: Survey, known: Iterable[str]) -> list[Found]:
     dates = list(find_dates(survey))
     newest = _newest(text, dates)
     formed = list(find_formed(survey))
+    names = find_names(survey, known)
     candidates = [
         *(f for f in formed if f.kind in ("email", "url", "fax", "photo", "device")),
         *find_labelled(survey),
+        *(n for n in names if n.form == "told"),
         *(f for f in formed if f.kind not in ("email", "url", "fax", "photo", "device", "phone")),
         *find_ages(survey),
         *(d for d in dates if d.form in _WHOLE_DATES),
@@ -200,7 +202,7 @@ def _found(survey: Survey, known: Iterable[str]) -> list[Found]:
         *find_places(survey, lists()),
         *dates,
         *find_birth_years(survey, newest),
-        *find_names(survey, known),
+        *names,
         *find_codes(text),
     ]
     return settled(text, candidates)
