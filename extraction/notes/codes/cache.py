@@ -77,7 +77,12 @@ def built(name: str, what: str, write: Callable[[Path], None]) -> Index:
 
 
 def _make(folder: Path, what: str, write: Callable[[Path], None]) -> Index:
-    LOG.warning("building the index of %s, once: %s", what, folder)
+    LOG.warning(
+        "building the index of %s, once (about 10 seconds of processor time; more for a large file "
+        "of your own): %s",
+        what,
+        folder,
+    )
     for left in folder.parent.glob(f".{folder.name}.*"):  # by a process that was killed
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)

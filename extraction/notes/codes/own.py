@@ -139,6 +139,11 @@ def load_vocabulary(
     content = _hash(where, snomed_files(where) if kind == "snomed" else (where,))
     about = _Head.of(where, kind, system, version, content)
     wants = about.typed if find is None else find
+    if wants and not fact_type and not about.typed and kind in ("umls", "csv"):
+        raise InputError(
+            f"{where.name}: its terms have no type, so none could be found in notes; say of which "
+            f"type they are: {kind}+TYPE=PATH, or fact_type=TYPE, one of {', '.join(FACT_TYPES)}"
+        )
     asked = (kind, about.system, str(wants), *sorted(sources), str(most_terms))
     covers = _COVERS.get(kind, _CODED)
 

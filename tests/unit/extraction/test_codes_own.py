@@ -348,3 +348,20 @@ def test_a_package_of_another_release_is_told_and_does_not_stop_the_others(
     assert "install that version; until then it is left out" in caplog.text
     with pytest.raises(InputError, match="install that version"):
         indexes(("DrugBank",))
+
+
+@pytest.mark.parametrize("kind", ["umls+find", "csv+find"])
+def test_terms_without_a_type_cannot_be_looked_for(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path / "own", [rrf("C1", "Wandering spleen")])
+    if kind.startswith("csv"):
+        path = written(tmp_path / "own.csv", ["code,term", "1,wandering spleen"])
+    with pytest.raises(InputError, match=r"say of which type they are: (umls|csv)\+TYPE=PATH"):
+        vocabulary_of(f"{kind}={path}")
+    assert vocabulary_of(f"{kind.removesuffix('+find')}+condition={path}").find
+
+
+def test_a_file_of_rxnorm_is_not_taken_for_the_umls(tmp_path: Path) -> None:
+    path = written(tmp_path / "RXNCONSO.RRF", [rrf("11", SECRET, sab="RXNORM", tty="IN")])
+    with pytest.raises(InputError, match="load it as rxnorm") as raised:
+        load_vocabulary(path, "umls")
+    assert SECRET not in str(raised.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ....records import InputError
 from ...lexicon import word_set
 from ..build import Entry
 from .lines import Faulty, parted
@@ -28,6 +29,10 @@ def umls(path: Path, faulty: Faulty, sources: frozenset[str]) -> Iterator[Entry]
         Source vocabularies to take (`SNOMEDCT_US`, `MSH`, ...); empty for all.
     """
     for _, cells in _rows(path, faulty, sources):
+        if cells[_CUI].isdecimal():  # a CUI of the UMLS begins with C
+            raise InputError(
+                f"{path.name}: its codes are those of RxNorm (RXNCONSO.RRF); load it as rxnorm"
+            )
         if cells[_LAT] == "ENG":
             leading = cells[_TS] == "P" and cells[_STT] == "PF" and cells[_ISPREF] == "Y"
             yield Entry(cells[_CUI], cells[_STR], ((cells[_STR], 1.0 if leading else 0.97),))
