@@ -58,3 +58,18 @@ def test_a_guessed_encoding_is_told_and_a_misread_one_set_aside(
     told = capsys.readouterr().out
     assert "set aside, its encoding is not known: save it as UTF-8: 1" in told
     assert "encoding guessed, in files or lines: 2" in told
+
+
+def test_a_cohort_tells_terms_that_five_patients_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rare = {"P9": "Takes lithium. Denies pneumonia.", "P8": "Denies pneumonia."}
+    texts = {f"P{i}": "Has pneumonia, takes aspirin." for i in range(1, 6)}
+    notes = folder(tmp_path / "notes", **texts, **rare)
+    assert run(program, ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), *QUICK]) == 0
+    capsys.readouterr()
+    assert run(program, ["cohort", "describe", str(tmp_path / "f/cohort")]) == 0
+    told = capsys.readouterr().out
+    assert "episodes, condition: 7; patients with the commonest: pneumonia 5" in told
+    assert "aspirin 5" in told and "lithium" not in told
+    assert "observations: 0" in told and "events: 0" in told
