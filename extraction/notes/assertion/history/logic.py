@@ -19,8 +19,8 @@ from ..scope import (
     segment,
 )
 from .lists import past_list, still_there
-from .reasons import brought_by, reason_of
-from .times import NOW, bare_year, inside_measure, lasting, near_time
+from .reasons import brought_by, reason_of, told_reactions
+from .times import NOW, bare_year, goes_on, inside_measure, lasting, near_time
 
 CONCEPT = "history"
 GROUPS = ("problem", "drug", "procedure", "measure")
@@ -52,6 +52,7 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that are over, resolved, stopped or of an earlier time."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
+    told_reactions(draft)
     for index in draft.tokens.among(_ARROWS):
         word = draft.words[index]
         if word == ">" and draft.words[index - 1] == "-":
@@ -112,6 +113,9 @@ def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return []
     told = not _HISTORY.isdisjoint(draft.words[cue.start : cue.stop])
     if told and still_there(draft, cue):
+        return []
+    first = draft.by_start.get(cue.stop)
+    if word == "then" and first is not None and goes_on(draft, first):
         return []
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())

@@ -7,7 +7,7 @@ from itertools import product
 from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, CueList
-from ..scope import closed_list, forward
+from ..scope import closed_list, forward, mark
 
 _STRONG = (
     ("due", "to"),
@@ -21,7 +21,36 @@ _STRONG = (
 )
 _REASONS = (*_STRONG, ("for",), ("after",), ("following",))
 _REASON_ENDS = frozenset({",", ";", ".", "and", "but"})
+_IT = frozenset({"it", "they", "that", "this", "which"})
+_GAVE = frozenset({"made", "gave", "caused", "triggered"})
 _BROUGHT = word_set("caused gave produced induced provoked triggered caused: made")
+
+
+def told_reactions(draft: Draft) -> None:
+    """Mark a reaction known of an allergy, and what a drug of the past had done.
+
+    `Allergies: penicillin (rash)`; `She quit sertraline in May. It gave her headaches.`
+    """
+    for mention in draft.mentions:
+        if mention.type == "allergy" and draft.words[mention.stop : mention.stop + 1] == ["("]:
+            _in_brackets(draft, mention)
+    for index in draft.tokens.among(_GAVE):
+        first = draft.opening[index]
+        if not first or first != index - 1 or draft.words[first] not in _IT:
+            continue
+        before = draft.within(draft.opening[first - 1], first)
+        drugs = [m for m in before if m.group == "drug"]
+        if drugs and "history" in drugs[-1].cues and drugs[-1].decided() == "history":
+            here = draft.within(index, draft.sentence[index])
+            problems = [m for m in here if m.group == "problem"]
+            mark(problems, "history", Cue(index, index + 1, "before", None))
+
+
+def _in_brackets(draft: Draft, allergy: Mention) -> None:
+    end = draft.sentence[allergy.start]
+    close = next((i for i in range(allergy.stop, end) if draft.words[i] == ")"), end)
+    reactions = [m for m in draft.within(allergy.stop + 1, close) if m.group == "problem"]
+    mark(reactions, "history", Cue(allergy.stop, allergy.stop + 1, "before", None))
 
 
 def reason_of(draft: Draft, cue: Cue, cues: CueList, place: int) -> list[Mention]:

@@ -19,6 +19,14 @@ _VOID = word_set(
     "suddenly hit"
 )
 _YEAR_REACH = 8
+_CHANGED = word_set(
+    "increased uptitrated doubled raised started restarted resumed added initiated began"
+)
+_CLAUSES = word_set(", ; : . and but stopped discontinued off held ended resolved")
+_MONTHS = word_set(
+    "january february march april may june july august september october november december jan feb "
+    "mar apr jun jul aug sep sept oct nov dec"
+)
 NOW = word_set("now today currently tonight")
 
 
@@ -48,7 +56,9 @@ def near_time(draft: Draft, cue: Cue) -> list[Mention]:
     first, last = segment(draft, cue.start)
     if any(w in _VOID for w in draft.words[max(first, cue.start - 9) : cue.start]):
         return []
-    here = _at(draft, cue, first, last)
+    here = [m for m in _at(draft, cue, first, last) if not goes_on(draft, m)]
+    if here and _begun(draft, cue, here[0]):  # `yesterday we increased metoprolol`
+        return []
     if here:
         return _not_of_last(draft, cue, here)
     before = backward(draft, cue, GROUPS, reach=14)
@@ -59,6 +69,25 @@ def near_time(draft: Draft, cue: Cue) -> list[Mention]:
         ahead = draft.within(last + 1, segment(draft, min(last + 1, end - 1))[1])
         return [m for m in ahead if m.group in GROUPS]
     return []
+
+
+def _begun(draft: Draft, cue: Cue, mention: Mention) -> bool:
+    """Whether the time is of a dose that was changed, or of a drug that was begun then."""
+    between = draft.words[cue.stop : mention.start]
+    return mention.group == "drug" and not _CHANGED.isdisjoint(between)
+
+
+def goes_on(draft: Draft, drug: Mention) -> bool:
+    """Whether a drug is taken since a date: `osimertinib 80 mg daily since April 2023`."""
+    if drug.group != "drug":
+        return False
+    for index in range(drug.stop, min(draft.sentence[drug.start], drug.stop + _YEAR_REACH)):
+        if draft.words[index] in _CLAUSES or index in draft.by_start:
+            return False
+        if draft.words[index] == "since":
+            behind = draft.words[index + 1 : min(draft.sentence[drug.start], index + 3)]
+            return any(word in _MONTHS or word[0].isdigit() for word in behind)
+    return False
 
 
 def _not_of_last(draft: Draft, cue: Cue, found: list[Mention]) -> list[Mention]:

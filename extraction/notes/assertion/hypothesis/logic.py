@@ -42,6 +42,10 @@ _EXPLAINED = word_set(
     "explained discussed outlined consented warned counselled counseled understood covered "
     "reviewed mentioned accepted quoted"
 )
+# Words of a value that is wanted, and of one that is there.
+_GOALS = word_set("keep keeping maintain maintaining goal goals target targets aim aiming titrate")
+_REACHED = word_set("at above below met reached within off under over not")
+_NOW = word_set("now today currently was is")
 _MARKS = _OPENERS | _EXPLAINED
 _LEADS = frozenset(
     {"", ",", ";", ":", "and", "or", "-", "us", "back", "do", "return", "immediately"}
@@ -53,6 +57,8 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark what may happen, what is warned of, and what would be done then."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
+    for index in draft.tokens.among(_GOALS):
+        _goal(draft, index)
     for index in draft.tokens.among(_MARKS):
         word = draft.words[index]
         if word in _EXPLAINED:
@@ -62,6 +68,27 @@ def assess(draft: Draft, cues: CueList) -> None:
             _never_was(draft, index)
         elif _leads_condition(draft, index) and not _is_question(draft, index):
             _condition(draft, index)
+
+
+def _goal(draft: Draft, index: int) -> None:
+    """`keep SpO2 > 92%`, `target INR 2-3`: a value wanted, which may never be reached."""
+    end, place = draft.sentence[index], index + 1
+    if not _REACHED.isdisjoint(draft.words[max(draft.opening[index], index - 2) : index]):
+        return
+    first = next(
+        (m for m in draft.within(place, min(end, place + 6)) if m.group == "measure"), None
+    )
+    wanted: list[Mention] = []
+    while first is not None and first.first <= place + 2 and first.group == "measure":
+        parted = "," in draft.words[place : first.first]
+        if parted and (not wanted or first.comparator is None):  # `keep warm, temp 38.2`
+            break
+        wanted.append(first)
+        place = first.stop
+        first = next(iter(draft.within(place, min(end, place + 7))), None)
+    if wanted and not _NOW.isdisjoint(draft.words[index : wanted[-1].start]):
+        return
+    mark(wanted, CONCEPT, Cue(index, index + 1, "before", None))
 
 
 def _explained(draft: Draft, index: int) -> None:

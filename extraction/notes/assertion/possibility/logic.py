@@ -29,6 +29,11 @@ _DEFINITE = frozenset({"the", "this", "his", "her", "that", "these"})
 _IS = frozenset({"is", "are", "represents", "could", "might", "may", "was"})
 _VERSUS = frozenset({"vs", "versus", "v"})
 _LIKELY = word_set("plausible likely likeliest probable possible favoured favored best suspected")
+_OPEN = frozenset({"indeterminate", "suspicious", "worrisome", "concerning"})
+_SEEN = word_set(
+    "nodule nodules mass masses lesion lesions cyst cysts opacity opacities density focus foci "
+    "node nodes lymphadenopathy polyp polyps calcification calcifications"
+)
 _CAUSE = frozenset({"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"})
 
 
@@ -37,7 +42,8 @@ def assess(draft: Draft, cues: CueList) -> None:
     found = cues.find(draft)
     for cue in found:
         if cue.kind != "affirm":
-            mark(_targets(draft, cue, cues), CONCEPT, cue)
+            found_here = _targets(draft, cue, cues)
+            mark([m for m in found_here if not _judged(draft, m, cue)], CONCEPT, cue)
     affirmed(draft, found, CONCEPT, GROUPS)
     for index in draft.tokens.among(_MARKS):
         word = draft.words[index]
@@ -87,6 +93,13 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return either(draft, cue, cues, GROUPS, commas, object_first=True)
     found = forward(draft, cue, cues, GROUPS, commas=commas)
     return found[1:] if _is_subject(draft, cue, found) else found
+
+
+def _judged(draft: Draft, mention: Mention, cue: Cue) -> bool:
+    """Whether a thing is seen and only its nature open: `nodule, indeterminate`."""
+    if mention.stop > cue.start or _OPEN.isdisjoint(draft.words[cue.start : cue.stop]):
+        return False
+    return draft.words[mention.stop - 1] in _SEEN
 
 
 def _is_subject(draft: Draft, cue: Cue, found: list[Mention]) -> bool:
