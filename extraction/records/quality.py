@@ -268,11 +268,15 @@ def _commonest(cohort: Cohort) -> dict[str, dict[str, int]]:
     """
     there = cohort.episodes[~cohort.episodes["assertion"].isin(_NOT_HAD)]
     people = there.drop_duplicates([*tables.KEYS, "kind", "term"])
-    counts = people.groupby(["kind", "term"]).size()
-    counts = counts[counts >= _FEWEST].sort_values(ascending=False, kind="stable")
+    counts = people.groupby(["kind", "term"]).size().rename("patients").reset_index()
+    counts = counts[counts["patients"] >= _FEWEST]
+    counts = counts.sort_values("patients", ascending=False, kind="stable")
     return {
-        kind: {str(term): int(n) for (_, term), n in rows.head(_COMMONEST).items()}
-        for kind, rows in counts.groupby(level="kind")
+        str(kind): dict(
+            zip(rows["term"].astype(str), rows["patients"].astype(int).tolist(), strict=True)
+        )
+        for kind, every in counts.groupby("kind")
+        for rows in (every.head(_COMMONEST),)
     }
 
 
