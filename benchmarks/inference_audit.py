@@ -79,7 +79,9 @@ def report(audit: InferenceAudit, engine: str, seconds: float) -> None:
 def oracle(replicates: int) -> None:
     """Audit in the linear-Gaussian oracle, where the model is right."""
     cases: tuple[tuple[Analysis, int, int], ...] = (
-        ("mean", 86, 0), ("mean", 500, 0), ("ancova", 500, 20),
+        ("mean", 86, 0),
+        ("mean", 500, 0),
+        ("ancova", 500, 20),
     )
     for analysis, size, refits in cases:
         begun = time.process_time()

@@ -55,8 +55,11 @@ def assertion() -> dict[str, Any]:
     out: dict[str, Any] = {}
     print("\n## Assertion gold\n\n| part | spans | accuracy | 95 % | " + " | ".join(ASSERTIONS))
     print("|" + "---|" * (len(ASSERTIONS) + 4))
-    for part in ("dev", "rules", "blind"):
-        for name, scores in (("given", on_given_spans(part)), ("found", end_to_end(part))):
+    for part in ("dev", "rules", "second", "blind"):
+        runs = {"given": on_given_spans(part), "found": end_to_end(part)}
+        if part == "blind":
+            runs["given, two annotators"] = on_given_spans(part, settled=True)
+        for name, scores in runs.items():
             shares = {s: scores.statuses[s][0] / scores.statuses[s][1] for s in ASSERTIONS}
             row = " | ".join(f"{share:.3f}" for share in shares.values())
             interval = f"{scores.low:.3f} to {scores.high:.3f}"

@@ -1,11 +1,13 @@
 """Many notes through `fast`: peak memory, notes a second, and a run that is killed and resumed.
 
-Run: python -m benchmarks.notes_scale [--notes 200000] [--workers 2] [--keep-identifiers]
-     [--execution serial] [--json FILE]
+Run: python -m benchmarks.notes_scale [--notes 200000] [--compare 20000] [--workers 2]
+     [--execution serial] [--keep-identifiers] [--json FILE]
 
-The notes are invented from templates (about 90 words; every thousandth is broken in some way).
-One run goes through; a second one is killed outright (SIGKILL) half-way and run again; the bytes of
-both are compared. Peaks are the kernel's high-water marks of the driver and of its largest worker.
+The notes are invented from templates (about 95 words, of which five stand in no other note; every
+thousandth is broken in some way). One run goes through `--compare` of them; a second one is killed
+outright (SIGKILL) half-way and run again; the bytes of both are compared. Where `--notes` is more,
+a run over all is killed half-way too and run again. Memory is told at every tenth: what is held
+then, and the kernel's high-water mark, of the driver and of its largest worker.
 """
 
 import argparse
@@ -26,7 +28,7 @@ import numpy as np
 from generation.randomness import Stream
 from serving import service
 
-MARKS = (10_000, 50_000, 200_000)
+MARKS = 10
 TEMPLATE = (
     "Mr. {name} is a {age}-year-old man with {had} and {had2}, seen on 0{month}/1{month}/2021.\n"
     "He denies {no} and {no2} but reports {yes} since last week. Possible {maybe}; {had2} is "
@@ -36,6 +38,7 @@ TEMPLATE = (
     "Vitals: BP {systolic}/{diastolic} mmHg, pulse {pulse}, temp 36.{tenth} C, SpO2 9{tenth} %.\n"
     "Labs: sodium 13{tenth} mmol/L (135-145), creatinine 1.{tenth} mg/dL, HbA1c 7.{tenth} %.\n"
     "Plan: start {drug3} {dose} mg daily; return if {yes} gets worse. Call 212-555-0{pulse}4.\n"
+    "Remarks: {fresh}.\n"
 )
 WORDS = {
     "name": "Kowalski Nowak Fischer Okafor Haddad Lindqvist Moreau Castellano",
@@ -66,6 +69,7 @@ BROKEN = ('{"id": 1', '{"subject": "P", "text": " "}', '{"subject": "P", "text":
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notes", type=int, default=20_000)
+    parser.add_argument("--compare", type=int, default=20_000, help="notes read without a kill too")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--execution", default="processes")
     parser.add_argument("--chunk", type=int, default=500)
@@ -87,27 +91,47 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the figures of a whole run, and whether a killed one ends in the same bytes."""
-    where = folder / "notes.jsonl"
-    with where.open("w", encoding="utf-8") as file:
-        file.writelines(invented(given.notes))
-    begun = time.perf_counter()
-    whole = run(given, where, folder / "whole")
-    seconds = time.perf_counter() - begun
-    run(given, where, folder / "killed", kill_at=0.5)
-    stopped = not (folder / "killed").exists()
-    run(given, where, folder / "killed")
-    return {
-        "notes": given.notes,
-        "megabytes": round(where.stat().st_size / 1e6, 1),
+    compared = min(given.compare, given.notes)
+    told: dict[str, Any] = {
         "execution": given.execution,
         "workers": given.workers,
         "identifiers": "kept" if given.keep_identifiers else "replaced",
-        **whole,
-        "seconds": round(seconds, 1),
-        "notes_per_second": round(given.notes / seconds, 1),
-        "killed_half_way": stopped,
-        "same_bytes_after_kill": stopped and hashes(folder / "whole") == hashes(folder / "killed"),
+        "compared": killed(given, folder, compared, whole=True),
     }
+    told["same_bytes_after_kill"] = told["compared"].pop("same_bytes")
+    if given.notes > compared:
+        told["all"] = killed(given, folder, given.notes)
+    return told
+
+
+def killed(
+    given: argparse.Namespace, folder: Path, notes: int, whole: bool = False
+) -> dict[str, Any]:
+    """Read notes in a run that is killed half-way and run again; with `whole` also without."""
+    where = folder / f"{notes}.jsonl"
+    with where.open("w", encoding="utf-8") as file:
+        file.writelines(invented(notes))
+    out, other = folder / f"{notes}", folder / f"{notes}-whole"
+    begun, cpu = time.perf_counter(), os.times()
+    first = run(given, where, out, kill_at=0.5)
+    stopped = not out.exists()
+    last = run(given, where, out)
+    now = os.times()
+    told = {
+        "notes": notes,
+        "megabytes": round(where.stat().st_size / 1e6, 1),
+        "killed_half_way": stopped,
+        "memory": {"before_kill": first["memory"], "resumed": last["memory"]},
+        **{name: last[name] for name in ("n_notes", "n_facts", "set_aside")},
+        "seconds": round(time.perf_counter() - begun, 1),
+        "cpu_seconds": round(
+            now.children_user + now.children_system - cpu.children_user - cpu.children_system, 1
+        ),
+    }
+    if whole:
+        run(given, where, other)
+        told["same_bytes"] = stopped and hashes(other) == hashes(out)
+    return told
 
 
 def invented(n: int) -> Iterator[str]:
@@ -124,8 +148,17 @@ def invented(n: int) -> Iterator[str]:
             continue
         drawn: dict[str, Any] = {k: v[int(draws[k][i] * len(v))] for k, v in words.items()}
         drawn |= {k: int(a + draws[k][i] * (b - a)) for k, (a, b) in NUMBERS.items()}
+        drawn["fresh"] = " ".join(word(5 * i + k) for k in range(5))
         row = {"id": f"n{i}", "subject": f"P{i // 5}", "day": i % 5 * 28}
         yield json.dumps({**row, "text": TEMPLATE.format(**drawn)}) + "\n"
+
+
+def word(number: int) -> str:
+    """Return a word that no other number below 2 ** 32 has."""
+    number = number * 2_654_435_761 % 2**32
+    return "".join(
+        "bdfgklmnprstvzjh"[number >> s & 15] + "aeio"[number >> s + 4 & 3] for s in range(0, 32, 6)
+    )
 
 
 def run(
@@ -140,21 +173,23 @@ def run(
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
     if kill_at is None:
         done.check_returncode()
-        return dict(json.loads(done.stdout.splitlines()[-1]))
-    return {}
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    return {**(told[-1] if kill_at is None else {}), "memory": [t for t in told if "driver" in t]}
 
 
 def drive(given: argparse.Namespace) -> None:
     """Extract, noting the peak of memory when so many notes are done."""
     where, out = given.run
-    peaks: dict[str, dict[str, int]] = {}
+    reached = -1
 
     def told(what: str, share: float, notes: int) -> None:
+        nonlocal reached
         del what
-        for mark in (*MARKS, notes):
-            if notes and mark <= share * notes and str(mark) not in peaks:
-                peaks[str(mark)] = peak()
-                print(f"{mark} notes: {peaks[str(mark)]}", file=sys.stderr, flush=True)
+        if notes and int(share * MARKS) > reached:
+            reached = int(share * MARKS)
+            line = json.dumps({"notes": round(share * notes), **memory()})
+            print(line, flush=True)
+            print(line, file=sys.stderr, flush=True)
         if given.kill_at and notes and share >= given.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -162,27 +197,27 @@ def drive(given: argparse.Namespace) -> None:
     protection = service.Protection(keep_identifiers=given.keep_identifiers, key_file=key)
     pace = service.Pace(given.execution, given.workers, given.chunk, cohort=False, progress=told)
     done = service.extract_notes(where, out, protection=protection, pace=pace)
-    counts = {name: done[name] for name in ("n_notes", "n_facts", "set_aside")}
-    print(json.dumps({"peak_megabytes": peaks, **counts}))
+    print(json.dumps({name: done[name] for name in ("n_notes", "n_facts", "set_aside")}))
 
 
-def peak() -> dict[str, int]:
-    """Return the high-water marks of this process and of its largest child, in megabytes."""
+def memory() -> dict[str, str]:
+    """Return megabytes held and held at most by this process and by its largest child."""
     own = os.getpid()
     children = Path(f"/proc/{own}/task/{own}/children").read_text("ascii").split()
-    return {
-        "driver": _high_water(own),
-        "worker": max(map(_high_water, map(int, children)), default=0),
-    }
+    of_children = [_held(int(child)) for child in children]
+    held = {"driver": _held(own), "worker": max(of_children, default=(0, 0))}
+    return {who: f"{now} MB, at most {most} MB" for who, (now, most) in held.items() if most}
 
 
-def _high_water(pid: int) -> int:
+def _held(pid: int) -> tuple[int, int]:
+    """Return resident megabytes, now and at most."""
     try:
         text = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:
-        return 0
-    lines = [line for line in text.splitlines() if line.startswith("VmHWM")]
-    return int(lines[0].split()[1]) // 1024 if lines else 0
+        return 0, 0
+    held = {line.split(":")[0]: line.split() for line in text.splitlines()}
+    now, most = (int(held.get(name, ("", "0"))[1]) // 1024 for name in ("VmRSS", "VmHWM"))
+    return now, most
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -1,13 +1,21 @@
-"""Words per CPU-second of the notes pipeline beside medspaCy, on the same texts and terms.
+"""Words per CPU-second of the notes pipeline beside medspaCy and a bare encoder, in one run.
 
-Run: python -m benchmarks.notes_speed [--json FILE] [--notes N] [--texts FOLDER]
+Run: python -m benchmarks.notes_speed [--data FOLDER] [--notes N] [--encoder N] [--json FILE]
 
-First `python -m benchmarks.peers.install medspacy`. Both sides read one text after the other in
-one thread of one process: first the assertion gold, then the timed texts three times, of which the
-best pass counts. medspaCy is its default `load()` (sentences, target matcher, ConText) with a rule
-for every condition, symptom, event, drug and procedure of our lists; ours is `fast`, which also
-reads measurements, scores, habits and genes. Of the gold only totals are printed: a marked fact is
-found when a fact overlaps it, and its assertion when that fact has the marked status.
+First `python -m benchmarks.peers.install medspacy`; without it ours is measured alone. Two sets of
+texts: `dense`, notes of ten snippets of the bank, a fact every five words; `case reports`, those of
+MACCROBAT, where they are found. One thread of one process on each side reads one text after the
+other: first the assertion gold, then each set some times. The first pass over a set and the best
+are given, because others use the machine too, and all sides keep what they know of words.
+
+medspaCy is its default `load()` (sentences, target matcher, ConText) with a rule for every
+condition, symptom, event, drug and procedure of our lists; `fast` also reads measurements, scores,
+habits, genes, findings and dates, and gives codes. Of the gold only totals are printed: a marked
+fact is found when a fact overlaps it, its assertion when that fact has the marked status.
+
+`accurate` stands beside the bare float32 encoder on `--encoder` notes of each set
+(`benchmarks.notes_encoder_speed`). The ratio of two processes is one of wall time: it needs two
+cores that nobody else uses.
 """
 
 from __future__ import annotations
@@ -18,13 +26,15 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
+from benchmarks.corpora import DATA, absent
 from benchmarks.peers.install import interpreter
-from extraction.notes import load_pipeline
+from extraction.notes import Note, extract, load_pipeline
 from extraction.notes.lexicon import read_terms
 from tests.notes.assertion_loader import Line, load_gold
 from tests.notes.bank_loader import load_bank
@@ -45,34 +55,59 @@ MEANING = {
     "is_uncertain": "possible",
     "is_historical": "historical",
 }
-PASSES = 3  # on both sides; the best counts, because others use the machine too
+PASSES = 3  # on both sides
+CASE_REPORTS = "maccrobat2020"
+MANY_WORDS = 100_000  # read by one process and by two
 RUNNER = Path(__file__).parent / "peers" / "run_medspacy.py"
 Found = list[tuple[int, int, str]]
+Texts = Mapping[str, Sequence[str]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--notes", type=int, default=200, help="notes that are timed")
-    parser.add_argument("--texts", type=Path, help="folder of .txt notes to time in place of ours")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the corpora")
+    parser.add_argument("--notes", type=int, default=100, help="notes of each set")
+    parser.add_argument("--encoder", type=int, default=10, help="notes read by encoders; 0: none")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     gold = [*load_gold("dev"), *load_gold("blind")]
-    timed = (
-        timed_notes(given.notes) if given.texts is None else read_texts(given.texts, given.notes)
-    )
-    nlp = load_pipeline("fast")
-    ours = [[(f.start, f.stop, f.assertion) for f in nlp(line.text)._.facts] for line in gold]
-    out: dict[str, Any] = {
-        "words": sum(len(text.split()) for text in timed),
-        "trialtwin_fast": {"words_per_cpu_second": round(rate(nlp, timed)), **counts(gold, ours)},
-    }
-    theirs, speed = medspacy([line.text for line in gold], timed)
-    out["medspacy"] = {"words_per_cpu_second": round(speed), **counts(gold, theirs)}
-    out["ratio"] = out["trialtwin_fast"]["words_per_cpu_second"] / speed
-    out["two_processes"] = two_processes(nlp, timed * 5)
+    sets = {"dense": timed_notes(given.notes)}
+    if not absent(given.data, CASE_REPORTS):
+        sets["case reports"] = read_texts(given.data / CASE_REPORTS, given.notes)
+    out = compared(gold, sets)
+    for name, texts in sets.items():
+        if given.encoder:
+            out[name]["encoder"] = encoders(texts[: given.encoder])
     print(json.dumps(out, indent=2))
     if given.json is not None:
         given.json.write_text(json.dumps(out, indent=2) + "\n", encoding="utf-8")
+
+
+def compared(gold: Sequence[Line], sets: Texts) -> dict[str, Any]:
+    """Return speeds of `fast` and medspaCy on every set, and what each finds of the gold."""
+    nlp = load_pipeline("fast")
+    ours = [[(f.start, f.stop, f.assertion) for f in nlp(line.text)._.facts] for line in gold]
+    out: dict[str, Any] = {"gold": {"fast": counts(gold, ours)}}
+    for name, texts in sets.items():
+        words = sum(len(text.split()) for text in texts)
+        out[name] = {"notes": len(texts), "words": words, "fast": rates(nlp, texts)}
+        out[name]["two_processes"] = two_processes(texts)
+    if not interpreter("medspacy").exists():
+        print("Skipped: medspaCy; its environment is not installed.")
+        return out
+    theirs, speeds = medspacy([line.text for line in gold], sets)
+    out["gold"]["medspacy"] = counts(gold, theirs)
+    for name, speed in speeds.items():
+        out[name]["medspacy"] = speed
+        out[name]["ratio"] = {k: round(out[name]["fast"][k] / v, 2) for k, v in speed.items()}
+    return out
+
+
+def encoders(texts: Sequence[str]) -> dict[str, float]:
+    """Return words per CPU-second of the bare encoder and of `accurate`, and their ratio."""
+    from benchmarks.notes_encoder_speed import compare
+
+    return compare(texts)
 
 
 def timed_notes(count: int) -> list[str]:
@@ -86,20 +121,20 @@ def read_texts(folder: Path, count: int) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.txt"))[:count]]
 
 
-def rate(nlp: Any, texts: Sequence[str]) -> float:
-    """Return words per CPU-second of the best of some passes in this thread."""
-    best = 0.0
+def rates(nlp: Any, texts: Sequence[str]) -> dict[str, int]:
+    """Return words per CPU-second of the first and of the best of some passes in this thread."""
     words = sum(len(text.split()) for text in texts)
+    found = []
     for _ in range(PASSES):
         start = time.process_time()
         for text in texts:
             assert nlp(text)._.facts is not None
-        best = max(best, words / (time.process_time() - start))
-    return best
+        found.append(round(words / (time.process_time() - start)))
+    return {"first_pass": found[0], "best_pass": max(found)}
 
 
-def medspacy(texts: Sequence[str], timed: Sequence[str]) -> tuple[list[Found], float]:
-    """Run medspaCy in its own environment; return its entities and its speed."""
+def medspacy(texts: Sequence[str], sets: Texts) -> tuple[list[Found], dict[str, dict[str, int]]]:
+    """Run medspaCy in its own environment; return its entities and its speeds."""
     terms = [
         (label, spelling)
         for name, label in TERMS.items()
@@ -110,7 +145,7 @@ def medspacy(texts: Sequence[str], timed: Sequence[str]) -> tuple[list[Found], f
         out, task = Path(folder) / "out.json", Path(folder) / "job.json"
         body = {
             "texts": texts,
-            "timed": timed,
+            "timed": sets,
             "terms": terms,
             "out": str(out),
             "passes": PASSES,
@@ -120,7 +155,7 @@ def medspacy(texts: Sequence[str], timed: Sequence[str]) -> tuple[list[Found], f
         subprocess.run(command, check=True, capture_output=True)
         read = json.loads(out.read_text(encoding="utf-8"))
     found = [[(a, b, _status(flags)) for a, b, flags in row] for row in read["found"]]
-    return found, float(read["words_per_cpu_second"])
+    return found, read["speeds"]
 
 
 def _status(flags: Sequence[str]) -> str:
@@ -139,20 +174,36 @@ def counts(gold: Sequence[Line], found: Sequence[Found]) -> dict[str, int]:
     return {"marked": marked, "found": hits, "assertions_found": right}
 
 
-def two_processes(nlp: Any, texts: Sequence[str]) -> dict[str, float]:
-    """Return wall seconds of one and of two processes; a ratio needs two free cores."""
-    seconds = {}
-    for processes in (1, 2):
-        start = time.perf_counter()
-        for doc in nlp.pipe(texts, n_process=processes, batch_size=64):
-            assert doc._.facts is not None
-        seconds[processes] = time.perf_counter() - start
+def two_processes(texts: Sequence[str]) -> dict[str, float]:
+    """Return words per second of wall time of `extract` in one process and in two.
+
+    Both are counted from the first note that is read, so that loading is left out. `cpu` is how
+    many times the CPU time of one process two of them take, with the one that feeds them.
+    """
+    words = sum(len(text.split()) for text in texts)
+    many = [text for _ in range(-(-MANY_WORDS // words)) for text in texts]
+    notes = [Note(str(i), "bench", str(i), 0.0, "visit", text) for i, text in enumerate(many)]
+    one, two = (_shared(notes, processes) for processes in (1, 2))
     return {
-        "one_seconds": round(seconds[1], 2),
-        "two_seconds": round(seconds[2], 2),
-        "ratio": round(seconds[1] / seconds[2], 2),
+        "one": round(one[0]),
+        "two": round(two[0]),
+        "ratio": round(two[0] / one[0], 2),
+        "cpu": round(two[1] / one[1], 2),
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def _shared(notes: Sequence[Note], processes: int) -> tuple[float, float]:
+    """Return words per second of wall time and CPU-seconds, from the first note read."""
+    read = extract(notes, processes=processes)
+    next(read)
+    children = getrusage(RUSAGE_CHILDREN)
+    start, cpu = time.perf_counter(), time.process_time()
+    words = sum(len(note.text.split()) for note, _ in read)
+    passed, cpu = time.perf_counter() - start, time.process_time() - cpu
+    after = getrusage(RUSAGE_CHILDREN)
+    cpu += after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
+    return words / passed, cpu
 
 
 if __name__ == "__main__":

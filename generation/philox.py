@@ -4,6 +4,7 @@ Source: Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers: as easy 
 SC'11, doi 10.1145/2063384.2063405.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,18 @@ _CELL: Final = 2.0**-53
 _SIX: Final = (uint64,) * 6
 
 
+def _compiled(how: Callable[..., Any], *signature: Any) -> Callable[[Any], Any]:
+    """Compile once and for all; where no folder can be written to, once a process."""
+
+    def compiled(function: Any) -> Any:
+        try:
+            return how(*signature, cache=True)(function)
+        except (RuntimeError, OSError):  # no folder for it, or its disk is full
+            return how(*signature)(function)
+
+    return compiled
+
+
 @njit(inline="always")
 def _block(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """Ten rounds on one counter of four 32-bit words under a key of two, all held in uint64."""
@@ -36,7 +49,7 @@ def _block(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@guvectorize([(*_SIX, *(uint64[:],) * 4)], "(),(),(),(),(),()->(),(),(),()", cache=True)
+@_compiled(guvectorize, [(*_SIX, *(uint64[:],) * 4)], "(),(),(),(),(),()->(),(),(),()")
 def philox4x32(
     c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any, w0: Any, w1: Any, w2: Any, w3: Any
 ) -> None:
@@ -44,14 +57,14 @@ def philox4x32(
     w0[0], w1[0], w2[0], w3[0] = _block(c0, c1, c2, c3, k0, k1)
 
 
-@vectorize([uint64(*_SIX)], cache=True)
+@_compiled(vectorize, [uint64(*_SIX)])
 def bits64(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """The first two words as 64 bits, the second on top."""
     w0, w1, _, _ = _block(c0, c1, c2, c3, k0, k1)
     return (w1 << _SHIFT) | w0
 
 
-@vectorize([float64(*_SIX)], cache=True)
+@_compiled(vectorize, [float64(*_SIX)])
 def uniform53(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """(k + 1/2) / 2**53 from the top 53 of the 64 bits; the top cell is rounded down below 1."""
     w0, w1, _, _ = _block(c0, c1, c2, c3, k0, k1)

@@ -111,13 +111,7 @@ def _renamed(cohort: Cohort, numbers: IntArray) -> Cohort:
     if not len(cohort):
         return cohort
     names = subject_names(numbers, str(cohort.subject_ids[0])[0])
-    frames = {
-        table: (frame := getattr(cohort, table)).assign(
-            subject_id=names[cohort.positions(frame)]
-        )
-        for table in ("subjects", "observations", "derived", "episodes", "events")
-    }
-    return replace(cohort, **frames)
+    return cohort.renamed(names)
 
 
 def _given_up(counts: dict[str, list[int]], waiting: int, n: int, most: int) -> str:

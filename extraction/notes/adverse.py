@@ -29,6 +29,7 @@ _WORDS = {
     "severely": "severe",
 }
 _GRADED = frozenset({"grade", "gr", "ctcae", "g"})
+_SEVERITY_WORDS = _GRADED | _WORDS.keys()
 _BETWEEN = word_set(
     "intermittent chronic acute new bilateral left right transient recurrent persistent , and "
     "ongoing diffuse generalized occasional dull sharp throbbing constant the a treatment - "
@@ -71,6 +72,9 @@ _CAUSES = (
     ("toxicity", "from"),
     ("thought", "from"),
 )
+_CAUSES_BY_END = {
+    end: tuple(cause for cause in _CAUSES if cause[-1] == end) for end in {c[-1] for c in _CAUSES}
+}
 _ALLERGY = frozenset({"allergic", "allergy", "allergies", "intolerant", "intolerance", "sensitive"})
 _LIST = frozenset({",", "and", "or", "/", "&", "the", "study", "prior", "his", "her", "use"})
 
@@ -132,9 +136,10 @@ def grade(draft: Draft) -> None:
     by_sentence: dict[int, list[Mention]] = {}
     for problem in sorted(problems, key=lambda m: m.start):
         by_sentence.setdefault(draft.opening[problem.start], []).append(problem)
-    for index, word in enumerate(draft.words):
-        severity = _severity(draft, index, word)
+    for index in draft.tokens.among(_SEVERITY_WORDS):
         here = by_sentence.get(draft.opening[index])
+        word = draft.words[index]
+        severity = None if here is None else _severity(draft, index, word)
         if severity is None or here is None:
             continue
         target = _graded(draft, here, index)
@@ -212,7 +217,7 @@ def _is_cause(draft: Draft, drug: Mention, dropped: set[int]) -> bool:
         index -= 1
         if index in dropped:
             return True
-    for cause in _CAUSES:
+    for cause in _CAUSES_BY_END.get(words[index - 1], ()) if index > opening else ():
         if tuple(words[max(opening, index - len(cause)) : index]) == cause:
             if cause[0] in _ALLERGY:
                 return True

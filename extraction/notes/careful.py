@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from spacy.util import registry
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LONGEST = 200  # characters between blanks; spaCy peels signs off one by one, copying the rest
 _PIECES = re.compile(r"\s{1,200}|\w{1,200}|[^\w\s]")
+_KNOWN = 10_000  # pieces that spaCy's tokenizer remembers, too
+TEXT = "trialtwin_text"  # of `doc.user_data`; spaCy would put `doc.text` together word by word
 
 
 class CarefulTokenizer:
@@ -26,16 +30,33 @@ class CarefulTokenizer:
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
+        self._known: set[str] = set()
 
     def __call__(self, text: str) -> Doc:
         """Return a document whose text has the same characters, lone surrogates as U+FFFD."""
         if not text.isascii():
             text = _SURROGATES.sub("\ufffd", text)
-        if max(map(len, text.split()), default=0) <= _LONGEST and not text.isspace():
+        pieces = set(text.split())
+        if max(map(len, pieces), default=0) <= _LONGEST and not text.isspace():
+            self.learn(pieces)
             doc: Doc = self.inner(text)
-            return doc
-        words = _PIECES.findall(text)
-        return Doc(self.inner.vocab, words=words, spaces=[False] * len(words))
+        else:
+            words = _PIECES.findall(text)
+            doc = Doc(self.inner.vocab, words=words, spaces=[False] * len(words))
+        doc.user_data[TEXT] = text
+        return doc
+
+    def learn(self, pieces: Iterable[str]) -> None:
+        """Show spaCy's tokenizer new pieces of text, one at a time, up to a fixed number.
+
+        It remembers how it cut a piece, but of a text only the pieces before the first special
+        case (`Dr.`), and inside a memory zone none.
+        """
+        room = _KNOWN - len(self._known)
+        if room > 0 and not self.inner.vocab.in_memory_zone:
+            for piece in islice(set(pieces) - self._known, room):
+                self._known.add(piece)
+                self.inner(piece)
 
     def to_bytes(self, **kwargs: Any) -> bytes:
         """Return the inner tokenizer's bytes."""

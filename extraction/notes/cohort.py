@@ -12,10 +12,12 @@ from typing import Any
 import pandas as pd
 
 from ..records import Cohort, CohortSchema, InputError, Variable
-from .facts import Fact
+from .codes import best_code
+from .facts import Bounds, Fact
 from .harmonise import harmonised, quantities
 from .note import Note
 
+NO_DAY = "the note has no day"  # why a value is left out that has no day of its own either
 KINDS = {
     "condition": "condition",
     "symptom": "condition",
@@ -41,6 +43,10 @@ _SAME_EPISODE = [
     "severity",
 ]
 Row = dict[str, Any]
+_NO_TIMES: Row = {
+    **dict.fromkeys(("start", "start_low", "start_high", "stop", "stop_low", "stop_high"), nan),
+    "ongoing": None,
+}
 
 
 def to_cohort(
@@ -63,9 +69,10 @@ def to_cohort(
     Returns
     -------
     Cohort
-        Sex by majority and age of the earliest note; vitals, laboratory values and scores of now
-        on the note's day; problems, drugs, procedures and allergies as episodes with their
-        assertion, a repeated one once, known to have begun by the day of its first note. What is
+        Sex by majority and age of the earliest note; vitals, laboratory values and scores on the
+        day that is told, of now on the note's day; problems, drugs, procedures and allergies as
+        episodes with their assertion, start and stop in the bounds that the words give, a repeated
+        one once, known to have begun by the day of its first note. What is
         planned, hypothetical, possible, absent or another person's has no start: a condition asks
         for `present` unless it names another assertion. Habits, genomic and imaging findings have
         no table and are counted. `sources` holds the span and the hash of the
@@ -143,10 +150,14 @@ class _Gathered:
         return None
 
     def _observe(self, note: Note, fact: Fact, row: Row) -> str | None:
-        if fact.assertion != "present":
+        day = note.day
+        if fact.began is not None:
+            low, high = _days(note, fact.began)
+            day = low if low == high else nan
+        if fact.assertion != "present" and (fact.began is None or fact.assertion != "historical"):
             return "of an unknown earlier day"
-        if isnan(note.day):
-            return "the note has no day"
+        if isnan(day):
+            return NO_DAY if isnan(note.day) else "its day is known in bounds only"
         variable = self._variable(fact.name)
         if variable is None or fact.value is None:
             return "no such variable"
@@ -162,7 +173,7 @@ class _Gathered:
         self.observations.append(
             {
                 **row,
-                "day": note.day,
+                "day": day,
                 "variable": variable.name,
                 "value": value,
                 "unit": variable.unit,
@@ -188,7 +199,8 @@ class _Gathered:
         episodes = pd.DataFrame(self.episodes)
         if len(episodes):
             episodes = episodes.sort_values("start_high", kind="stable", na_position="last")
-            episodes = episodes.drop_duplicates(_SAME_EPISODE)
+            episodes["again"] = _times_before(episodes)
+            episodes = episodes.drop_duplicates([*_SAME_EPISODE, "again"]).drop(columns="again")
         return Cohort.build(
             schema,
             subjects,
@@ -251,18 +263,59 @@ def _category(value: object, variable: Variable) -> str | None:
     return short
 
 
-def _episode(note: Note, fact: Fact) -> Row:
-    over = fact.assertion == "historical"
-    mine = fact.assertion in ("present", "conditional", "historical")
-    began = note.day - fact.onset if fact.onset is not None and mine else nan
+def _times_before(episodes: pd.DataFrame) -> pd.Series[int]:
+    """Return how often a procedure was done before, by days that cannot be the same.
+
+    Of problems and drugs a later beginning may be another word on the same one: they count once.
+
+    Parameters
+    ----------
+    episodes
+        In the order of the last day on which they can have begun.
+    """
+    keys = [
+        episodes[name].astype(object).where(episodes[name].notna(), "") for name in _SAME_EPISODE
+    ]
+    latest = episodes["start_high"].groupby(keys).shift()
+    apart = (episodes["kind"] == "procedure") & (episodes["start_low"] > latest)
+    return apart.astype(int).groupby(keys).cumsum()
+
+
+def _days(note: Note, bounds: Bounds | None) -> tuple[float, float]:
+    """Return the first and last day from index that bounds allow; NaN where there is none."""
+    low, high = bounds or (None, None)
+    return (
+        nan if low is None else note.day + low,
+        nan if high is None else note.day + high,
+    )
+
+
+def _times(note: Note, fact: Fact) -> Row:
+    """Return when an episode began and ended; what no more is told of lies before its note."""
+    if fact.assertion not in ("present", "conditional", "historical"):
+        return {}
+    start, stop = _days(note, fact.began or (None, 0.0)), _days(note, fact.ended)
+    over = fact.assertion == "historical" or stop[1] <= note.day
+    if over and fact.ended is None:
+        stop = nan, note.day
     return {
-        "start": began,
+        "start": start[0] if start[0] == start[1] else nan,
+        "start_low": start[0],
+        "start_high": start[1],
+        "stop": stop[0] if stop[0] == stop[1] else nan,
+        "stop_low": stop[0],
+        "stop_high": stop[1],
+        "ongoing": False if over else None,
+    }
+
+
+def _episode(note: Note, fact: Fact) -> Row:
+    return {
+        **_NO_TIMES,
+        **_times(note, fact),
         "kind": KINDS[fact.type],
         "term": fact.name or fact.text.lower(),
-        "code": {"symptom": SYMPTOM, "allergy": ALLERGY}.get(fact.type),
-        "start_high": note.day if mine else nan,
-        "stop_high": note.day if over else nan,
-        "ongoing": False if over else None,
+        "code": {"symptom": SYMPTOM, "allergy": ALLERGY}.get(fact.type) or best_code(fact.codes),
         "dose": nan if fact.dose is None else fact.dose,
         "dose_unit": fact.dose_unit,
         "route": fact.route,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import fields
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -13,6 +12,9 @@ from spacy.tokens import Doc, Span
 from .adverse import drop_causes, grade, type_adverse_events
 from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
+from .careful import TEXT
+from .codes.code import codes_of
+from .codes.finder import Finder, finder_of
 from .demographics import add_demographics
 from .draft import Draft
 from .drug_details import add_details
@@ -28,8 +30,8 @@ from .medications import link_attributes
 from .ranges import add_ranges
 from .scales import add_scores
 from .sections import mark_sections
-from .timing import add_times
 from .tokens import tokenize
+from .trends import add_trends
 
 DRAFT = "trialtwin_draft"
 FACTS = "trialtwin_facts"
@@ -37,14 +39,12 @@ GIVEN = "trialtwin_given"
 SPANS = "facts"
 
 
-_plain = attrgetter(*(f.name for f in fields(Fact)))
-
-
 def draft_of(doc: Doc) -> Draft:
     """Return the draft of a document; the first component of the pipeline makes it."""
     draft = doc.user_data.get(DRAFT)
     if draft is None:
-        draft = Draft(tokenize(doc.text))
+        text = doc.user_data.pop(TEXT, None)
+        draft = Draft(tokenize(doc.text if text is None else text))
         mark_sections(draft)
         doc.user_data[DRAFT] = draft
     return draft
@@ -57,25 +57,42 @@ def sections(doc: Doc) -> Doc:
     return doc
 
 
-@Language.component("trialtwin_entities")
-def entities(doc: Doc) -> Doc:
-    """Find every type of fact, and link the attributes of drugs."""
-    draft = draft_of(doc)
-    add_given(draft, doc.user_data.pop(GIVEN, ()))
-    terms, special = part(find_terms(draft))
-    add_demographics(draft)
-    add_genomic_findings(draft, special)
-    add_scores(draft, special)
-    add_imaging_findings(draft)
-    add_habit_facts(draft, special)
-    add_measurements(draft, terms)
-    add_terms(draft, terms)
-    link_attributes(draft)
-    add_allergies(draft)
-    add_details(draft)
-    add_times(draft)
-    add_ranges(draft)
-    return doc
+@Language.factory("trialtwin_entities", default_config={"vocabularies": []})
+def create_entities(nlp: Language, name: str, vocabularies: list[list[str]]) -> EntitiesComponent:
+    """Return the component; `vocabularies` are folders of users' own with their default type."""
+    return EntitiesComponent([finder_of(Path(folder), type_) for folder, type_ in vocabularies])
+
+
+class EntitiesComponent:
+    """Finds every type of fact, and links the attributes of drugs.
+
+    Parameters
+    ----------
+    finders
+        Of the terms of users' own vocabularies.
+    """
+
+    def __init__(self, finders: Sequence[Finder] = ()) -> None:
+        self.finders = tuple(finders)
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Fill one document's draft."""
+        draft = draft_of(doc)
+        add_given(draft, doc.user_data.pop(GIVEN, ()))
+        terms, special = part(find_terms(draft, self.finders))
+        add_demographics(draft)
+        add_genomic_findings(draft, special)
+        add_scores(draft, special)
+        add_imaging_findings(draft)
+        add_habit_facts(draft, special)
+        add_measurements(draft, terms)
+        add_terms(draft, terms)
+        add_trends(draft)
+        link_attributes(draft)
+        add_allergies(draft)
+        add_details(draft)
+        add_ranges(draft)
+        return doc
 
 
 @Language.component("trialtwin_adverse_events")
@@ -96,7 +113,7 @@ def create_facts(nlp: Language, name: str, spans: bool) -> FactsComponent:
 
 
 class FactsComponent:
-    """Turns the draft into plain tuples, which travel between processes with the document.
+    """Turns the draft into plain values, which travel between processes with the document.
 
     Parameters
     ----------
@@ -111,7 +128,7 @@ class FactsComponent:
         """Finish one document."""
         facts = draft_of(doc).facts()
         doc.user_data.pop(DRAFT, None)
-        doc.user_data[FACTS] = [_plain(fact) for fact in facts]
+        doc.user_data[FACTS] = facts
         if self.spans:
             doc.spans[SPANS] = list(_spans(doc, facts))
         return doc
@@ -167,17 +184,30 @@ def read_cues(path: Path) -> CueList:
 
 def facts_of(doc: Doc) -> tuple[Fact, ...]:
     """Return the facts of a document, in the order of the text; empty before the pipeline ran."""
-    return tuple(_fact(values) for values in doc.user_data.get(FACTS, ()))
+    said = doc.user_data.get(FACTS, ())
+    if not isinstance(said, tuple):  # in another process every tuple became a list
+        said = map(_tuples, said)
+    return tuple(map(_fact, said))
 
 
-def _fact(values: Iterable[object]) -> Fact:
-    plain = [tuple(v) if isinstance(v, list) else v for v in values]
-    return Fact(*plain)  # type: ignore[arg-type]
+def _fact(said: dict[str, Any]) -> Fact:
+    codes = said.get("codes")
+    return Fact.of(said if codes is None else {**said, "codes": codes_of(codes)})
 
 
-def _spans(doc: Doc, facts: Iterable[Fact]) -> Iterable[Span]:
+def _tuples(said: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+    if "codes" in plain:
+        plain["codes"] = tuple(map(tuple, plain["codes"]))
+    return plain
+
+
+def _spans(doc: Doc, facts: Collection[dict[str, Any]]) -> Iterable[Span]:
+    known = doc.vocab.strings  # a number in place of each label saves half the time of a span
+    labels = {type_: known.add(type_) for type_ in {fact["type"] for fact in facts}}
     for fact in facts:
-        span = doc.char_span(fact.start, fact.stop, label=fact.type, alignment_mode="expand")
+        label = labels[fact["type"]]
+        span = doc.char_span(fact["start"], fact["stop"], label=label, alignment_mode="expand")
         if span is not None:
             yield span
 

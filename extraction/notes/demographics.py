@@ -42,7 +42,8 @@ _AFTER_LETTER = word_set(
     ". , ; with w here who presents presenting c s p admitted h in for on and ) pmh hx now seen "
     "known status"
 )
-_AGE_LETTERS = frozenset(".atfsen")  # of `aged`, `age`, `twenty`, ..., `ninety`
+_AGE_WORDS = frozenset({"age", "aged", *_TENS})
+_SEX_WORDS = _FEMALE | _MALE | {"sex", "gender"}
 _PAST = frozenset({"at", "since", "from", "until", "by", "before"})
 _PATIENT = word_set("he she patient pt subject himself herself who client")
 _MOST = 120.0
@@ -50,22 +51,18 @@ _MOST = 120.0
 
 def add_demographics(draft: Draft) -> None:
     """Add the ages and sexes that a note states of its patient."""
-    index = 0
-    words = draft.words
-    while index < len(words):
-        first = words[index][0]
-        if not first.isdigit() and first not in _AGE_LETTERS:
-            index += 1
-            continue
-        mention = _age(draft, index)
-        if mention is not None and not _of_another(draft, mention):
-            draft.add(mention)
-            _letter_after(draft, mention)
-            index = mention.stop
-            continue
-        index = mention.stop if mention is not None else index + 1
-    for index, word in enumerate(draft.words):
-        _sex(draft, index, word)
+    tokens = draft.tokens
+    free = 0
+    tokens.index()
+    for index in tokens.among(tokens.numeric | _AGE_WORDS):
+        mention = _age(draft, index) if index >= free else None
+        if mention is not None:
+            free = mention.stop
+            if not _of_another(draft, mention):
+                draft.add(mention)
+                _letter_after(draft, mention)
+    for index in tokens.among(_SEX_WORDS):
+        _sex(draft, index, draft.words[index])
 
 
 def _age(draft: Draft, index: int) -> Mention | None:

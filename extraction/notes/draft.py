@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
+from typing import Any
 
-from .facts import Assertion, Certainty, Fact, FactType
+from .facts import Assertion, Bounds, Certainty, Fact, FactType, Trend
 from .tokens import Tokens
 
 GROUPS: dict[str, str] = {
@@ -93,7 +94,12 @@ class Mention:
     indication: str | None = None
     low: float | None = None
     high: float | None = None
-    onset: float | None = None
+    began: Bounds | None = None
+    ended: Bounds | None = None
+    began_at: tuple[int, int] | None = None
+    ended_at: tuple[int, int] | None = None
+    trend: Trend | None = None
+    earlier_dose: float | None = None
 
     @property
     def group(self) -> str:
@@ -106,12 +112,15 @@ class Mention:
         """Whether a cue of these groups can be about it; a test in words is also a procedure."""
         return self.group in groups or (self.type == "laboratory" and "procedure" in groups)
 
+    def decided(self) -> str | None:
+        """The strongest concept whose cue touches it, or None."""
+        return next((c for c in CONCEPTS if c in self.cues), None)
 
-# What a fact takes from its mention as it is: a new attribute is a field of both, and no more.
-_TAKEN = tuple(
-    {f.name for f in fields(Fact)}.intersection(f.name for f in fields(Mention))
-    - {"start", "stop", "certainty"}
-)
+
+_place = attrgetter("start", "stop")
+# A fact takes every other attribute from its mention as it is: a new one is a field of both.
+_COMPUTED = {"text", "start", "stop", "assertion", "severity", "cue", "scope", "certainty", "codes"}
+_TAKEN = tuple(f.name for f in fields(Fact) if f.name not in _COMPUTED)
 _take = attrgetter(*_TAKEN)
 
 
@@ -192,10 +201,10 @@ class Draft:
         """Return the mentions that start at words `start` up to `stop`."""
         return [self.by_start[i] for i in range(start, stop) if i in self.by_start]
 
-    def facts(self) -> tuple[Fact, ...]:
-        """Return the finished facts in the order of the text."""
-        ordered = sorted(self.mentions, key=lambda m: (m.start, m.stop))
-        decided = [next((c for c in CONCEPTS if c in m.cues), None) for m in ordered]
+    def facts(self) -> tuple[dict[str, Any], ...]:
+        """Return what is said of each finished fact, for `Fact.of`, in the order of the text."""
+        ordered = sorted(self.mentions, key=_place)
+        decided = [m.decided() if m.cues else None for m in ordered]
         scopes: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
         for mention, concept in zip(ordered, decided, strict=True):
             if concept is not None:
@@ -203,28 +212,25 @@ class Draft:
                 first, last = scopes.get((concept, cue), cue)
                 scopes[concept, cue] = min(first, mention.start), max(last, mention.stop)
         return tuple(
-            self._fact(m, c, scopes[c, m.cues[c]] if c is not None else None)
+            self._said(m, c, scopes[c, m.cues[c]] if c is not None else None)
             for m, c in zip(ordered, decided, strict=True)
         )
 
-    def _chars(self, words: tuple[int, int] | None) -> tuple[int, int] | None:
-        if words is None:
-            return None
+    def _chars(self, words: tuple[int, int]) -> tuple[int, int]:
         return self.tokens.starts[words[0]], self.tokens.stops[words[1] - 1]
 
-    def _fact(self, m: Mention, concept: str | None, scope: tuple[int, int] | None) -> Fact:
+    def _said(
+        self, m: Mention, concept: str | None, scope: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        said = {k: v for k, v in zip(_TAKEN, _take(m), strict=True) if v is not None}
+        said["start"], said["stop"] = start, stop = m.chars
+        said["text"] = self.tokens.text[start:stop]
         assertion: Assertion = "present" if concept is None else _MEANING[concept]
-        start, stop = m.chars
-        attributes = dict(zip(_TAKEN, _take(m), strict=True))
-        if assertion == "absent":
-            attributes["severity"] = None
-        return Fact(
-            text=self.tokens.text[start:stop],
-            start=start,
-            stop=stop,
-            assertion=assertion,
-            cue=self._chars(None if concept is None else m.cues[concept]),
-            scope=self._chars(scope),
-            certainty=m.certainty or "possible" if assertion == "possible" else None,
-            **attributes,
-        )
+        if m.severity is not None and assertion != "absent":
+            said["severity"] = m.severity
+        if concept is not None and scope is not None:
+            said["assertion"] = assertion
+            said["cue"], said["scope"] = self._chars(m.cues[concept]), self._chars(scope)
+        if assertion == "possible":
+            said["certainty"] = m.certainty or "possible"
+        return said

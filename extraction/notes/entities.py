@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cache
 
+from .codes.finder import Finder, together
 from .draft import Draft
 from .facts import FactType
 from .genomics import add_genes
@@ -23,17 +25,31 @@ SPECIAL = frozenset({"scale", "gene", "habit"})
 _EITHER = frozenset({"insomnia", "anxiety", "vertigo", "claudication", "angina"})
 
 
+def _typed() -> Iterator[tuple[FactType, str, str]]:
+    """Yield type, spelling and name of every term that has a name, plurals among them."""
+    for file, type_ in _FILES:
+        for name, spellings in read_terms(file):
+            for spelling in spellings:
+                yield type_, spelling, name.lower()
+                several = None if type_ == "medication" else plural(spelling)
+                if several:
+                    yield type_, several, name.lower()
+
+
+def named_terms() -> Iterator[tuple[str, str]]:
+    """Yield every spelling of a problem, drug or procedure with its normalised name."""
+    yield from ((spelling, name) for _, spelling, name in _typed())
+    for name, spellings in read_terms("probable.txt"):
+        yield from ((spelling, name.lower()) for spelling in spellings)
+    yield from ((name, name.lower()) for name, _ in read_terms("drug_classes.txt"))
+
+
 @cache
 def terms() -> Lexicon:
     """Return the lexicon of all terms; the payload is (type, name)."""
     lexicon = Lexicon()
-    for file, type_ in _FILES:
-        for name, spellings in read_terms(file):
-            for spelling in spellings:
-                lexicon.add(spelling, (type_, name.lower()))
-                several = None if type_ == "medication" else plural(spelling)
-                if several:
-                    lexicon.add(several, (type_, name.lower()))
+    for type_, spelling, name in _typed():
+        lexicon.add(spelling, (type_, name))
     for name, _ in read_terms("drug_classes.txt"):
         lexicon.add(name, ("medication", None))
     add_scales(lexicon)
@@ -45,9 +61,12 @@ def terms() -> Lexicon:
     return lexicon
 
 
-def find_terms(draft: Draft) -> list[Match]:
+def find_terms(draft: Draft, finders: Sequence[Finder] = ()) -> list[Match]:
     """Return the term matches of a note, longest first wins, section titles left out."""
-    return [m for m in terms().find(draft.tokens) if m.start not in draft.headers]
+    found = terms().find(draft.tokens)
+    for finder in finders:
+        found = together(found, finder.find(draft.tokens))
+    return [m for m in found if m.start not in draft.headers]
 
 
 def part(matches: list[Match]) -> tuple[list[Match], list[Match]]:

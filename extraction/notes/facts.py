@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..records.tables import ASSERTIONS, Assertion
+from .codes.code import Code
 
 __all__ = ["ASSERTIONS", "FACT_TYPES", "Assertion", "Certainty", "Fact", "FactType"]
 
@@ -27,11 +29,14 @@ FactType = Literal[
     "alcohol",
 ]
 Certainty = Literal["likely", "possible", "unlikely"]
+Trend = Literal["rising", "falling", "stable", "normalised"]
+Bounds = tuple[float | None, float | None]
+"""Earliest and latest day, in days from the note (before it negative); None is unbounded."""
 
 FACT_TYPES: tuple[FactType, ...] = get_args(FactType)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fact:
     """One clinical statement with its place in the text.
 
@@ -74,8 +79,18 @@ class Fact:
         Of a medication: ``tablet``, ...; days it is taken for; the problem it is taken for.
     low, high
         Reference range written beside a laboratory value, in its unit.
-    onset
-        Of a problem: days before the note that it began, as written (``for three days`` is 3).
+    began, ended
+        Days from the note within which a problem or drug began and ended, a procedure was done, a
+        value was measured; where its words say so, and nothing is known of the note's own day
+        beyond what is written or given.
+    began_at, ended_at
+        Spans of the words that say so.
+    trend
+        Where a value was heading: ``rising``, ``falling``, ``stable``, ``normalised``.
+    earlier_dose
+        Of a medication: the dose before a change, in `dose_unit`.
+    codes
+        Ranked codes of what it is about, whatever its assertion: sure ones first.
     """
 
     type: FactType
@@ -107,4 +122,20 @@ class Fact:
     indication: str | None = None
     low: float | None = None
     high: float | None = None
-    onset: float | None = None
+    began: Bounds | None = None
+    ended: Bounds | None = None
+    began_at: tuple[int, int] | None = None
+    ended_at: tuple[int, int] | None = None
+    trend: Trend | None = None
+    earlier_dose: float | None = None
+    codes: tuple[Code, ...] = ()
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Fact:
+        """Return the fact of which this is said; what is not keeps its default.
+
+        Many times as fast as `Fact(**said)`, which sets every one of its fields.
+        """
+        fact = object.__new__(cls)
+        fact.__dict__.update(said)
+        return fact

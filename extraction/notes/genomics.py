@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from .draft import Draft
+from .draft import Draft, Mention
 from .lexicon import Lexicon, Match, read_terms, word_set
+from .measurement_terms import COMPARATORS
+from .tokens import number
 
 _BEHIND, _AHEAD = 9, 5  # words behind and in front of a gene that speak of it
 # Bounded, so that the time is linear in the text.
@@ -51,6 +53,7 @@ _OWN_STATUS = {
     "mismatch repair proficient": "negative",
 }
 _CONTEXT = word_set("status testing test gene germline somatic sequencing tps cps")
+_EXPRESSED = frozenset({"PD-L1", "Ki-67", "estrogen receptor", "progesterone receptor"})
 _DENIED = frozenset({"no", "not", "without", "negative"})
 _EDGES = frozenset({";", ".", "but"})
 _BREAKS = frozenset({";", ",", ".", ":", "but"})
@@ -99,6 +102,7 @@ def _read(draft: Draft, match: Match, before: int, following: int) -> None:
         and zygosity is None
         and found is None
         and _CONTEXT.isdisjoint(near)
+        and not (match.payload[1] in _EXPRESSED and "%" in near)
     ):
         return
     mention = draft.mention("genomic_finding", match.payload[1], match.start, match.stop)
@@ -110,7 +114,23 @@ def _read(draft: Draft, match: Match, before: int, following: int) -> None:
         if mention.status == "negative":
             mention.cues["negation"] = cue
     mention.status = own or mention.status
+    if match.payload[1] in _EXPRESSED:
+        _expression(draft, mention, match.stop, end)
     draft.add(mention)
+
+
+def _expression(draft: Draft, mention: Mention, start: int, end: int) -> None:
+    """Read how much of a marker is there: `TPS 60%`, `CPS 15`, `Ki-67 30%`."""
+    words = draft.words
+    for index in range(start, end):
+        value = number(words[index])
+        share = words[index + 1 : index + 2] == ["%"]
+        combined = "cps" in words[max(start, index - 3) : index]
+        if value is not None and (share or combined):
+            mention.value, mention.unit = value, "%" if share else "{score}"
+            before = words[index - 1]
+            mention.comparator = before if before in COMPARATORS else None
+            return
 
 
 def _edge(draft: Draft, start: int, end: int) -> int:

@@ -24,6 +24,8 @@ _CIGARETTES = word_set("cigarettes cigs cigarette cig")
 _DRINKS = word_set(
     "drinks drink units unit beers beer glasses glass bottles bottle pints pint cans can wine"
 )
+_HALVES = frozenset({"half", "½"})
+_SMALL = frozenset({"-", "a", "of"})
 _RELATIVES = word_set("father mother brother sister husband wife parents spouse partner mom dad")
 _NO_PERSON = word_set("cessation counseling counselling advice program clinic abuse avoid passive")
 
@@ -78,16 +80,35 @@ def _amount(draft: Draft, mention: Mention, habit: FactType) -> None:
     start = max(draft.opening[mention.start], mention.start - _REACH)
     read = _tobacco if habit == "smoking" else _units_a_week
     for index in range(start, end):
-        value = number(draft.words[index])
+        value, last = _written_amount(draft, index, end)
         if value is not None:
-            found = read(draft, index, end, value)
+            found = read(draft, last, end, value)
             if found is not None:
                 mention.value, mention.unit = found
                 return
 
 
+def _written_amount(draft: Draft, index: int, end: int) -> tuple[float | None, int]:
+    """Return a number and its last word: `2`, `half a`, `1/2`; no part of `1/2` counts alone."""
+    words = draft.words
+    if words[index] in _HALVES:
+        return 0.5, index
+    value = number(words[index])
+    if value is not None and index + 2 < end and words[index + 1] == "/":
+        parts = number(words[index + 2])
+        if parts and not draft.tokens.gap(index + 1) + draft.tokens.gap(index + 2):
+            return value / parts, index + 2
+    if index >= 2 and words[index - 1] == "/" and number(words[index - 2]) is not None:
+        return None, index
+    if value is not None and index + 3 < end and words[index + 2] == "/":
+        part, _ = _written_amount(draft, index + 1, end)
+        if part is not None and part < 1:
+            return value + part, index + 3
+    return value, index
+
+
 def _tobacco(draft: Draft, index: int, end: int, value: float) -> tuple[float, str] | None:
-    after = [w for w in draft.words[index + 1 : min(end, index + 5)] if w != "-"]
+    after = [w for w in draft.words[index + 1 : min(end, index + 6)] if w not in _SMALL]
     if after[:1] and after[0] in _PACKS and after[1:2] and after[1].startswith("year"):
         return value, "{pack}.a"
     if after[:1] == ["py"]:

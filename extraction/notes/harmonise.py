@@ -14,7 +14,7 @@ from ..records.units import convert
 from .lexicon import read_lines
 
 # Quantities whose number means the same without a unit.
-_UNITLESS = frozenset({"inr", "urine_ph", "urine_specific_gravity"})
+_UNITLESS = frozenset({"inr", "urine_ph", "urine_specific_gravity", "blood_ph"})
 # Spellings of UCUM that the unit library has under another name.
 _SAME: Mapping[str, str] = {
     "m[IU]/L": "m[iU]/L",
@@ -28,6 +28,9 @@ _SAME: Mapping[str, str] = {
     "{copies}/mL": "/mL",
     "mL/min/{1.73_m2}": "mL/min",
     "{score}": "1",
+    "U/mL": "k[iU]/L",
+    "ug/mL{FEU}": "mg/L",
+    "ng/mL{FEU}": "ug/L",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from .draft import Draft
 from .lexicon import word_set
@@ -29,6 +30,9 @@ _SIZE = re.compile(
     r"(?<![\d.])(\d{1,3}(?:\.\d{1,2})?)(?: ?(?:x|×|by) ?(\d{1,3}(?:\.\d{1,2})?))?"
     r"(?: ?(?:x|×|by) ?(\d{1,3}(?:\.\d{1,2})?))? ?-?(mm|cm)\b"
 )
+_TUMOR = re.compile(r"T(?:is|[0-4X])")
+_LENGTH = re.compile(r"[cm]m\b")
+_LONGEST_SIZE = 32  # characters of `_SIZE` in front of its unit
 _STAGED = word_set("ckd kidney pressure ulcer sleep labor labour hypertension fibrosis decubitus")
 _RESPONSES = {
     "complete": "complete_response",
@@ -55,20 +59,36 @@ _NEAR = 7  # words between a size and its lesion
 def add_imaging_findings(draft: Draft) -> None:
     """Add stages, grades, responses, and sizes beside the word of a lesion."""
     text = draft.tokens.text
-    for match in _TNM.finditer(text):
-        _add(draft, match.span(), "tnm", " ".join(match.group().split()))
-    for match in _STAGE.finditer(text):
+    if _TUMOR.search(text):
+        for match in _TNM.finditer(text):
+            _add(draft, match.span(), "tnm", " ".join(match.group().split()))
+    for match in _where(_STAGE, text, "tage", "TAGE"):
         _stage(draft, match)
-    for match in _GRADE.finditer(text):
+    for match in _where(_GRADE, text, "rade"):
         _add(draft, match.span(), "tumor_grade", match[1])
-    for match in _DIFFERENTIATED.finditer(text):
+    for match in _where(_DIFFERENTIATED, text, "differentiated"):
         _add(draft, match.span(), "differentiation", match[1].lower())
-    for match in _RESPONSE.finditer(text):
+    for match in _where(_RESPONSE, text, "response", "isease", "RECIST"):
         said = next(g for g in match.groups() if g is not None)
         key = said.lower().replace("-", " ").split()[0]
         _add(draft, match.span(), "response", _RESPONSES[key])
-    for match in _SIZE.finditer(text):
+    for match in _sizes(text):
         _size(draft, match)
+
+
+def _where(pattern: re.Pattern[str], text: str, *parts: str) -> Iterable[re.Match[str]]:
+    """Return the matches of a pattern, which cannot match a text without one of these parts."""
+    return pattern.finditer(text) if any(part in text for part in parts) else ()
+
+
+def _sizes(text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches of `_SIZE`, which is tried only in front of a unit of length."""
+    free = 0
+    for unit in _LENGTH.finditer(text):
+        match = _SIZE.search(text, max(free, unit.start() - _LONGEST_SIZE), unit.end())
+        if match is not None:
+            free = match.end()
+            yield match
 
 
 def _add(draft: Draft, span: tuple[int, int], name: str, status: str | None) -> None:

@@ -44,6 +44,8 @@ class Lexicon:
 
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
+        self._lone: set[str] = set()  # first words that are a whole term or go before a number
+        self._counted: set[str] = set()  # second words behind a number
         self._wild = self._opens_wild = False
         self.size = 0
 
@@ -63,6 +65,10 @@ class Lexicon:
             if term[a:b].isupper() and b - a > 1 and "#" not in term
         )
         single = len(words) == 1 and len(term) == 1 and term.isupper()
+        if len(words) == 1 or words[1][0] == "#":
+            self._lone.add(words[0])
+        elif words[0][0] == "#":
+            self._counted.add(words[1])
         node = self._root
         for word in words:
             node = node.setdefault(word, {})
@@ -109,36 +115,53 @@ class Lexicon:
     def _branch(
         self, node: dict[str, Any], tokens: Tokens, start: int, index: int, end: int
     ) -> Match | None:
-        for key in self._keys(node, tokens.words[index]):
-            found = self._walk(node[key], tokens, start, index + 1, end)
-            if found is not None:
-                return found
+        word = tokens.words[index]
+        for key in (word, "#y", "#"):
+            if key in node and (key is word or _stands_for(key, word)):
+                found = self._walk(node[key], tokens, start, index + 1, end)
+                if found is not None:
+                    return found
         return None
-
-    def _keys(self, node: dict[str, Any], word: str) -> Iterator[str]:
-        if word in node:
-            yield word
-        if "#y" in node and is_year(word):
-            yield "#y"
-        if "#" in node and (word in NUMBER_WORDS or word[:1].isdigit()):
-            yield "#"
 
     def find(self, tokens: Tokens) -> list[Match]:
         """Return the longest terms from left to right, none overlapping another."""
-        root, index = self._root, tokens.index()
-        present = index.keys() & root.keys()
-        if self._opens_wild:
-            present |= {w for w in index if w in NUMBER_WORDS or w[0].isdigit()}
-        places = sorted([place for word in present for place in index[word]])
+        root, end = self._root, len(tokens.words)
         found = []
-        free, end = 0, len(tokens.words)
-        for place in places:
+        free = 0
+        for place in self._openings(tokens):
             if place >= free:
                 match = self._walk(root, tokens, place, place, end)
                 if match is not None:
                     found.append(match)
                     free = match.stop
         return found
+
+    def _openings(self, tokens: Tokens) -> list[int]:
+        """Return in order where a term can begin, judged by two words."""
+        root, index = self._root, tokens.index()
+        following = [*tokens.words[1:], _END]
+        places: list[int] = []
+        for word in index.keys() & root.keys():
+            node, alone = root[word], word in self._lone
+            places += [p for p in index[word] if alone or following[p] in node]
+        if self._opens_wild:
+            places = list({*places, *self._numbers(tokens, following)})
+        places.sort()
+        return places
+
+    def _numbers(self, tokens: Tokens, following: list[str]) -> Iterator[int]:
+        """Yield the numbers with which a term can begin."""
+        counted, alone = self._counted, not self._lone.isdisjoint(("#", "#y"))
+        for word in tokens.numeric | (tokens.places.keys() & NUMBER_WORDS):
+            for place in tokens.places[word]:
+                if alone or following[place] in counted:
+                    yield place
+
+
+def _stands_for(key: str, word: str) -> bool:
+    if key == "#y":
+        return is_year(word)
+    return word in NUMBER_WORDS or word[:1].isdigit()
 
 
 def is_year(word: str) -> bool:

@@ -35,7 +35,9 @@ GLUE = (
         "autumn earlier under hospital ed er triage checked showed shows scored only out just "
         "one stood read reads reported went + end weekend previously formerly undetectable "
         "start cycle enrolment enrollment follow entry examination check time calculated "
-        "estimated adjusted corrected performance test testing study "
+        "estimated adjusted corrected performance test testing study normalized normalised rising "
+        "falling climbing climbed declined dropping trending trended uptrending downtrending "
+        "unchanged steady plateaued increasing decreasing peaked "
     )
     | MONTHS
     | frozenset(NUMBER_WORDS)
@@ -43,10 +45,11 @@ GLUE = (
 DEFINITE = word_set("last previous prior this that same past")
 GOALS = word_set("goal target ideal desired normal reference ref range targets goals")
 NOW = word_set("now today currently tonight present presently")
-PAST = word_set("previously was prior formerly baseline from")
+LATER = NOW | {"then", "subsequently", "later"}
+PAST = word_set("previously was prior formerly baseline from last ago yesterday")
 TURNS = NOW | word_set(
     "previously was prior last before yesterday then from baseline earlier versus vs compared this "
-    "initially up down formerly repeat repeated"
+    "initially up down formerly repeat repeated subsequently later"
 )
 COMPARATORS = frozenset("<>≤≥")
 SCORES = frozenset({"mmse_total", "adas_cog_total"})
@@ -59,7 +62,13 @@ DEFAULT_UNITS = {
     "bmi": "kg/m2",
     "mmse_total": "{score}",
     "adas_cog_total": "{score}",
+    "mean_arterial_pressure": "mm[Hg]",
+    "fetal_heart_rate": "/min",
+    "oxygen_flow": "L/min",
+    "ejection_fraction": "%",
 }
+_FLOWS = {"oxygen_flow", "peak_flow"}
+_LUNGS = {"fev1", "fvc"}
 # Short or common spellings of a unit count only beside these names.
 ONLY_FOR = {
     "Cel": {"temperature"},
@@ -75,6 +84,10 @@ ONLY_FOR = {
     "s": set[str](),
     "pg": {"mean_corpuscular_haemoglobin"},
     "fL": {"mean_corpuscular_volume"},
+    "L": _FLOWS | _LUNGS,
+    "L/min": _FLOWS,
+    "ms": {"qtc_interval"},
+    "mm/h": {"erythrocyte_sedimentation_rate"},
 }
 PLAUSIBLE = {
     "temperature": ((30, 43), (86, 110)),
@@ -86,7 +99,21 @@ PLAUSIBLE = {
     "magnesium": ((0.1, 10),),
     "sodium": ((90, 200),),
     "weight": ((20, 400),),
+    "blood_ph": ((6.5, 8.0),),
+    "oxygen_saturation": ((30, 100),),
+    "oxygen_flow": ((0.1, 80),),
+    "ejection_fraction": ((5, 90),),
+    "mean_arterial_pressure": ((20, 200),),
+    "fetal_heart_rate": ((40, 240),),
+    "qtc_interval": ((0.2, 0.8), (200, 800)),
+    "anion_gap": ((0, 60),),
 }
+# Names whose number must be plausible, however they are written.
+CHECKED = frozenset({
+    "blood_ph", "oxygen_saturation", "oxygen_flow", "ejection_fraction",
+    "mean_arterial_pressure", "fetal_heart_rate", "qtc_interval", "anion_gap",
+})  # fmt: skip
+FLOW_UNITS = word_set("l lpm liter liters")
 TELLING: dict[str, tuple[tuple[str, ...], ...]] = {
     "pulse": (("bpm",), ("beats", "/", "min"), ("beats", "per", "minute")),
     "respiratory_rate": (("breaths", "/", "min"), ("breaths", "per", "minute")),
@@ -112,6 +139,17 @@ VITALS = frozenset(
         "oxygen_saturation",
         "mmse_total",
         "adas_cog_total",
+        "oxygen_flow",
+        "inspired_oxygen",
+        "ejection_fraction",
+        "qtc_interval",
+        "mean_arterial_pressure",
+        "fetal_heart_rate",
+        "fev1",
+        "fvc",
+        "fev1_percent_predicted",
+        "fvc_percent_predicted",
+        "peak_flow",
     }
 )
 

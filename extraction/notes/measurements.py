@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .draft import Draft, Mention
 from .lexicon import Match, is_year
+from .measurement_parts import flag_at, flag_of, flowing, is_plausible, unit_at
 from .measurement_terms import (
     COMPARATORS,
     COUNTED,
@@ -13,6 +14,7 @@ from .measurement_terms import (
     FURTHEST,
     GLUE,
     GOALS,
+    LATER,
     MONTHS,
     NOW,
     ONLY_FOR,
@@ -25,9 +27,11 @@ from .measurement_terms import (
     VITALS,
     Name,
     names,
-    units,
 )
 from .tokens import number
+
+_SLASH = frozenset({"/"})
+_TELLING_FIRST = frozenset(s[0] for spellings in TELLING.values() for s in spellings)
 
 
 def add_measurements(draft: Draft, terms: list[Match]) -> None:
@@ -83,6 +87,7 @@ class _Reader:
             place = self._scored(match)
         if place is None or not self._credible(match, place, end):
             return
+        name = flowing(self.draft, match, place)
         mention = self._mention(name, match.start, place, end)
         self.draft.covered.update(range(match.start, match.stop))
         self._more(name, mention, end)
@@ -111,11 +116,11 @@ class _Reader:
         if after in ("x", "times") and self.words[place + 2 : place + 3] in (["uln"], ["the"]):
             return False
         if name.type != "direct":
-            return True
+            return is_plausible(flowing(self.draft, match, place).name, value)
         if not self.draft.tokens.text[self.draft.tokens.starts[match.start]].isupper():
             return False
-        ranges = PLAUSIBLE.get(name.name, ())
         apart = self.draft.tokens.gap(match.stop) != "" or self.words[match.stop] in ":="
+        ranges = PLAUSIBLE.get(name.name, ())
         return apart and any(low <= value <= high for low, high in ranges)
 
     def _place(self, start: int, end: int, direct: bool = False) -> int | None:
@@ -151,7 +156,8 @@ class _Reader:
         counted = before in MONTHS or (
             before in COUNTED and words[index - 2] not in DEFINITE and words[index - 1] != "last"
         )
-        if year or counted or after in TIME_UNITS or after in MONTHS:
+        lasting = after in TIME_UNITS and not flag_at(self.draft, index + 1)
+        if year or counted or lasting or after in MONTHS:
             return index + 1
         return None
 
@@ -178,7 +184,7 @@ class _Reader:
             return False
         for match, where in zip(chain, places, strict=True):
             mention = self._mention(match.payload, chain[0].start, where, end)
-            unit, _ = _unit(self.draft, places[-1] + 1, end, match.payload.name)
+            unit, _ = unit_at(self.draft, places[-1] + 1, end, match.payload.name)
             mention.unit = mention.unit or unit
         self.draft.covered.update(range(chain[0].start, chain[-1].stop))
         return True
@@ -188,18 +194,23 @@ class _Reader:
         mention = self.draft.mention(type_, name.name, place, place + 1)  # type: ignore[arg-type]
         mention.first = first
         mention.value = number(self.words[place])
-        unit, stop = _unit(self.draft, place + 1, end, name.name)
+        unit, stop = unit_at(self.draft, place + 1, end, name.name)
+        if unit == "%" and name.name in ("fev1", "fvc"):
+            mention.name = f"{name.name}_percent_predicted"
+        if name.name == "oxygen_flow":
+            unit = "L/min"
         mention.unit = unit or DEFAULT_UNITS.get(name.name)
         before = self.words[place - 1]
         mention.comparator = before if before in COMPARATORS else None
-        mention.flag = _flag(self.draft, place + 1, stop, end)
+        if name.name not in ONLY_FOR["L"]:
+            mention.flag = flag_of(self.draft, place + 1, stop, end)
         self.draft.add(mention)
         return mention
 
     def _earlier(self, mention: Mention, later: Mention) -> None:
         """`170, now 160` and `160, previously 170`: the one that is not of now is of the past."""
         span = range(later.first, min(later.start + 3, len(self.words)))
-        now = [i for i in span if self.words[i] in NOW]
+        now = [i for i in span if self.words[i] in LATER]
         past = [i for i in span if self.words[i] in PAST]
         if now:
             mention.cues.setdefault("history", (now[0], now[0] + 1))
@@ -222,7 +233,7 @@ class _Reader:
 
     def _turn(self, start: int, end: int, name: str) -> int | None:
         """Return the number after a comma and a word of time, or before `now`."""
-        _, index = _unit(self.draft, start, end, name)
+        _, index = unit_at(self.draft, start, end, name)
         last = min(end, index + 10)
         while index < last and self.words[index] not in ",;(":
             word = self.words[index]
@@ -234,14 +245,17 @@ class _Reader:
             word = self.words[place]
             if number(word) is not None:
                 after = self.words[place + 1] if place + 1 < end else ""
-                if after in TIME_UNITS or after in DOSE_UNITS:
+                dosed = after in DOSE_UNITS and self.words[place + 2 : place + 3] != ["/"]
+                if after in TIME_UNITS or dosed:
                     turned = turned or after in TIME_UNITS
                     continue
                 if is_year(word) or _is_interval(self.words, place, end):
                     continue
-                _, stop = _unit(self.draft, place + 1, end, name)
+                _, stop = unit_at(self.draft, place + 1, end, name)
                 late = any(w in NOW for w in self.words[stop : min(end, stop + 2)])
-                return place if turned or late else None
+                apart = self.words[index] == "(" and self.words[stop : stop + 1] != [")"]
+                dated = apart and any(w in PAST for w in self.words[stop : min(end, stop + 3)])
+                return place if turned or late or dated else None
             if word not in GLUE and word not in TURNS and word not in TIME_UNITS:
                 return None
             turned = turned or word in TURNS
@@ -290,12 +304,13 @@ def _bare_pressures(draft: Draft) -> None:
     """Add pairs that are pressures by their unit alone (`142/88 mmHg`)."""
     words = draft.words
     reader = _Reader(draft, False)
-    for index in range(1, len(words) - 1):
-        if words[index] != "/" or index - 1 in draft.covered or number(words[index - 1]) is None:
+    for index in draft.tokens.among(_SLASH):
+        outside = not 1 <= index < len(words) - 1
+        if outside or index - 1 in draft.covered or number(words[index - 1]) is None:
             continue
         end = draft.sentence[index]
         pair = _pair(draft, index - 1, end)
-        if pair is not None and _unit(draft, pair + 1, end, "blood_pressure")[0] == "mm[Hg]":
+        if pair is not None and unit_at(draft, pair + 1, end, "blood_pressure")[0] == "mm[Hg]":
             reader._pair(index - 1, index - 1, pair, end)
 
 
@@ -303,10 +318,12 @@ def _bare_values(draft: Draft) -> None:
     """Add numbers whose unit alone says what they are: `72 bpm`, `38.5 °C`, `96% on room air`."""
     words = draft.words
     reader = _Reader(draft, False)
-    for index, word in enumerate(words):
-        if not word[0].isdigit() and word[0] != ".":
+    draft.tokens.index()
+    for index in draft.tokens.among(draft.tokens.numeric):
+        following = words[index + 1] if index + 1 < len(words) else ""
+        if following not in _TELLING_FIRST or index in draft.covered:
             continue
-        if index in draft.covered or number(word) is None or (index and words[index - 1] in "-/"):
+        if number(words[index]) is None or (index and words[index - 1] in "-/"):
             continue
         end = draft.sentence[index]
         for name, spellings in TELLING.items():
@@ -327,37 +344,6 @@ def _pair(draft: Draft, place: int, end: int) -> int | None:
     if longer and number(words[place + 4]) is not None:
         return None
     return place + 2
-
-
-def _unit(draft: Draft, index: int, end: int, name: str) -> tuple[str | None, int]:
-    """Return the UCUM unit written at this word, and the word after it."""
-    words = draft.words
-    if name in SCORES and index + 1 < end and words[index] in ("/", "of", "out"):
-        step = 2 if words[index] != "out" else 3
-        return None, min(end, index + step)
-    if index < end and words[index] in ("h", "l", "*"):
-        index += 1
-    if index >= end:
-        return None, index
-    match = units().at(draft.tokens, index)
-    if match is None or match.stop > end:
-        return None, index
-    code = str(match.payload)
-    if code in ONLY_FOR and name not in ONLY_FOR[code]:
-        return None, index
-    if code == "[in_i]" and words[index] == "in" and match.stop < end:
-        following = words[match.stop]
-        if following in MONTHS or is_year(following) or following in ("the", "clinic"):
-            return None, index
-    return code, match.stop
-
-
-def _flag(draft: Draft, place: int, stop: int, end: int) -> str | None:
-    text, starts, stops = draft.tokens.text, draft.tokens.starts, draft.tokens.stops
-    for index in (place, stop, stop + 1):
-        if index < end and text[starts[index] : stops[index]] in ("H", "L"):
-            return text[starts[index] : stops[index]]
-    return None
 
 
 def _is_interval(words: list[str], index: int, end: int) -> bool:

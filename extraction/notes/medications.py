@@ -11,6 +11,10 @@ from .tokens import number
 _BEFORE = word_set("of oral a the dose doses tablet tablets tab tabs capsule capsules")
 _LEFT_EDGE = frozenset({",", ";", ".", "and", "then", "plus", ":", "with", "(", "+", "&"})
 _SOLUTIONS = frozenset({"dl", "l", "ml"})
+_CHANGED = word_set(
+    "increased increase increasing decreased decrease decreasing uptitrated titrated titrate "
+    "reduced reduce raised lowered changed change doubled halved adjusted advanced from down"
+)
 _FURTHEST = 25  # words after a drug in which its attributes stand
 # A frequency found later replaces one of these when it says more.
 _VAGUE = {"as_needed": 2, "daily": 1}
@@ -93,10 +97,7 @@ def _read_after(draft: Draft, drug: Mention, end: int) -> None:
             unit = units.at(draft.tokens, index + 1)
             if unit is not None and unit.stop <= end and _is_dose(draft, index):
                 if not _is_concentration(draft, unit.stop):
-                    raised = draft.words[index - 1] == "to"
-                    if drug.dose is None or (raised and not own):
-                        drug.dose = number(draft.words[index])
-                        drug.dose_unit = str(unit.payload)
+                    _dose(draft, drug, index, str(unit.payload), own)
                 index = unit.stop
                 continue
         found = words_.at(draft.tokens, index)
@@ -105,6 +106,24 @@ def _read_after(draft: Draft, drug: Mention, end: int) -> None:
             index = found.stop
             continue
         index += 1
+
+
+def _dose(draft: Draft, drug: Mention, index: int, unit: str, own: bool) -> None:
+    """Take a dose: the first, or the one that it was changed `to`; keep the one before."""
+    dose, before = number(draft.words[index]), draft.words[index - 1]
+    if drug.dose is None or (before == "to" and not own):
+        if before == "to" and _is_changed(draft, drug, index):
+            same = drug.dose is not None and drug.dose_unit == unit
+            drug.earlier_dose = drug.dose if same else number(draft.words[index - 2])
+        drug.dose, drug.dose_unit = dose, unit
+    elif before == "from" and drug.dose_unit == unit:
+        drug.earlier_dose = dose
+
+
+def _is_changed(draft: Draft, drug: Mention, index: int) -> bool:
+    """Whether `5 to 10 mg` is a change and no range."""
+    words = draft.words[max(draft.opening[drug.start], drug.start - 5) : index]
+    return not _CHANGED.isdisjoint(words)
 
 
 def _is_concentration(draft: Draft, stop: int) -> bool:

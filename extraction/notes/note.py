@@ -21,6 +21,11 @@ class Note:
         E.g. ``admission``, ``visit``, ``adverse_event``.
     text
         The words.
+    date
+        The same day by the calendar, ``YYYY-MM-DD``; None when unknown. Dates in the text are
+        counted from it, or else from a date at its head (``Date of visit: ...``).
+    day_first
+        Whether 3/4 in the text is the third of April; None leaves it to the text's other dates.
     rendered
         True for a note that was written from a structured record and not by a clinician.
     deidentified
@@ -35,3 +40,5 @@ class Note:
     text: str
     rendered: bool = False
     deidentified: bool = False
+    date: str | None = None
+    day_first: bool | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..records import InputError
 from .facts import Fact
@@ -12,6 +12,8 @@ from .note import Note
 
 if TYPE_CHECKING:
     from spacy.language import Language
+
+    from .codes import Vocabulary
 
 _CONCEPTS = (
     "negation",
@@ -28,7 +30,9 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "trialtwin_entities",
         "trialtwin_adverse_events",
         *(f"trialtwin_{concept}" for concept in _CONCEPTS),
+        "trialtwin_times",  # behind the assertions: what is to come is dated forwards
         "trialtwin_facts",
+        "trialtwin_codes",
     ),
 }
 PRESETS["accurate"] = (
@@ -43,10 +47,16 @@ _FACTORIES = (
     ".careful",
     ".components",
     *(f".assertion.{concept}.factory" for concept in _CONCEPTS),
+    ".dating.component",
+    ".codes.component",
 )
 
 
-def load_pipeline(preset: str = "fast") -> Language:
+def load_pipeline(
+    preset: str = "fast",
+    codes: bool | Sequence[str] = True,
+    vocabularies: Sequence[Vocabulary] = (),
+) -> Language:
     """Return a spaCy pipeline that finds clinical facts: `nlp(text)._.facts`.
 
     Parameters
@@ -55,11 +65,17 @@ def load_pipeline(preset: str = "fast") -> Language:
         `fast`: term lists and rules on a blank English pipeline; needs no model and no network.
         `accurate`: the same and a transformer, which adds what the lists do not know; its spans
         with scores are in ``doc.spans["encoder"]``, both together in ``doc.spans["merged"]``.
+    codes
+        Whether facts get codes: of every packaged vocabulary that is installed, of those named
+        (``["ICD-10-CM", "HPO", "DrugBank"]``), or none. The first time builds their indexes.
+    vocabularies
+        Of your own, from `extraction.notes.codes.load_vocabulary`: their codes come first, and
+        where they were loaded with ``find``, their terms are found too.
 
     Raises
     ------
     InputError
-        When there is no such preset.
+        When there is no such preset, or a vocabulary that was named is not there.
 
     Examples
     --------
@@ -77,13 +93,34 @@ def load_pipeline(preset: str = "fast") -> Language:
         import_module(".encoder.component", __package__)
     nlp = spacy.blank("en", config=_TOKENIZER)
     nlp.max_length = LONGEST_NOTE
+    settings = _settings(codes, vocabularies)
     for name in PRESETS[preset]:
-        nlp.add_pipe(name)
+        if name in settings or name != "trialtwin_codes":
+            nlp.add_pipe(name, config=settings.get(name, {}))
     return nlp
 
 
+def _settings(
+    codes: bool | Sequence[str], vocabularies: Sequence[Vocabulary]
+) -> dict[str, dict[str, Any]]:
+    """Return what the components on vocabularies are told; no codes, no component."""
+    told: dict[str, dict[str, Any]] = {}
+    if codes or vocabularies:
+        systems = None if codes is True else list(codes or ())
+        folders = [str(own.folder) for own in vocabularies]
+        told["trialtwin_codes"] = {"systems": systems, "vocabularies": folders}
+    found = [[str(own.folder), own.fact_type] for own in vocabularies if own.find]
+    if found:
+        told["trialtwin_entities"] = {"vocabularies": found}
+    return told
+
+
 def extract(
-    notes: Iterable[Note], preset: str = "fast", processes: int = 1
+    notes: Iterable[Note],
+    preset: str = "fast",
+    processes: int = 1,
+    codes: bool | Sequence[str] = True,
+    vocabularies: Sequence[Vocabulary] = (),
 ) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
     """Yield every note with the facts found in it, in the order given.
 
@@ -95,8 +132,16 @@ def extract(
         Of `load_pipeline`.
     processes
         Processes that share the work; the facts are the same for any number.
+    codes, vocabularies
+        Of `load_pipeline`.
     """
-    nlp = load_pipeline(preset)
-    pairs = ((note.text, note) for note in notes)
-    for doc, note in nlp.pipe(pairs, as_tuples=True, n_process=processes, batch_size=64):
+    from .dating.component import dated
+    from .parallel import read_in_processes
+
+    nlp = load_pipeline(preset, codes, vocabularies)
+    if processes > 1:
+        yield from read_in_processes(nlp, notes, processes)
+        return
+    pairs = ((dated(nlp, note), note) for note in notes)
+    for doc, note in nlp.pipe(pairs, as_tuples=True, batch_size=64):
         yield note, doc._.facts

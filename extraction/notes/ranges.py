@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .draft import Draft, Mention
 from .lexicon import word_set
+from .measurement_parts import flag_behind
 from .tokens import number
 
 _REACH = 8  # words from a value to its range
 _OPENING = frozenset({"(", "["})
+_CLOSING = frozenset({")", "]"})
 _NAMED = word_set("ref reference range normal nl nr rr : . interval lab limits")
 _DASHES = frozenset({"-", "–", "to"})
 
@@ -34,3 +36,7 @@ def _read(draft: Draft, mention: Mention) -> None:
     low, high = number(words[index]), number(words[index + 2])
     if low is not None and high is not None and low < high:
         mention.low, mention.high = low, high
+        index += 3
+        while index < draft.sentence[mention.start] and words[index] in _CLOSING:
+            index += 1
+        mention.flag = mention.flag or flag_behind(draft, index, draft.sentence[mention.start])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..records import InputError
+from .batch.parts import is_extraction, stored_notes
 from .batch.records import REPEATED, SetAside
 from .batch.sources import open_source, read_raw
 from .note import Note
@@ -42,7 +43,8 @@ def read_notes(where: str | Path, study_id: str = "NOTES") -> Notes:
     where
         Folder of ``.txt`` files (one a note, named ``subject.txt`` or ``subject@day.txt``), or a
         ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` file with ``subject`` and ``text`` and, where
-        known, ``id``, ``day`` (days from index), ``kind``, ``study``.
+        known, ``id``, ``day`` (days from index), ``date`` (``YYYY-MM-DD``), ``kind``, ``study``;
+        or the folder that `trialtwin extract notes` wrote, whose notes come as they are stored.
     study_id
         Study of notes that name none.
 
@@ -51,6 +53,8 @@ def read_notes(where: str | Path, study_id: str = "NOTES") -> Notes:
     InputError
         When the place cannot be read, columns are missing, or no note is left.
     """
+    if is_extraction(Path(where)):
+        return Notes(tuple(stored_notes(Path(where))), ())
     source = open_source(Path(where))
     notes: list[Note] = []
     aside: list[SetAside] = []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
 from functools import cache
 
 from .draft import Draft
@@ -14,6 +17,8 @@ _ABBREVIATIONS = word_set(
     "incl inc hx dx rx max min avg prev est dob"
 )
 _BULLETS = frozenset("-*•·‣–—")
+_STOPS = frozenset(".!?")
+_LINE_END = re.compile(r"[\n\r]\s*")
 _LONGEST_TITLE = 6  # words
 _LONGEST_SENTENCE = 400  # words; a longer one is cut, so that work stays linear in the text
 
@@ -32,14 +37,13 @@ def mark_sections(draft: Draft) -> None:
     """Fill in sentences, sections and headers of a draft."""
     tokens = draft.tokens
     ends = _sentence_ends(tokens)
-    n = len(tokens.words)
-    draft.sentence, draft.opening, draft.section = [0] * n, [0] * n, ["other"] * n
     start, kind = 0, "other"
     for end in ends:
         kind = _sentence_section(draft, start, end, kind)
-        for index in range(start, end):
-            draft.sentence[index], draft.opening[index] = end, start
-            draft.section[index] = kind
+        length = end - start
+        draft.sentence += [end] * length
+        draft.opening += [start] * length
+        draft.section += [kind] * length
         start = end
 
 
@@ -72,14 +76,26 @@ def _is_title(draft: Draft, stop: int, end: int, line_start: bool) -> bool:
 
 
 def _sentence_ends(tokens: Tokens) -> list[int]:
-    n = len(tokens.words)
+    """Return the index behind the last word of each sentence."""
+    last = len(tokens.words) - 1
     ends: list[int] = []
     start = 0
-    for index in range(n - 1):
-        if index + 1 - start >= _LONGEST_SENTENCE or _ends_after(tokens, index):
+    places = {*tokens.among(_STOPS), *_before_lines(tokens)}
+    for index in [*sorted(p for p in places if 0 <= p < last), last]:
+        while index + 1 - start > _LONGEST_SENTENCE:
+            start += _LONGEST_SENTENCE
+            ends.append(start)
+        whole = index == last or index + 1 - start == _LONGEST_SENTENCE
+        if whole or _ends_after(tokens, index):
             start = index + 1
             ends.append(start)
-    return [*ends, n] if n else []
+    return ends if tokens.words else []
+
+
+def _before_lines(tokens: Tokens) -> Iterator[int]:
+    """Yield the words behind which a line ends."""
+    for match in _LINE_END.finditer(tokens.text):
+        yield bisect_left(tokens.starts, match.end()) - 1
 
 
 def _ends_after(tokens: Tokens, index: int) -> bool:

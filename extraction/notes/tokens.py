@@ -10,6 +10,7 @@ from functools import lru_cache
 _TOKEN = re.compile(
     r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|\.\d+|[^\w\s]|_", re.UNICODE
 )
+_LONGEST = 50  # characters of a piece whose words are kept
 # British spellings become American ones, in the text and in the term lists alike.
 _RESPELL = (
     ("haem", "hem"),
@@ -56,6 +57,8 @@ class Tokens:
         Character places, half open.
     places
         Where each word stands; filled by `index` at the first look-up.
+    numeric
+        The words among them that may be numbers in digits; filled with `places`.
     """
 
     text: str
@@ -63,6 +66,7 @@ class Tokens:
     starts: list[int]
     stops: list[int]
     places: dict[str, list[int]] = field(default_factory=dict)
+    numeric: set[str] = field(default_factory=set)
 
     def index(self) -> dict[str, list[int]]:
         """Return where each word stands, in order."""
@@ -72,6 +76,8 @@ class Tokens:
                 known = places.get(word)
                 if known is None:
                     places[word] = [place]
+                    if word[0].isdigit() or (word[0] == "." and len(word) > 1):
+                        self.numeric.add(word)
                 else:
                     known.append(place)
         return places
@@ -80,7 +86,7 @@ class Tokens:
         """Return where any of these words stands, in order."""
         index = self.index()
         present = index.keys() & words
-        return sorted(place for word in present for place in index[word])
+        return sorted([place for word in present for place in index[word]])
 
     def gap(self, index: int) -> str:
         """Return what stands between this word and the one before."""
@@ -99,14 +105,25 @@ def tokenize(text: str) -> Tokens:
     words: list[str] = []
     starts: list[int] = []
     stops: list[int] = []
-    for match in _TOKEN.finditer(text):
-        words.append(normal(match.group()))
-        starts.append(match.start())
-        stops.append(match.end())
+    place = 0
+    for piece in text.split():
+        place = text.find(piece, place)
+        for word, start, stop in _known(piece) if len(piece) <= _LONGEST else _cut(piece):
+            words.append(word)
+            starts.append(place + start)
+            stops.append(place + stop)
+        place += len(piece)
     return Tokens(text, words, starts, stops)
 
 
-@lru_cache(maxsize=65536)
+def _cut(piece: str) -> tuple[tuple[str, int, int], ...]:
+    """Return the words of what stands between blanks, with their places in it."""
+    return tuple((normal(match[0]), *match.span()) for match in _TOKEN.finditer(piece))
+
+
+_known = lru_cache(maxsize=32768)(_cut)
+
+
 def normal(word: str) -> str:
     """Return a word's normal form: lower case, straight apostrophes, American spelling."""
     word = word.lower().replace("’", "'").replace("−", "-")

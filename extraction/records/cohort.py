@@ -262,6 +262,14 @@ class Cohort:
         """Return the subjects at these rows (boolean mask of shape (n,))."""
         return self._take(np.asarray(rows, dtype=bool))
 
+    def renamed(self, names: np.ndarray) -> Cohort:
+        """Return the same subjects under other identifiers, shape (n,) in row order."""
+        frames = {
+            name: (frame := getattr(self, name)).assign(subject_id=names[self.positions(frame)])
+            for name in ("subjects", "observations", "derived", "episodes", "events")
+        }
+        return replace(self, **frames)
+
     def _take(self, kept: np.ndarray) -> Cohort:
         chosen = self.subjects[kept].reset_index(drop=True)
         parts = {

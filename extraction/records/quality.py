@@ -39,6 +39,11 @@ _ALLOWED = {
 }
 
 
+_FEWEST = 5  # patients with a term, below which a description does not name it
+_COMMONEST = 5  # terms of a kind
+_NOT_HAD = ("absent", "family", "hypothetical", "planned", "possible")
+
+
 def canonical(
     schema: CohortSchema, subjects: pd.DataFrame, given: Mapping[str, pd.DataFrame | None]
 ) -> dict[str, pd.DataFrame]:
@@ -239,7 +244,9 @@ def summary(cohort: Cohort) -> dict[str, Any]:
         "arms": {a: int((subjects["arm"] == a).sum()) for a in schema.arms},
         "observations": len(cohort.observations),
         "derived": len(cohort.derived),
+        "events": len(cohort.events),
         "episodes": cohort.episodes["kind"].value_counts().sort_index().astype(int).to_dict(),
+        "commonest": _commonest(cohort),
         "endpoints": {
             e.name: {
                 "events": int(cohort.endpoint(e.name)["observed"].sum()),
@@ -251,6 +258,25 @@ def summary(cohort: Cohort) -> dict[str, Any]:
         | {v.name: _describe_longitudinal(cohort, v) for v in schema.longitudinal},
         "sources": len(cohort.sources),
         **_constraints(cohort),
+    }
+
+
+def _commonest(cohort: Cohort) -> dict[str, dict[str, int]]:
+    """Patients with each of the commonest terms that are there, by kind of episode.
+
+    What few patients have is left out, since it may tell who they are.
+    """
+    there = cohort.episodes[~cohort.episodes["assertion"].isin(_NOT_HAD)]
+    people = there.drop_duplicates([*tables.KEYS, "kind", "term"])
+    counts = people.groupby(["kind", "term"]).size().rename("patients").reset_index()
+    counts = counts[counts["patients"] >= _FEWEST]
+    counts = counts.sort_values("patients", ascending=False, kind="stable")
+    return {
+        str(kind): dict(
+            zip(rows["term"].astype(str), rows["patients"].astype(int).tolist(), strict=True)
+        )
+        for kind, every in counts.groupby("kind")
+        for rows in (every.head(_COMMONEST),)
     }
 
 

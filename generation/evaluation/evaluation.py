@@ -18,6 +18,7 @@ from generation.evaluation.gaps import visit_gaps
 from generation.evaluation.longitudinal_metrics import longitudinal
 from generation.evaluation.metric import Evaluation, Metric
 from generation.evaluation.missing import missing_values
+from generation.evaluation.overlap import apart, shared_patients
 from generation.evaluation.reference import Fold, Reference
 from generation.evaluation.running import one_thread
 from generation.evaluation.subgroups import subgroups
@@ -55,7 +56,8 @@ def evaluate(
         Patients sampled from a model of `train`; at best as many as were trained on (only the
         first ``len(train)`` enter the fidelity metrics).
     train, holdout
-        Real patients that the model was and was not fitted to; different people.
+        Real patients that the model was and was not fitted to; different people. The same names
+        are allowed: tables often number their patients from 1.
     seed
         Seed of all resamples.
     model
@@ -77,6 +79,7 @@ def evaluate(
         lacks columns of the training patients.
     """
     _check(synthetic, train, holdout)
+    holdout = apart(train, holdout)
     ours, trained, held = tables(
         [synthetic, train, holdout], real=[1, 2], names=("synthetic", "train", "holdout")
     )
@@ -137,10 +140,10 @@ def _check(synthetic: Cohort, train: Cohort, holdout: Cohort) -> None:
         for name, cohort in sides.items()
         if len(cohort) < FEWEST
     ]
-    shared = int((train.positions(holdout.subjects) >= 0).sum())
-    if shared:
+    if shared := shared_patients(train, holdout):
         faults.append(
-            f"holdout: {shared} patients are in train as well; give patients the model never saw"
+            f"holdout: {shared} patients are in train as well (the same name, arm and baseline); "
+            "give patients the model never saw, or other names where they are not the same"
         )
     if faults:
         raise InputError(faults)

@@ -16,6 +16,7 @@ _AT_RISK_SHARE = 0.03
 _MOST_SHIFT = 3.0
 _TILE = 256
 _AT_ONCE = 2048  # rows whose arrays stay in a core's own cache
+_CELLS = 65536  # numbers of an array that does
 
 
 @dataclass(frozen=True)
@@ -288,10 +289,15 @@ def _gained(risk: FloatArray, spent: FloatArray, target: FloatArray) -> FloatArr
     before = np.exp(-spent)
     wanted = np.minimum(target, before.mean() * (1 - 1e-12))
     level = np.log(-np.log(wanted / before.mean()) / max(float(risk.mean()), 1e-9))
+    share, slope, at_once = np.empty(len(level)), np.empty(len(level)), max(1, _CELLS // len(risk))
     for _ in range(25):
-        kept = before * np.exp(-np.exp(level)[:, None] * risk)
-        slope = -np.exp(level) * (kept * risk).mean(axis=1)
-        change = (kept.mean(axis=1) - wanted) / np.minimum(slope, -1e-12)
+        rate = np.exp(level)
+        for first in range(0, len(level), at_once):
+            part = slice(first, first + at_once)
+            kept = before * np.exp(-rate[part, None] * risk)
+            share[part] = kept.mean(axis=1)
+            slope[part] = -rate[part] * (kept * risk).mean(axis=1)
+        change = (share - wanted) / np.minimum(slope, -1e-12)
         level = level - np.clip(change, -1.0, 1.0)
         if np.abs(change).max() < 1e-8:
             break

@@ -76,14 +76,10 @@ def fit_cox(
     order = np.argsort(day, kind="stable")
     x, day, event, folds = x[order], day[order], event[order], folds[order]
     if strength is None:
-        inside = [folds != fold for fold in range(5)]
-        own = [_weights(x[rows], day[rows], event[rows]) for rows in inside]
-        strength = max(
-            _GRID, key=lambda grid: _validated(x, day, event, folds, is_arm, grid * events, own)
-        )
+        strength = _GRID[int(np.argmax(_validated(x, day, event, folds, is_arm)))]
     weights = _weights(x, day, event)
     penalty = np.where(is_arm, _ARM_PENALTY, strength * events * weights)
-    beta[used] = _newton(x, day, event, penalty) / scale[used]
+    beta[used] = Ordered.of(x, day, event).maximise(penalty) / scale[used]
     return Cox(beta, centre, strength)
 
 
@@ -127,65 +123,106 @@ def marginal_z2(x: FloatArray, day: FloatArray, event: np.ndarray) -> FloatArray
 
 
 def _validated(
-    x: FloatArray, day: FloatArray, event: np.ndarray, folds: np.ndarray, is_arm: np.ndarray,
-    strength: float, weights: list[FloatArray],
-) -> float:
-    """Cross-validated partial log-likelihood of one penalty."""
-    total = 0.0
+    x: FloatArray, day: FloatArray, event: np.ndarray, folds: np.ndarray, is_arm: np.ndarray
+) -> FloatArray:
+    """Cross-validated partial log-likelihood of each penalty of the grid."""
+    total, events = np.zeros(len(_GRID)), int(event.sum())
+    whole = Ordered.of(x, day, event)
     for fold in range(5):
         rows = folds != fold
         if event[rows].sum() < 2 or not event[~rows].any():
             continue
-        penalty = np.where(is_arm, _ARM_PENALTY, 0.8 * strength * weights[fold])
-        beta = _newton(x[rows], day[rows], event[rows], penalty, 6)
-        whole = _partial(x @ beta, day, event)
-        total += whole - _partial(x[rows] @ beta, day[rows], event[rows])
+        inside = Ordered.of(x[rows], day[rows], event[rows])
+        weights = _weights(inside.x, day[rows], event[rows])
+        for place, strength in enumerate(_GRID):
+            penalty = np.where(is_arm, _ARM_PENALTY, 0.8 * (strength * events) * weights)
+            beta = inside.maximise(penalty, 6)
+            total[place] += whole.log_likelihood(beta) - inside.log_likelihood(beta)
     return total
 
 
-def _risk_sets(day: FloatArray) -> np.ndarray:
-    """First row still at risk at each row's day (rows sorted by day)."""
-    return np.searchsorted(day, day, side="left")
+@dataclass(frozen=True)
+class Ordered:
+    """Patients in the order of their days, and what every Newton step needs of them.
 
+    Attributes
+    ----------
+    x
+        Covariates, (n, p).
+    columns
+        The same, a row for each covariate, the last day first: sums over who is at risk then run
+        along the memory, in a third of the time.
+    event
+        Whether the day ended in the event, (n,).
+    first
+        First row still at risk on each event's day, (events,).
+    times, died
+        Rows at which days with events begin, and the events of these days, (d,).
+    reached
+        Last row of each row's day, (n,).
+    """
 
-def _partial(eta: FloatArray, day: FloatArray, event: np.ndarray) -> float:
-    """Partial log-likelihood of sorted rows."""
-    top = eta.max()
-    at_risk = np.cumsum(np.exp(eta - top)[::-1])[::-1][_risk_sets(day)]
-    return float(np.sum((eta - top - np.log(at_risk))[event]))
+    x: FloatArray
+    columns: FloatArray
+    event: np.ndarray
+    first: IntArray
+    times: IntArray
+    died: FloatArray
+    reached: IntArray
 
+    @classmethod
+    def of(cls, x: FloatArray, day: FloatArray, event: np.ndarray) -> Ordered:
+        """Prepare rows that are sorted by day."""
+        first = np.searchsorted(day, day, side="left")[event]
+        weight = np.bincount(first, minlength=len(day)).astype(np.float64)
+        times = np.flatnonzero(weight)
+        reached = np.searchsorted(day, day, side="right") - 1
+        columns = np.ascontiguousarray(x[::-1].T)
+        return cls(x, columns, event, first, times, weight[times], reached)
 
-def _newton(
-    x: FloatArray, day: FloatArray, event: np.ndarray, penalty: FloatArray, steps: int = 12
-) -> FloatArray:
-    """Maximise the penalised partial likelihood of sorted rows."""
-    beta = np.zeros(x.shape[1])
-    first = _risk_sets(day)[event]
-    weight = np.bincount(first, minlength=len(day)).astype(np.float64)
-    times = np.flatnonzero(weight)
-    score = x[event].sum(axis=0)
-    for _ in range(steps):
-        eta = np.clip(x @ beta, -20, 20)
-        risk = np.exp(eta - eta.max())
-        s0 = np.cumsum(risk[::-1])[::-1][times]
-        s1 = np.cumsum((risk[:, None] * x)[::-1], axis=0)[::-1][times]
-        mean = s1 / s0[:, None]
-        share = np.zeros(len(day))
-        share[times] = weight[times] / s0
-        hazard = np.cumsum(share)[np.searchsorted(day, day, side="right") - 1]
-        information = (x * (risk * hazard)[:, None]).T @ x
-        information -= (mean * weight[times, None]).T @ mean
-        gradient = score - weight[times] @ mean - penalty * beta
-        step = np.linalg.solve(information + np.diag(penalty), gradient)
-        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-        beta = beta + step
-        if np.abs(step).max() < 1e-6:
-            break
-    return beta
+    def log_likelihood(self, beta: FloatArray) -> float:
+        """Partial log-likelihood (Breslow ties)."""
+        eta = self.x @ beta
+        top = eta.max()
+        at_risk = np.cumsum(np.exp(eta - top)[::-1])[::-1][self.first]
+        return float(np.sum((eta - top)[self.event] - np.log(at_risk)))
+
+    def maximise(self, penalty: FloatArray, steps: int = 12) -> FloatArray:
+        """Coefficients of the largest penalised partial likelihood, (p,)."""
+        beta, x = np.zeros(self.x.shape[1]), self.x
+        score = x[self.event].sum(axis=0)
+        weighted = np.empty_like(x)
+        for _ in range(steps):
+            eta = np.clip(x @ beta, -20, 20)
+            risk = np.exp(eta - eta.max())
+            s0 = np.cumsum(risk[::-1])[::-1][self.times]
+            mean = self._sums_at_risk(risk) / s0[:, None]
+            share = np.zeros(len(x))
+            share[self.times] = self.died / s0
+            np.multiply(x, (risk * np.cumsum(share)[self.reached])[:, None], out=weighted)
+            information = weighted.T @ x - (mean * self.died[:, None]).T @ mean
+            gradient = score - self.died @ mean - penalty * beta
+            step = np.linalg.solve(information + np.diag(penalty), gradient)
+            step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+            beta = beta + step
+            if np.abs(step).max() < 1e-6:
+                break
+        return beta
+
+    def _sums_at_risk(self, risk: FloatArray) -> FloatArray:
+        """Sums of the covariates, weighed by risk, over who is at risk at each time, (d, p)."""
+        last_first, place = np.ascontiguousarray(risk[::-1]), len(risk) - 1 - self.times
+        sums, running = np.empty((len(place), len(self.columns))), np.empty(len(risk))
+        for column, values in enumerate(self.columns):
+            np.multiply(values, last_first, out=running)
+            np.cumsum(running, out=running)
+            sums[:, column] = running[place]
+        return sums
 
 
 def arm_effects(arms: FloatArray, day: FloatArray, event: np.ndarray) -> FloatArray:
     """Log hazard ratios of arm indicators by themselves, shape (a,)."""
     order = np.argsort(day, kind="stable")
     x = arms[order] - arms.mean(axis=0)
-    return _newton(x, day[order], event[order], np.full(arms.shape[1], 1e-6), 20)
+    ordered = Ordered.of(x, day[order], event[order])
+    return ordered.maximise(np.full(arms.shape[1], 1e-6), 20)

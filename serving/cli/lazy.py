@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "extract": {
         "notes": ("notes:extract_notes", "Find facts in notes."),
         "show": ("notes_page:extract_show", "Show notes with their facts marked, as a page."),
+        "restore": ("restoring:extract_restore", "Turn stored notes back by their vault."),
         "train": ("tagging:extract_train", "Fine-tune the transformer on marked documents."),
     },
     "cohort": {

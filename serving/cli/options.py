@@ -25,6 +25,32 @@ def as_json(command: Command) -> Command:
     )(command)
 
 
+def json_or_file(command: Command) -> Command:
+    """Add --json, which may name a file; `asked_json` reads it."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=False,
+        flag_value="-",
+        default=None,
+        metavar="[FILE.json]",
+        help="Print the result as JSON for machines; with FILE.json write it there.",
+    )(command)
+
+
+def asked_json(value: str | None, argument: Path | None) -> tuple[bool, Path | None, Path | None]:
+    """Return whether to print JSON, the file to write it to, and the command's own argument.
+
+    An option whose value may be left out takes the word that follows it: that word is the
+    argument, if there is none yet and it does not end in .json.
+    """
+    if value is None or value == "-":
+        return value == "-", None, argument
+    if argument is None and not value.endswith(".json"):
+        return True, None, Path(value)
+    return False, Path(value), argument
+
+
 def seed_of(kind: click.ParamType[Any]) -> Callable[[Command], Command]:
     """Add --seed; a plain INT where the use case checks the range beside its other faults."""
     return click.option(

@@ -42,6 +42,7 @@ _TRIAL = (
         settings=("models",),
         code=(
             *_GROUND,
+            "extraction/quiet.py",
             "generation",
             "serving/analyses/modelling.py",
             "serving/pipeline/stages/models.py",
@@ -57,6 +58,7 @@ _TRIAL = (
             *_GROUND,
             "extraction/notes",
             "generation/narratives",
+            "generation/philox.py",
             "generation/randomness.py",
             "simulation/analysis",
             "serving/analyses",
@@ -71,6 +73,7 @@ _TRIAL = (
         settings=("evaluation", "models"),
         code=(
             *_GROUND,
+            "extraction/quiet.py",
             "generation",
             "serving/analyses/modelling.py",
             "serving/pipeline/stages/evaluation.py",
@@ -84,6 +87,7 @@ _TRIAL = (
         settings=("twins", "models", "endpoint"),
         code=(
             *_GROUND,
+            "extraction/quiet.py",
             "generation",
             "simulation/twins",
             "simulation/analysis",
@@ -99,6 +103,7 @@ _TRIAL = (
         settings=("effects", "endpoint", "models"),
         code=(
             *_GROUND,
+            "generation/philox.py",
             "generation/randomness.py",
             "simulation/analysis",
             "serving/analyses",
@@ -113,6 +118,7 @@ _TRIAL = (
         settings=("trial", "endpoint"),
         code=(
             *_GROUND,
+            "extraction/quiet.py",
             "generation",
             "simulation",
             "serving/analyses/effects.py",

@@ -24,7 +24,7 @@ INK, SOFT, BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
     "#cc79a7",
 )
 SERIES = (BLUE, ORANGE, GREEN, PURPLE)
-_STYLE: dict[Any, Any] = {
+STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "trialtwin",
     "font.family": ["sans-serif"],
@@ -33,11 +33,14 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+"""What the report's figures share with those of the user interface."""
+_STYLE: dict[Any, Any] = STYLE | {
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "xtick.color": INK,
-    "ytick.color": INK,
     "axes.grid": True,
     "grid.color": "#eef2f5",
     "legend.frameon": False,

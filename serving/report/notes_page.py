@@ -38,6 +38,7 @@ _MEANINGS = {
     "family": "is about a relative",
     "planned": "is arranged",
 }
+_FIRST = {"procedure": "done", "laboratory": "taken", "vital": "taken", "score": "taken"}
 _MOST_CODES = 3
 _LONG_WORD = 24  # characters; a longer one may be broken
 
@@ -125,7 +126,7 @@ def _fact(key: str, number: int, text: str, fact: Fact) -> dict[str, Any]:
 
 def _details(fact: Fact) -> list[str]:
     """Say what is known of a fact beside its name, as short words."""
-    told = [_amount(fact), _range(fact), _dose(fact), _lasting(fact)]
+    told = [_amount(fact), fact.trend or "", _range(fact), _dose(fact), _lasting(fact)]
     plain = {
         name: getattr(fact, name, None)
         for name in ("severity", "status", "variant", "zygosity", "outcome", "indication")
@@ -156,8 +157,27 @@ def _dose(fact: Fact) -> str:
 
 def _lasting(fact: Fact) -> str:
     told = [] if fact.duration is None else [f"for {fact.duration:g} days"]
-    told += [] if fact.onset is None else [f"began {fact.onset:g} days before"]
+    told += [] if fact.earlier_dose is None else [f"{fact.earlier_dose:g} before"]
+    for bounds, verb in ((fact.began, _FIRST.get(fact.type, "began")), (fact.ended, "ended")):
+        told += [] if bounds is None else [f"{verb} {_days_told(*bounds)}"]
     return ", ".join(told)
+
+
+def _days_told(low: float | None, high: float | None) -> str:
+    """Say days from the note in words: `3 days before`, `150 to 120 days before`."""
+    if low is None or high is None:
+        known = f"{_day(high)} or earlier" if high is not None else ""
+        return known if low is None else f"{_day(low)} or later"
+    if low < high <= 0:
+        return f"{-low:g} to {-high:g} days before"
+    return _day(low) if low == high else f"{_day(low)} to {_day(high)}"
+
+
+def _day(day: float) -> str:
+    if day == 0:
+        return "on the note's day"
+    days = "1 day" if abs(day) == 1 else f"{abs(day):g} days"
+    return f"{days} {'before' if day < 0 else 'after'}"
 
 
 def _codes(fact: Fact) -> list[str]:

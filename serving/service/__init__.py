@@ -1,9 +1,9 @@
 """The use cases: what is asked on the command line, over HTTP, on the page and by jobs.
 
-By topic: `runs` (studies), `data` (cohorts), `notes`, `showing`, `protecting` (identifiers) and
-`tagging`, `models` (train, generate), `updates`, `control_requests` (control arms), `auditing`
-(inference audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts` (twins),
-`trials` (simulate), `health` (doctor).
+By topic: `runs` (studies), `data` (cohorts), `notes`, `showing`, `protecting` (identifiers),
+`restoring`, `tagging`, `models` (train, generate), `updates`, `control_requests` (control arms),
+`auditing` (inference audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts`
+(twins), `trials` (simulate), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -13,6 +13,7 @@ from extraction.lazy import lazy
 
 if TYPE_CHECKING:
     from .auditing import audit_inference
+    from .coding import Coding
     from .control_requests import ControlArm, ControlsRequest, controls
     from .data import describe, draft_mapping, export, ingest, validate
     from .disclosing import DisclosureRequest, evaluate_disclosure
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .models import generate, train
     from .notes import Pace, extract_notes
     from .protecting import Protection
+    from .restoring import restore_notes
     from .runs import plan_study, run_study
     from .showing import show_notes
     from .tagging import evaluate_gold, train_notes
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .updates import update
 
 __all__ = [
+    "Coding",
     "ControlArm",
     "ControlsRequest",
     "DisclosureRequest",
@@ -53,6 +56,7 @@ __all__ = [
     "generate",
     "ingest",
     "plan_study",
+    "restore_notes",
     "run_study",
     "show_notes",
     "simulate_trial",
@@ -62,35 +66,40 @@ __all__ = [
     "validate",
 ]
 
-__getattr__, __dir__ = lazy(__name__, {
-    "ControlArm": "control_requests",
-    "ControlsRequest": "control_requests",
-    "DisclosureRequest": "disclosing",
-    "EvaluationRequest": "evaluations",
-    "Pace": "notes",
-    "Protection": "protecting",
-    "TwinRequest": "forecasts",
-    "audit_inference": "auditing",
-    "controls": "control_requests",
-    "describe": "data",
-    "doctor": "health",
-    "draft_mapping": "data",
-    "evaluate_cohort": "evaluations",
-    "evaluate_disclosure": "disclosing",
-    "evaluate_gold": "tagging",
-    "evaluate_notes": "judging",
-    "evaluate_patients": "evaluations",
-    "export": "data",
-    "extract_notes": "notes",
-    "forecast": "forecasts",
-    "generate": "models",
-    "ingest": "data",
-    "plan_study": "runs",
-    "run_study": "runs",
-    "show_notes": "showing",
-    "simulate_trial": "trials",
-    "train": "models",
-    "train_notes": "tagging",
-    "update": "updates",
-    "validate": "data",
-})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Coding": "coding",
+        "ControlArm": "control_requests",
+        "ControlsRequest": "control_requests",
+        "DisclosureRequest": "disclosing",
+        "EvaluationRequest": "evaluations",
+        "Pace": "notes",
+        "Protection": "protecting",
+        "TwinRequest": "forecasts",
+        "audit_inference": "auditing",
+        "controls": "control_requests",
+        "describe": "data",
+        "doctor": "health",
+        "draft_mapping": "data",
+        "evaluate_cohort": "evaluations",
+        "evaluate_disclosure": "disclosing",
+        "evaluate_gold": "tagging",
+        "evaluate_notes": "judging",
+        "evaluate_patients": "evaluations",
+        "export": "data",
+        "extract_notes": "notes",
+        "forecast": "forecasts",
+        "generate": "models",
+        "ingest": "data",
+        "plan_study": "runs",
+        "restore_notes": "restoring",
+        "run_study": "runs",
+        "show_notes": "showing",
+        "simulate_trial": "trials",
+        "train": "models",
+        "train_notes": "tagging",
+        "update": "updates",
+        "validate": "data",
+    },
+)

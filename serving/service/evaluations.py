@@ -191,6 +191,12 @@ def _sides(
     faults.raise_if_any()
     synthetic, train, holdout = (sides[name] for name in _SIDES)
     found = evaluate(synthetic, train, holdout, request.seed, model, progress)
+    named = int((train.positions(holdout.subjects) >= 0).sum())
+    if named:  # the same patients would have been refused
+        notes.append(
+            f"{named} names are in train and in holdout, with other values: taken for different "
+            "patients"
+        )
     compared = {
         "kind": "cohort",
         "study": holdout.schema.study_id,

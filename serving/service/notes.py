@@ -11,6 +11,7 @@ from typing import Any
 from extraction.notes.batch import Scan
 from extraction.records.errors import Faults, TrialtwinError
 
+from .coding import Coding
 from .folders import check_out
 from .protecting import KEPT, Protection
 from .unfinished import Unfinished
@@ -56,6 +57,7 @@ def extract_notes(
     protection: Protection | None = None,
     pace: Pace | None = None,
     dry_run: bool = False,
+    coding: Coding | None = None,
 ) -> dict[str, Any]:
     """Find the facts of notes, each with its place in the text, and write them and a cohort.
 
@@ -82,12 +84,14 @@ def extract_notes(
         Where the work runs.
     dry_run
         Look through the notes and write nothing.
+    coding
+        Which codes facts get; by default those of every vocabulary that is installed.
 
     Returns
     -------
     dict
         Counts of notes, facts and subjects, notes set aside by reason, identifiers replaced by
-        kind, and the folder.
+        kind, facts that the cohort leaves out by reason, and the folder.
 
     Raises
     ------
@@ -96,13 +100,14 @@ def extract_notes(
     """
     guard, pace = protection or Protection(), pace or Pace()
     work = Unfinished(out)
-    found = _checked(where, out, study, preset, overwrite, guard, pace)
+    coding = coding or Coding()
+    found = _checked(where, out, study, preset, overwrite, guard, pace, coding)
     if dry_run:
         return _plan(found, work, pace)
     if overwrite:
         work.discard()
     with work.held():
-        return _run(where, study, preset, guard, pace, found, work)
+        return _run(where, study, preset, guard, pace, found, work, coding)
 
 
 def _checked(
@@ -113,6 +118,7 @@ def _checked(
     overwrite: bool,
     guard: Protection,
     pace: Pace,
+    coding: Coding,
 ) -> Scan:
     """Look through the notes; all faults of what was asked at once."""
     from extraction.notes.batch import open_source, scan
@@ -127,6 +133,8 @@ def _checked(
         guard.check(out)
     with faults.catch():
         check_out(out, overwrite, "extraction.json")
+    with faults.catch():
+        coding.loaded()  # its faults are told before all notes are looked through
     with faults.catch():
         source = open_source(where)
         with closing(source.raw()) as raw:
@@ -148,6 +156,7 @@ def _plan(found: Scan, work: Unfinished, pace: Pace) -> dict[str, Any]:
         "n_notes": found.notes,
         "subjects": found.subjects,
         "set_aside": found.reasons,
+        "encoding_guessed": found.guesses,
         "chunks": -(-found.records // pace.chunk),
         "finished_chunks": work.finished_chunks(),
         "cohort": _with_cohort(found.notes, pace),
@@ -166,28 +175,41 @@ def _run(
     pace: Pace,
     found: Scan,
     work: Unfinished,
+    coding: Coding,
 ) -> dict[str, Any]:
     import numpy as np
 
-    from extraction.notes.batch import assemble
+    from extraction.notes.batch import assemble, manifest_with
     from extraction.notes.batch.chunk import ASIDE
     from extraction.notes.batch.parts import FACTS, NOTES
     from serving.pipeline.cache import code_digest, versions
 
     key = guard.key(work.key)
     guard.check_vault(key, work.out)
+    wanted = coding.wanted()
     about = {
-        "source": {"name": where.name, "sha256": found.sha256, "records": found.records},
+        "source": {
+            "name": where.name,
+            "sha256": found.sha256,
+            "records": found.records,
+            "encoding_guessed": found.guesses,
+        },
         "study": study,
         "preset": preset,
         "chunk": pace.chunk,
         "identifiers": "kept" if key is None else "replaced",
+        "codes": wanted.pop("versions"),
         "versions": {
             name: versions()[name] for name in ("trialtwin", "python", "spacy", "pyarrow")
         },
         "code": code_digest(("extraction/notes",)),
     }
-    identity = {**about, "key": guard.fingerprint(key), "code_ids": guard.code_ids}
+    identity = {
+        **about,
+        "vocabularies": wanted.pop("own"),
+        "key": guard.fingerprint(key),
+        "code_ids": guard.code_ids,
+    }
     work.belongs_to(identity, (NOTES, FACTS, ASIDE))
     payload = {
         "study": study,
@@ -196,6 +218,7 @@ def _run(
         "records": found.records,
         "code_ids": guard.code_ids,
         "identity": identity,
+        **wanted,
     }
     np.save(work.repeats, found.repeats, allow_pickle=False)
     paths = {"source": where, "work": work.folder, "repeats": work.repeats}
@@ -206,6 +229,8 @@ def _run(
     )
     told = assemble(work.folder, results, about)
     cohort = _cohort(work.folder) if told["notes"] and _with_cohort(told["notes"], pace) else {}
+    if cohort:
+        manifest_with(work.folder, left_out=cohort["left_out"])
     work.finish((ASIDE,), private=guard.keep_identifiers)
     return _told(told, found, cohort, work.out)
 
@@ -254,6 +279,7 @@ def _told(told: dict[str, Any], found: Scan, cohort: dict[str, Any], out: Path) 
         "folder": str(out),
         "n_notes": told["notes"],
         "set_aside": told["reasons"],
+        "encoding_guessed": found.guesses,
         "n_facts": told["facts"],
         "subjects": found.subjects,
         "by_type": told["types"],

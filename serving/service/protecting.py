@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,17 +107,17 @@ class Protection:
                 "page; give --keep-identifiers, or show the notes they were read from"
             )
 
-    def shown(self, notes: Iterable[Note]) -> list[Note]:
-        """Return a few notes as they may be shown on a page that is kept."""
+    def shown(self) -> Callable[[Note], Note]:
+        """Return what makes of a note one that may stand on a page that is kept."""
         if self.keep_identifiers:
-            return list(notes)
+            return lambda note: note
         from extraction.notes.deidentification import Deidentifier, new_key, read_key
 
         key = None
         if self.key_file is not None:
             key = read_key(self.key_file) if self.key_file.exists() else new_key(self.key_file)
         deidentifier = Deidentifier(key, code_ids=self.code_ids)
-        return [deidentifier.apply(note).note for note in notes]
+        return lambda note: deidentifier.apply(note).note
 
 
 def _within(file: Path | None, folder: Path | None) -> bool:

@@ -13,6 +13,7 @@ from extraction.notes import Fact, Note
 from extraction.records import InputError
 from extraction.records.errors import Faults
 
+from .coding import Coding
 from .protecting import Protection
 
 MOST_BYTES = 8 * 2**20
@@ -26,6 +27,7 @@ def show_notes(
     most: int = 50,
     overwrite: bool = False,
     protection: Protection | None = None,
+    coding: Coding | None = None,
 ) -> dict[str, Any]:
     """Write one HTML file that shows notes with their facts marked.
 
@@ -44,6 +46,8 @@ def show_notes(
         Whether a file at `out` may be replaced.
     protection
         How identifiers are treated: the page is a store too.
+    coding
+        Which codes facts get; those of an extraction stay as they are.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def show_notes(
         guard.check()
     faults.raise_if_any()
     shown = _stored(where, most, guard) if (where / "extraction.json").is_file() else None
-    shown = shown or _read(where, preset, most, guard)
+    shown = shown or _read(where, preset, most, guard, coding or Coding())
     page = notes_page(shown.pairs, shown.about)
     if len(page.encode()) > MOST_BYTES:
         raise InputError(f"most: {most} notes make a page above 8 MB; show fewer")
@@ -114,7 +118,7 @@ def _stored(folder: Path, most: int, guard: Protection) -> _Shown:
     return _Shown(pairs, {**about, "set_aside": aside})
 
 
-def _read(where: Path, preset: str, most: int, guard: Protection) -> _Shown:
+def _read(where: Path, preset: str, most: int, guard: Protection, coding: Coding) -> _Shown:
     """Read the first notes of a source; what fails is set aside."""
     from extraction.notes.batch import SetAside, open_source
     from extraction.notes.batch.sources import read_raw
@@ -133,7 +137,7 @@ def _read(where: Path, preset: str, most: int, guard: Protection) -> _Shown:
         else:
             notes.append(made)
             total += 1
-    pairs = list(_facts(guard.shown(notes), preset, aside))
+    pairs = list(_facts(notes, preset, aside, coding, guard))
     if not pairs:
         known = "; ".join(sorted({a.reason for a in aside})) or "there is none"
         raise InputError(f"{source.name}: no note can be shown ({known})")
@@ -147,15 +151,21 @@ def _read(where: Path, preset: str, most: int, guard: Protection) -> _Shown:
 
 
 def _facts(
-    notes: list[Note], preset: str, aside: list[Any]
+    notes: list[Note], preset: str, aside: list[Any], coding: Coding, guard: Protection
 ) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
     from extraction.notes import load_pipeline
     from extraction.notes.batch import SetAside
+    from extraction.notes.dating.component import dated
 
-    nlp = load_pipeline(preset)
+    nlp = load_pipeline(preset, coding.codes, coding.loaded())
+    protected = guard.shown()
     for number, note in enumerate(notes, start=1):
+        failed = "identifiers could not be replaced"
         try:
-            yield note, nlp(note.text)._.facts
+            stored = protected(note)
+            failed = "the pipeline failed"
+            facts = nlp(dated(nlp, stored))._.facts
         except Exception as error:  # noqa: BLE001 - one note never stops the others
-            reason = f"the pipeline failed ({type(error).__name__})"
-            aside.append(SetAside(f"note {number}", reason))
+            aside.append(SetAside(f"note {number}", f"{failed} ({type(error).__name__})"))
+        else:
+            yield stored, facts

@@ -126,7 +126,7 @@ def evaluate_gold(
     -------
     dict
         ``micro``, ``types`` with intervals over documents, ``labels`` (what each was taken for),
-        ``not_scored``: labels that the tagger does not know.
+        ``not_scored``: labels that the tagger does not know; ``known_labels``: those it does.
 
     Raises
     ------
@@ -143,9 +143,10 @@ def evaluate_gold(
     card = read_card(folder)
     found = {
         "gold": gold.name,
-        "model": card.name,
+        "model": card.name if model is None else model.resolve().name,
         **judge(load_tagger(folder, fast=True), card, documents, head, seed),
     }
+    found["known_labels"] = list(card.shown[found["head"]])
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -51,9 +51,15 @@ class CohortSection(Section):
 class NotesSection(Section):
     """Notes written out of the records, and facts extracted back out of them."""
 
-    preset: Literal["fast"] = Field("fast", description="which pipeline reads the notes")
+    preset: Literal["fast", "accurate"] = Field(
+        "fast", description="which pipeline reads the notes; rendered notes gain nothing by a model"
+    )
     patients: int | None = Field(
         None, ge=1, description="patients whose notes are written; all when empty"
+    )
+    codes: bool = Field(True, description="whether facts get codes, of what is installed")
+    vocabularies: tuple[str, ...] = Field(
+        (), description="vocabularies of your own, each as KIND=PATH (docs/codes.md)"
     )
     examples: int = Field(
         3, ge=0, le=10, description="example notes, of synthetic patients only, for the report"

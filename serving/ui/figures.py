@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serving.report.figures import BLUE, INK, SOFT
+from serving.report.figures import BLUE, INK, STYLE
 from serving.ui.comparison import Course, Histogram, Shares, Survival
 from serving.ui.units import readable
 
@@ -16,20 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REAL = "#5f6f7d"
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "trialtwin",
-    "font.family": ["sans-serif"],
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-}
+_STYLE: dict[Any, Any] = STYLE | {"xtick.labelsize": 10, "ytick.labelsize": 10}
 
 
 def histogram(data: Histogram) -> str:

@@ -62,6 +62,19 @@ def test_json_is_printed_wherever_the_word_stands(folder: Path) -> None:
     assert found["files"] == {} and found["use"] is None
 
 
+def test_tables_that_both_number_their_patients_are_told_apart(tmp_path: Path) -> None:
+    import numpy as np
+
+    for seed, name in enumerate(("made", "train", "held")):
+        table = frame(60, np.random.default_rng(seed), name)
+        flat = [c for c in table if "@" not in c]
+        numbered = table[flat].assign(subject_id=np.arange(1, 61))
+        numbered.to_csv(tmp_path / f"{name}.csv", index=False)
+    found = json.loads(call("--json", *sides(tmp_path, ".csv")))
+    (note,) = (n for n in found["compared"]["notes"] if "names" in n)
+    assert note.startswith("60 names are in train and in holdout, with other values")
+
+
 def test_tables_are_read_by_a_guessed_schema(tmp_path: Path) -> None:
     import numpy as np
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from serving.cli.commands.tagging import score_lines
 from serving.cli.lazy import program
 from serving.cli.outcome import run
 from tests.support.encoder_support import invented_notes, tiny_encoder
@@ -59,7 +60,7 @@ def test_a_tagger_is_trained_stored_and_judged(place, capsys):
     scores = json.loads(file.read_text("utf-8"))
     assert scores["micro"]["strict"]["f1"] > 0.9 and "strict micro F1" in told
     assert set(scores["types"]) == {"Drug", "Dose", "Problem"}
-    assert scores["trained_on_documents"] == 0
+    assert scores["trained_on_documents"] == 0 and scores["model"] == "tagger"
     assert main([*judge[:3], str(place / "marked"), "--model", str(out)]) == 0
     assert f"{done['trained_on']} of them were trained on" in capsys.readouterr().out
     low, high = scores["types"]["Drug"]["relaxed"]["f1_interval"]
@@ -81,3 +82,19 @@ def test_unknown_labels_are_told_and_not_scored(place, capsys, tmp_path):
     words = ["extract", "train", "--brat", str(place / "marked"), "--labels", "Drug,Colour"]
     assert main([*words, "--out", str(tmp_path / "t")]) == 2
     assert "Colour" in capsys.readouterr().err
+
+
+def test_one_document_has_no_interval_and_unknown_labels_are_helped():
+    three = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "f1_interval": [1.0, 1.0]}
+    judged = {
+        "documents": 1,
+        "head": "own",
+        "micro": {"strict": three, "relaxed": three},
+        "types": {},
+        "trained_on_documents": 0,
+        "not_scored": {"Colour": 2},
+        "known_labels": ["Drug", "Dose"],
+    }
+    told = score_lines(judged)
+    assert "strict micro F1 1.000" in told and "one document: it gives no interval" in told
+    assert "  to score them, rename to: Drug, Dose" in told

@@ -133,7 +133,7 @@ def _broken_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
         return doc
 
     plain.add_pipe("test_poisoned")
-    monkeypatch.setattr(chunks, "_nlp", lambda preset: plain)
+    monkeypatch.setattr(chunks, "_nlp", lambda *wanted: plain)
 
 
 def test_a_poisoned_note_is_set_aside_and_the_rest_goes_on(

@@ -31,7 +31,7 @@ class Line:
 
 
 def load_gold(part: str) -> list[Line]:
-    """Return the lines of `dev` or `blind`, in the order of the files."""
+    """Return the lines of a part (`dev`, `blind`, ...), in the order of the files."""
     lines = []
     for path in sorted((GOLD / part).glob("*.txt")):
         rows = path.read_text(encoding="utf-8").splitlines()
@@ -39,6 +39,18 @@ def load_gold(part: str) -> list[Line]:
             text, facts = parse_line(row)
             lines.append(Line(path.stem, number, text, facts))
     return lines
+
+
+def adjudicated(part: str) -> dict[tuple[str, int, int], tuple[str, str]]:
+    """Return the second annotator's label and the settled one by file, line and fact (from 1).
+
+    The settled one is `either` where both annotators' labels stand.
+    """
+    rows = (GOLD / f"{part}_second.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    cells = (row.split("\t") for row in rows)
+    return {
+        (file, int(line), int(fact)): (second, label) for file, line, fact, second, label in cells
+    }
 
 
 def parse_line(row: str) -> tuple[str, tuple[MarkedSpan, ...]]:

@@ -12,7 +12,7 @@ from extraction.notes import load_pipeline
 from extraction.notes.components import with_spans
 from generation.randomness import generator
 
-from .assertion_loader import Line, load_gold
+from .assertion_loader import Line, adjudicated, load_gold
 
 REPEATS = 2000  # bootstrap samples of lines
 
@@ -42,16 +42,35 @@ class Accuracy:
 
 
 @cache
-def on_given_spans(part: str) -> Accuracy:
-    """Return how often the status of a marked span is right."""
+def on_given_spans(part: str, settled: bool = False) -> Accuracy:
+    """Return how often the status of a marked span is right.
+
+    Parameters
+    ----------
+    settled
+        Whether by the labels two annotators settled on; where they let both stand, both are right.
+    """
     nlp = load_pipeline("fast")
+    labels = adjudicated(part) if settled else {}
     rows = []
     for line in load_gold(part):
         spans = [(f.start, f.stop, f.type) for f in line.facts]
         facts = with_spans(nlp, line.text, spans)._.facts  # type: ignore[arg-type]
-        got = {(f.start, f.stop): f.assertion for f in facts}
-        rows.append([(f.assertion, got.get((f.start, f.stop))) for f in line.facts])
+        found = {(f.start, f.stop): f.assertion for f in facts}
+        row: list[tuple[str, str | None]] = []
+        for number, fact in enumerate(line.facts, start=1):
+            got = found.get((fact.start, fact.stop))
+            both = labels.get((line.file, line.number, number), (fact.assertion, fact.assertion))
+            row.append((_expected(fact.assertion, both, got), got))
+        rows.append(row)
     return _accuracy(rows)
+
+
+def _expected(first: str, both: tuple[str, str], got: str | None) -> str:
+    second, label = both
+    if label != "either":
+        return label
+    return second if got == second else first
 
 
 @cache

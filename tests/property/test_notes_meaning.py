@@ -13,6 +13,7 @@ from spacy.language import Language
 from extraction.notes import load_pipeline
 from tests.notes.bank_loader import load_bank
 
+SPANS = ("cue", "scope", "began_at", "ended_at")
 TEXTS = [s.text for s in load_bank("dev")]
 PIECES = st.sampled_from([*TEXTS, "no", "?", "BP", "120/80", "mg", "\n\n", ":", "mother", "12"])
 SHORT = settings(max_examples=60, deadline=None)
@@ -43,6 +44,10 @@ def test_a_pipe_reads_as_one_by_one(texts: list[str]) -> None:
     assert together == [nlp()(text)._.facts for text in texts]
 
 
+def _shifted(span: tuple[int, int] | None, by: int) -> tuple[int, int] | None:
+    return None if span is None else (span[0] + by, span[1] + by)
+
+
 @SHORT
 @given(st.sampled_from(TEXTS), st.booleans())
 def test_an_unrelated_paragraph_changes_nothing(text: str, ahead: bool) -> None:
@@ -55,8 +60,7 @@ def test_an_unrelated_paragraph_changes_nothing(text: str, ahead: bool) -> None:
             f,
             start=f.start + shift,
             stop=f.stop + shift,
-            cue=None if f.cue is None else (f.cue[0] + shift, f.cue[1] + shift),
-            scope=None if f.scope is None else (f.scope[0] + shift, f.scope[1] + shift),
+            **{name: _shifted(getattr(f, name), shift) for name in SPANS},
         )
         for f in alone
     )

@@ -1,10 +1,14 @@
 """Philox4x32-10 against Random123's known-answer vectors (kat_vectors of Random123 1.14.0,
 D. E. Shaw Research; Salmon et al. 2011, doi 10.1145/2063384.2063405)."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from generation.philox import philox4x32
+from generation.randomness import Stream
 
 VECTORS = [
     ("00000000 00000000 00000000 00000000", "00000000 00000000",
@@ -31,3 +35,15 @@ def test_all_vectors_at_once_give_the_same_words() -> None:
     many = np.arange(5, dtype=np.uint64)
     batch = philox4x32(many, zero, zero, zero, zero, zero)
     assert [int(w[0]) for w in batch] == _words(VECTORS[0][2])
+
+
+def test_words_are_drawn_where_no_folder_can_be_written() -> None:
+    closed = (
+        "from numba.core import caching\n"
+        "def refuse(self): raise OSError('read-only')\n"
+        "caching._CacheLocator.ensure_cache_path = refuse\n"
+        "from generation.randomness import Stream\n"
+        "print(int(Stream(1, 'a').bits()))"
+    )
+    drawn = subprocess.run([sys.executable, "-c", closed], capture_output=True, check=True)
+    assert int(drawn.stdout) == int(Stream(1, "a").bits())

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
 from ..draft import Draft
 from ..lexicon import Lexicon, Match, expand, read_lines
+from .phrases import Phrases
 
 Payload = tuple[str, tuple[str, ...] | None]
 _SIGNS = frozenset(",:(=-")
-_EDGES = frozenset(".,;)")
+_EDGES = frozenset(".,;)|")
 _BOTH_WAYS = ({"before", "after"}, {"before", "either"}, {"after", "either"})
-KINDS = ("before", "after", "either", "near", "weak", "affirm", "pseudo", "stop")
+_SUBJECTS = frozenset({"he", "she", "they", "pt", "patient", "who", "and", "but", "family"})
+_HEADING = re.compile(r"\[[a-z ]+\]")
+KINDS = ("before", "after", "either", "near", "weak", "list", "affirm", "pseudo", "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,8 @@ class Cue:
     kind
         `before`: stands before what it is about; `after`: behind; `either`: decided by its
         neighbours; `near`: a time that belongs to its part of the sentence; `weak`: behind, and
-        only when nothing but an auxiliary is between; `affirm`: behind, and takes the concept
-        away again.
+        only when nothing but an auxiliary is between; `list`: a heading within a line, about all
+        that it lists; `affirm`: behind, and takes the concept away again.
     only
         The groups it can be about (problem, drug, procedure, measure), or None for all.
     """
@@ -49,7 +53,7 @@ class CueList:
         Phrases at which a forward scope ends.
     """
 
-    cues: Lexicon = field(default_factory=Lexicon)
+    cues: Phrases = field(default_factory=lambda: Phrases(_merge))
     stops: Lexicon = field(default_factory=Lexicon)
 
     @classmethod
@@ -57,25 +61,23 @@ class CueList:
         """Read cue lines under headings such as `[before]` and `[after drug procedure]`."""
         made = cls()
         kind, only = "before", None
-        merged: dict[str, Payload] = {}
         for line in lines:
-            if line.startswith("["):
+            if _HEADING.fullmatch(line):
                 parts = line.strip("[]").split()
                 kind, only = parts[0], tuple(parts[1:]) or None
                 continue
-            for phrase in (p for part in line.split(" | ") for p in expand(part)):
+            for pattern in line.split(" | "):
                 if kind == "stop":
-                    made.stops.add(phrase, True)
+                    for phrase in expand(pattern):
+                        made.stops.add(phrase, True)
                 else:
-                    merged[phrase] = _merge(merged.get(phrase), kind, only)
-        for phrase, payload in merged.items():
-            made.cues.add(phrase, payload)
+                    made.cues.add(pattern, (kind, only))
         return made
 
     def find(self, draft: Draft) -> list[Cue]:
         """Return the cues of a note; pseudo cues have hidden what they cover."""
         found = []
-        for match in self.cues.find(draft.tokens):
+        for match in self.cues.find(draft.tokens, draft.covered):
             fitting = self._fitting(draft, match)
             if fitting is not None and fitting.payload[0] != "pseudo":
                 found.append(Cue(fitting.start, fitting.stop, *fitting.payload))
@@ -84,18 +86,25 @@ class CueList:
     def _fitting(self, draft: Draft, match: Match) -> Match | None:
         """Return the cue without the words of a mention, and without a sign that leads nowhere."""
         covered = draft.covered
-        if match.start in covered:
-            return None
         inside = next((i for i in range(match.start + 1, match.stop) if i in covered), None)
         if inside is not None:
             return self.cues.at(draft.tokens, match.start, inside) or match
+        opening = self.cues.opening
         for index in range(match.start + 1, match.stop):  # `there is no` in `no improvement in`
-            hiding = self.cues.at(draft.tokens, index)
-            if hiding is not None and hiding.stop > match.stop and hiding.payload[0] == "pseudo":
-                return None
+            if draft.words[index] not in opening:
+                continue
+            later = self.cues.at(draft.tokens, index)
+            if later is not None and later.stop > match.stop:
+                if later.payload[0] == "pseudo":  # `removed` before `at 10:00` stays
+                    return self.cues.at(draft.tokens, match.start, index)
+                told = match.payload[0] == "before" or draft.words[match.start] in _SUBJECTS
+                if told and later.payload[0] == "before":
+                    return self._fitting(draft, later)
         signed = draft.words[match.start] in _SIGNS and match.stop - match.start > 1
         if signed and match.payload[0] == "after" and not closes_clause(draft, match.stop):
-            return self.cues.at(draft.tokens, match.start + 1)
+            inner = (self.cues.at(draft.tokens, i) for i in range(match.start + 1, match.stop))
+            unsigned = next((found for found in inner if found is not None), None)
+            return None if unsigned is None else self._fitting(draft, unsigned)
         return match
 
 
@@ -105,13 +114,14 @@ def closes_clause(draft: Draft, stop: int) -> bool:
     return stop >= end or draft.words[stop] in _EDGES or "\n" in draft.tokens.gap(stop)
 
 
-def _merge(known: Payload | None, kind: str, only: tuple[str, ...] | None) -> Payload:
+def _merge(known: Payload, more: Payload) -> Payload:
     """A phrase listed before and after decides by its neighbours; else the first list holds."""
-    if known is None:
-        return kind, only
+    kind, only = more
     groups = None if only is None or known[1] is None else tuple({*known[1], *only})
     if {known[0], kind} in _BOTH_WAYS:
         return "either", groups
+    if {known[0], kind} == {"after", "near"}:
+        return "near", groups
     return (kind, groups) if known[0] == kind else known
 
 

@@ -18,18 +18,29 @@ _LISTED = _CONJUNCTIONS | word_set(
 )
 _AUXILIARY = word_set(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
-    "ae as , since now completely fully then test tests screen swab culture cultures serology pcr "
-    "smear stain result results antibody antibodies"
+    "ae as , since now completely fully then symptoms signs symptom features | all palpation "
+    "percussion auscultation to test tests screen swab culture cultures serology pcr "
+    "smear stain result results antibody "
+    "antibodies"
 )
 _CLAUSE_EDGES = frozenset({",", ";", ":", "but", "and", "-", "–", "—", "then"})
 _LEADING = frozenset({"for", "of", "with", "to", "about", "that", "a", "an", "like", "whether"})
 _LIST_ENDS = frozenset({",", ".", ";", ")", "/", "&", "or", "and", "noted", "reported"})
+_LIST_BREAKS = frozenset({"but", "except", "however", "positive", "positives", "+", "yes", "no"})
+_EVIDENCE = word_set(
+    "evidence need indication suggestion sign support reason grounds concern suspicion signs "
+    "features"
+)
 _TOGETHER = frozenset({"all", "both", "none", "each", "neither"})
+_FINITE = word_set(
+    "has is now takes continues remains complains he she they still presents reports"
+)
 _BREAKS = frozenset({";", "but", "however", "although", "though", "except"})
 _CARRIED = word_set(
     "reported reporting developed started complaining complains presented admitted found noted "
     "diagnosed treated c continued taking"
 )
+_HELPING = frozenset({"been", "ever", "be", "any", "being", "yet"})
 _CLOSING = word_set(
     ". , ; ) to as and at by in on after before because due for with from since when last now per "
     "this an the but or vs until - pending"
@@ -67,6 +78,9 @@ def forward(
     while index < end and index <= limit:
         mention = draft.by_start.get(index)
         if mention is not None:
+            if mention.group == "procedure" and _is_of_evidence(draft, mention):
+                index = mention.stop  # `no CT evidence of infarction`
+                continue
             if not _joins(mention, found, groups, across):
                 break
             found.append(mention)
@@ -74,6 +88,8 @@ def forward(
             continue
         word = draft.words[index]
         if word in "–-" and draft.tokens.gap(index) and _spaced(draft, index):
+            break
+        if word == ")" and _opened(draft, cue.start):
             break
         if (
             word in until
@@ -83,6 +99,10 @@ def forward(
             break
         index += 1
     return found
+
+
+def _is_of_evidence(draft: Draft, test: Mention) -> bool:
+    return not _EVIDENCE.isdisjoint(draft.words[test.stop : test.stop + 1])
 
 
 def _joins(
@@ -102,8 +122,27 @@ def _stops(draft: Draft, cues: CueList, index: int, cue: Cue) -> bool:
     match = cues.stops.at(draft.tokens, index)
     if match is None or match.start in draft.covered:
         return False
-    # `has not developed`, `no c/o`: the verb belongs to the cue it follows.
-    return not (index == cue.stop and draft.words[index] in _CARRIED)
+    if draft.words[index] == "for" and draft.words[index - 1] in _EVIDENCE:
+        return False
+    # `has not developed`, `nor been diagnosed with`: the verb belongs to the cue it follows.
+    verb = index - 1 if draft.words[index] in _LEADING and index > cue.stop else index
+    return not (draft.words[verb] in _CARRIED and _HELPING.issuperset(draft.words[cue.stop : verb]))
+
+
+def _opened(draft: Draft, index: int) -> bool:
+    """Whether a word stands in brackets: what it says ends with them."""
+    depth = 0
+    for word in draft.words[draft.opening[index] : index + 1]:
+        depth += (word == "(") - (word == ")")
+    return depth > 0
+
+
+def ahead(draft: Draft, index: int) -> int:
+    """Return the place of what follows behind articles and the like."""
+    end = draft.sentence[index] if index < len(draft.words) else index
+    while index < end and draft.words[index] in ARTICLES and index not in draft.by_start:
+        index += 1
+    return index
 
 
 def _spaced(draft: Draft, index: int) -> bool:
@@ -247,15 +286,19 @@ def either(
     commas: Callable[[Draft, int], bool] | None = None,
     across: Collection[tuple[str, str]] = (),
     reach: int = REACH,
+    object_first: bool = False,
 ) -> list[Mention]:
-    """Return what a cue of undecided direction is about: its neighbour first."""
-    ahead = cue.stop
-    end = draft.sentence[cue.start]
-    while ahead < end and draft.words[ahead] in ARTICLES and ahead not in draft.by_start:
-        ahead += 1
-    mention = draft.by_start.get(ahead)
+    """Return what a cue of undecided direction is about: its neighbour first.
+
+    Parameters
+    ----------
+    object_first
+        With a fact on either side, the one behind: `hypotension, likely sepsis`.
+    """
+    mention = draft.by_start.get(ahead(draft, cue.stop))
     before = draft.by_stop.get(cue.start)
-    touches = mention is not None and mention.group in groups and before is None
+    named = before is not None and before.fits(tuple(groups)) and not object_first
+    touches = mention is not None and mention.fits(tuple(groups)) and not named
     leads = draft.words[cue.stop - 1] in _LEADING and cue.stop - cue.start > 1
     if not touches and not leads:
         found = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
@@ -275,21 +318,48 @@ def _closes(draft: Draft, cue: Cue) -> bool:
     return following[0] in _CLOSING or following[0].isdigit()
 
 
+def listed(draft: Draft, cue: Cue, groups: Collection[str]) -> list[Mention]:
+    """Return what a heading within a line lists: up to the next heading, or to the line's end."""
+    end = draft.sentence[cue.start]
+    colons = (i for i in range(cue.stop + 1, end - 1) if draft.words[i] == ":")
+    colon = next((i for i in colons if not draft.words[i + 1][0].isdigit()), end)
+    if colon < end:
+        while colon > cue.stop and draft.words[colon] not in (",", ";"):
+            colon -= 1
+    found = []
+    for index in range(cue.stop, colon):
+        if draft.words[index] in _LIST_BREAKS:
+            break
+        mention = draft.by_start.get(index)
+        if mention is not None and mention.fits(tuple(groups)):
+            found.append(mention)
+    return found
+
+
 def segment(draft: Draft, index: int) -> tuple[int, int]:
     """Return the part of a sentence around a word, between commas and semicolons."""
     start, end = draft.opening[index], draft.sentence[index]
     first, last = index, index
-    while first > start and draft.words[first - 1] not in (",", ";"):
+    while first > start and not _parts(draft, first - 1):
         first -= 1
-    while last < end and draft.words[last] not in (",", ";"):
+    while last < end and not _parts(draft, last):
         last += 1
     return first, last
+
+
+def _parts(draft: Draft, index: int) -> bool:
+    """Whether a new part of the sentence begins: `in 2019 and has since been well`."""
+    word = draft.words[index]
+    if word in ("and", "but"):
+        return not _FINITE.isdisjoint(draft.words[index + 1 : index + 2])
+    return word in (",", ";", "–", "—")
 
 
 def affirmed(draft: Draft, cues: list[Cue], concept: str, groups: Collection[str]) -> None:
     """Take a concept from the mentions that words behind them affirm: `: yes`, `confirmed`."""
     for cue in cues:
-        if cue.kind == "affirm":
+        leads = draft.words[cue.start] == "+" and cue.stop in draft.by_start  # `- gout + HTN`
+        if cue.kind == "affirm" and not leads:
             for mention in backward(draft, cue, groups, reach=5, adjacent=True, commas=False):
                 mention.cues.pop(concept, None)
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...records import InputError
+from ..codes.own import opened
 from ..facts import Fact
 from ..note import Note
 from ..pipeline import load_pipeline
 from .parts import Part, file_hash, settle
 from .records import REPEATED, SetAside
 from .sources import open_source, read_raw
+from .trial import Watch, deadly
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 ASIDE = "aside"
 _BATCH_NOTES, _BATCH_CHARACTERS = 64, 200_000
+_MOST_WORDS = 50_000  # that spaCy keeps, with all their parts: about 10 MB
 
 Counts = dict[str, NDArray[Any]]
 
@@ -36,15 +40,17 @@ Counts = dict[str, NDArray[Any]]
 def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
     """Read records `start` to `stop` - 1 of a source and write their notes and facts.
 
-    A record that cannot be read, or over which anything fails, is set aside with its reason.
+    A record that cannot be read, or over which anything fails, is set aside with its reason; so is
+    a note over which an earlier reader of the chunk died.
 
     Parameters
     ----------
     payload
-        ``study``, ``preset``, ``chunk`` (records in one), ``records`` (of the source), ``code_ids``
-        and, under ``paths``: ``source``, ``work`` (holds the folders of the parts), ``repeats``
-        (record numbers, .npy), ``key`` (of de-identification; without it identifiers stay) and,
-        where wanted, ``vault``.
+        ``study``, ``preset``, ``codes`` (whether facts get any), ``vocabularies`` (folders of
+        users' own, each with its default type), ``chunk`` (records in one), ``records`` (of the
+        source), ``code_ids`` and, under ``paths``: ``source``, ``work`` (holds the folders of the
+        parts), ``repeats`` (record numbers, .npy), ``key`` (of de-identification; without it
+        identifiers stay) and, where wanted, ``vault``.
     start, stop
         Half-open range of records.
 
@@ -63,15 +69,19 @@ def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
     work, chunk = Path(paths["work"]), start // payload["chunk"]
     done = _Done(hide_names=bool(payload["code_ids"]))
     guard = _guard(paths, payload["code_ids"])
+    watch = Watch(work / ASIDE / f".reading-{chunk:06d}")
     with Part(work, chunk) as part:
         usable = done.readable(_records(payload, start, stop))
         for batch in _batches(usable):
-            protected = done.protected(guard, batch)
-            for note, facts in done.read(_nlp(payload["preset"]), protected):
+            suspected = watch.begins(done.number(batch[0]))
+            spared = done.spared(payload, batch) if suspected else batch
+            protected = done.protected(guard, spared)
+            for note, facts in done.read(_nlp(*_wanted(payload)), protected):
                 part.add(note, facts)
                 done.types.update(fact.type for fact in facts)
     aside = work / ASIDE / f"part-{chunk:06d}.jsonl"
     done.write_aside(aside)
+    watch.ends()
     return {
         "notes": np.array([part.n_notes]),
         "facts": np.array([part.n_facts]),
@@ -90,9 +100,14 @@ def _named(what: str, counts: Counter[str]) -> Counts:
     }
 
 
+def _wanted(payload: Mapping[str, Any]) -> tuple[str, bool, tuple[tuple[str, str], ...]]:
+    own = payload.get("vocabularies", ())
+    return payload["preset"], payload.get("codes", True), tuple((f, kind) for f, kind in own)
+
+
 @lru_cache(maxsize=2)
-def _nlp(preset: str) -> Language:
-    return load_pipeline(preset)
+def _nlp(preset: str, codes: bool, own: tuple[tuple[str, str], ...]) -> Language:
+    return load_pipeline(preset, codes, [opened(Path(folder), kind) for folder, kind in own])
 
 
 @final
@@ -135,6 +150,18 @@ class _Done:
                 self.places[made.study_id, made.note_id] = number, place
                 yield made
 
+    def number(self, note: Note) -> int:
+        """Return the number of a note's record."""
+        return self.places[note.study_id, note.note_id][0]
+
+    def spared(self, payload: Mapping[str, Any], notes: Sequence[Note]) -> list[Note]:
+        """Return the notes that can be read without dying; set the others aside."""
+        fatal = deadly(payload, notes)
+        for place, reason in fatal.items():
+            note = notes[place]
+            self._set_aside(*self.places[note.study_id, note.note_id], reason)
+        return [note for place, note in enumerate(notes) if place not in fatal]
+
     def protected(self, guard: _Guard, notes: Sequence[Note]) -> list[Note]:
         """Return notes without identifiers; what was replaced goes into the vault first."""
         if guard.deidentifier is None:
@@ -156,16 +183,18 @@ class _Done:
 
     def read(self, nlp: Language, notes: Sequence[Note]) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
         """Yield notes with their facts; when a batch fails, each note is tried alone."""
-        try:
-            docs = list(nlp.pipe([n.text for n in notes], batch_size=max(1, len(notes))))
-            found = list(zip(notes, (doc._.facts for doc in docs), strict=True))
-        except Exception:  # noqa: BLE001 - which note it was is found below
-            found = [pair for note in notes for pair in self._alone(nlp, note)]
+        with _zone(nlp):
+            try:
+                found = list(zip(notes, _facts(nlp, notes), strict=True))
+            except Exception:  # noqa: BLE001 - which note it was is found below
+                found = [pair for note in notes for pair in self._alone(nlp, note)]
         yield from found
 
     def _alone(self, nlp: Language, note: Note) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
+        from ..dating.component import dated
+
         try:
-            facts = nlp(note.text)._.facts
+            facts = nlp(dated(nlp, note))._.facts
         except Exception as error:  # noqa: BLE001 - one note never stops the others
             self._failed(note, "the pipeline failed", error)
         else:
@@ -190,6 +219,30 @@ class _Done:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         fresh.write_text(text, "utf-8", errors="replace")
         settle(fresh, path)
+
+
+def try_note(payload: Mapping[str, Any], note: Note) -> None:
+    """Read a note as `extract_chunk` does, and keep nothing; what it raises is no matter here."""
+    guard = _guard({k: v for k, v in payload["paths"].items() if k != "vault"}, payload["code_ids"])
+    done = _Done(hide_names=True, places={(note.study_id, note.note_id): (0, "")})
+    for _ in done.read(_nlp(*_wanted(payload)), done.protected(guard, [note])):
+        pass
+
+
+def _zone(nlp: Language) -> AbstractContextManager[object]:
+    """Return a zone at whose end spaCy forgets new words; those of the first notes it may keep.
+
+    It reads words that it knows faster, and knows by then those that are common.
+    """
+    return nlp.memory_zone() if len(nlp.vocab.strings) > _MOST_WORDS else nullcontext()
+
+
+def _facts(nlp: Language, notes: Sequence[Note]) -> Iterator[tuple[Fact, ...]]:
+    """Yield plain facts; no document, which is of the memory zone, is kept by anybody."""
+    from ..dating.component import dated
+
+    for doc in nlp.pipe((dated(nlp, n) for n in notes), batch_size=max(1, len(notes))):
+        yield doc._.facts
 
 
 def _batches(notes: Iterable[Note]) -> Iterator[list[Note]]:

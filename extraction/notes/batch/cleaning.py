@@ -24,6 +24,15 @@ _MULTIBYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
 _HIGH = re.compile(rb"[\x80-\xff]")
+# What texts in Windows-1252 hold beyond ASCII: letters, quotes, dashes, units, fractions, marks.
+_USUAL = re.compile(
+    "[\u00a0\u00a1\u00a3\u00a7\u00a9-\u00ab\u00ae\u00b0-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d"
+    "\u017e\u2013\u2014\u2018\u2019\u201c\u201d\u2020\u2022\u2026\u2030\u20ac\u2122]"
+)
+_FOREIGN = re.compile("[^\x00-\x7f]")
+_ASCII_WORD = re.compile("[A-Za-z]{2,}")
+_MOST_FOREIGN = 0.5  # share of signs beyond ASCII, blanks aside, that no text of words has
+_MANY_FOREIGN, _MOST_ODD = 0.1, 0.2  # shares of signs beyond ASCII, and of unusual ones in these
 
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 _NEWLINES = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -42,20 +51,59 @@ def decoded(data: bytes) -> str:
     data
         A whole file, line or cell. What cannot be decoded becomes U+FFFD.
     """
+    return text_of(data)[0]
+
+
+def plausible(text: str) -> bool:
+    """Return whether a text may be what was written, or is another encoding's bytes misread.
+
+    Bytes of another encoding that were taken for Windows-1252 are mostly signs beyond ASCII, or
+    many of them are signs that no text has often. Signs that Windows-1252 lacks were not misread.
+
+    Parameters
+    ----------
+    text
+        As it was decoded.
+    """
+    if text.isascii():
+        return True
+    foreign = len(_FOREIGN.findall(text))
+    signs = sum(map(len, text.split()))
+    if foreign <= _MANY_FOREIGN * signs:
+        return True
+    if text.count("\ufffd") > _MOST_ODD * foreign:
+        return False
+    try:
+        text.replace("\ufffd", "").encode("cp1252")
+    except UnicodeEncodeError:
+        return True
+    if foreign > _MOST_FOREIGN * signs or not _ASCII_WORD.search(text):
+        return False
+    return foreign - len(_USUAL.findall(text)) <= _MOST_ODD * foreign
+
+
+def text_of(data: bytes) -> tuple[str, bool]:
+    """Return bytes as `decoded` does, and whether their encoding was guessed.
+
+    Parameters
+    ----------
+    data
+        A whole file, line or cell.
+    """
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
+            return data[len(mark) :].decode(encoding, "replace"), False
     sixteen = _looks_like_utf16(data)
     if sixteen:
-        return data.decode(sixteen, "replace")
+        return data.decode(sixteen, "replace"), False
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8"), False
     except UnicodeDecodeError:
         pass
     many = sum(len(m) for m in _MULTIBYTE.findall(data))
     high = len(_HIGH.findall(data))
     # Mostly valid sequences: UTF-8 that was cut or damaged, not a one-byte encoding.
-    return data.decode("utf-8" if 2 * many > high else "cp1252", "replace")
+    return data.decode("utf-8" if 2 * many > high else "cp1252", "replace"), True
 
 
 def _looks_like_utf16(data: bytes) -> str | None:

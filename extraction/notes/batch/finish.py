@@ -68,6 +68,13 @@ def assemble(work: Path, results: Sequence[Counts], about: Mapping[str, Any]) ->
     return told
 
 
+def manifest_with(work: Path, **more: Any) -> None:
+    """Add to `MANIFEST` what is known only once the parts are gathered."""
+    path = work / MANIFEST
+    told = json.loads(path.read_text("utf-8")) | more
+    path.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
 def _sum(results: Sequence[Counts], what: str) -> int:
     return int(np.sum([result[what][0] for result in results]))
 

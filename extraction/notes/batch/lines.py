@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 from ...records import InputError
-from .cleaning import decoded
+from .cleaning import text_of
 
 _WIDE = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -20,7 +20,9 @@ _WIDE = (
 )
 
 
-def lines(path: Path, most: int) -> Iterator[tuple[int, str | None]]:
+def lines(
+    path: Path, most: int, guessed: Callable[[], object] = int
+) -> Iterator[tuple[int, str | None]]:
     """Yield the place in bytes at which a line begins, and the line with its end.
 
     Parameters
@@ -29,6 +31,8 @@ def lines(path: Path, most: int) -> Iterator[tuple[int, str | None]]:
         A file in UTF-8, in UTF-16 or UTF-32 with their mark, or in Windows-1252, line by line.
     most
         Bytes; a longer line comes as None and is never held as a whole.
+    guessed
+        Called for every line whose encoding was guessed.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def lines(path: Path, most: int) -> Iterator[tuple[int, str | None]]:
             binary = stack.enter_context(path.open("rb"))
             encoding = _wide(binary)
             if encoding is None:
-                yield from _narrow_lines(binary, most)
+                yield from _narrow_lines(binary, most, guessed)
             else:
                 text = io.TextIOWrapper(binary, encoding, errors="replace", newline="\n")
                 yield from _wide_lines(stack.enter_context(text), binary, most)
@@ -56,12 +60,17 @@ def _wide(binary: IO[bytes]) -> str | None:
     return next((encoding for mark, encoding in _WIDE if head.startswith(mark)), None)
 
 
-def _narrow_lines(binary: IO[bytes], most: int) -> Iterator[tuple[int, str | None]]:
+def _narrow_lines(
+    binary: IO[bytes], most: int, guessed: Callable[[], object]
+) -> Iterator[tuple[int, str | None]]:
     place = 0
     while line := binary.readline(most + 1):
         begun, place = place, place + len(line)
         if len(line) <= most:
-            yield begun, decoded(line)
+            text, unsure = text_of(line)
+            if unsure:
+                guessed()
+            yield begun, text
             continue
         while line and not line.endswith(b"\n"):
             line = binary.readline(most)

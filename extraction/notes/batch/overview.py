@@ -35,6 +35,8 @@ class Scan:
         Numbers of the records whose id an earlier note has, rising.
     sha256
         Of all notes as they are read, and of the places that are set aside.
+    guesses
+        Files or lines in no encoding that could be told, read as Windows-1252 or damaged UTF-8.
     """
 
     records: int
@@ -43,6 +45,7 @@ class Scan:
     reasons: dict[str, int]
     repeats: NDArray[np.int64]
     sha256: str
+    guesses: int = 0
 
 
 def scan(source: Source, study_id: str = "NOTES", progress: Progress | None = None) -> Scan:
@@ -67,7 +70,7 @@ def scan(source: Source, study_id: str = "NOTES", progress: Progress | None = No
     total = sha256()
     reasons: Counter[str] = Counter()
     where, ids, subjects = array("q"), array("Q"), array("Q")
-    records = 0
+    records = source.guesses = 0
     for raw in source.raw():
         made = read_raw(source, raw, study_id)
         total.update(_bytes(made))
@@ -93,6 +96,7 @@ def scan(source: Source, study_id: str = "NOTES", progress: Progress | None = No
         dict(sorted(reasons.items())),
         repeats,
         total.hexdigest(),
+        source.guesses,
     )
 
 

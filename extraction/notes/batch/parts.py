@@ -6,14 +6,16 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields, is_dataclass
-from functools import cache
+from dataclasses import asdict, fields
+from functools import cache, lru_cache
 from hashlib import file_digest
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final, get_args, get_origin, get_type_hints
 
-from ..facts import Fact
+from ...records import InputError
+from ..codes.code import Code
+from ..facts import Bounds, Fact
 from ..note import Note
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _MOST_CHARACTERS = 2_000_000  # of notes held before they are written
 _MOST_FACTS = 20_000
 _KEYS = ("study_id", "note_id", "subject_id")
 _SPAN = tuple[int, int]
+_ENDS = {"span": ("start", "stop"), "bounds": ("low", "high")}
 
 
 def part_name(chunk: int) -> str:
@@ -39,7 +42,7 @@ def file_hash(path: Path) -> str:
 
 @cache
 def _kinds(of: type) -> dict[str, str]:
-    """Return how each field of a record is stored: text, int, float, bool, span or json."""
+    """Return how each field is stored: text, int, float, bool, span, bounds or json."""
     hints = get_type_hints(of)
     return {f.name: _kind(hints[f.name]) for f in fields(of)}
 
@@ -49,6 +52,8 @@ def _kind(hint: Any) -> str:
     plain = options[0] if len(options) == 1 else hint
     if plain == _SPAN:
         return "span"
+    if plain == Bounds:
+        return "bounds"
     if get_origin(plain) is Literal:
         return "text"
     return {str: "text", int: "int", float: "float", bool: "bool"}.get(plain, "json")
@@ -66,7 +71,8 @@ def note_schema() -> pa.Schema:
 def fact_schema() -> pa.Schema:
     """Return the columns of stored facts: the note's ids and the fields of `Fact`.
 
-    A span takes two columns, ``NAME_start`` and ``NAME_stop``; what is no plain value is JSON text.
+    A span takes two columns, ``NAME_start`` and ``NAME_stop``, bounds of days ``NAME_low`` and
+    ``NAME_high``; what is no plain value is JSON text.
     """
     import pyarrow as pa
 
@@ -78,8 +84,9 @@ def _fields(of: type) -> Iterator[tuple[str, pa.DataType]]:
 
     types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     for name, kind in _kinds(of).items():
-        if kind == "span":
-            yield from ((f"{name}_{end}", pa.int64()) for end in ("start", "stop"))
+        if kind in _ENDS:
+            stored = pa.int64() if kind == "span" else pa.float64()
+            yield from ((f"{name}_{end}", stored) for end in _ENDS[kind])
         else:
             yield name, types.get(kind, pa.string())
 
@@ -88,27 +95,33 @@ def _row(note: Note, fact: Fact) -> dict[str, Any]:
     row = {key: getattr(note, key) for key in _KEYS}
     for name, kind in _kinds(Fact).items():
         value = getattr(fact, name)
-        if kind == "span":
-            row[f"{name}_start"], row[f"{name}_stop"] = value or (None, None)
+        if kind in _ENDS:
+            row |= zip((f"{name}_{end}" for end in _ENDS[kind]), value or (None, None), strict=True)
         elif kind == "json":
-            row[name] = None if value is None else json.dumps(value, default=_plain)
+            row[name] = _codes_text(value)
         else:
             row[name] = value
     return row
 
 
-def _plain(value: object) -> Any:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+@lru_cache(maxsize=1 << 14)
+def _codes_text(codes: tuple[Code, ...]) -> str:
+    return json.dumps([asdict(code) for code in codes])
+
+
+@lru_cache(maxsize=1 << 14)
+def _codes(text: str | None) -> tuple[Code, ...]:
+    return tuple(Code(**values) for values in json.loads(text or "[]"))
 
 
 def _fact(row: dict[str, Any]) -> Fact:
     values: dict[str, Any] = {}
     for name, kind in _kinds(Fact).items():
-        if kind == "span":
-            start, stop = row[f"{name}_start"], row[f"{name}_stop"]
-            values[name] = None if start is None else (start, stop)
-        elif kind != "json":  # a cohort is made of plain values
-            values[name] = row[name]
+        if kind in _ENDS:
+            pair = tuple(row[f"{name}_{end}"] for end in _ENDS[kind])
+            values[name] = None if pair == (None, None) else pair
+        else:
+            values[name] = _codes(row[name]) if kind == "json" else row[name]
     return Fact(**values)
 
 
@@ -191,6 +204,36 @@ def settle(fresh: Path, target: Path) -> None:
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(fresh, target)
+
+
+def stored_notes(folder: Path) -> Iterator[Note]:
+    """Yield stored notes as they stand, part by part.
+
+    Parameters
+    ----------
+    folder
+        Of an extraction, or its `NOTES`.
+
+    Raises
+    ------
+    InputError
+        When a part cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    inner = folder / NOTES if (folder / NOTES).is_dir() else folder
+    for path in sorted(inner.glob("part-*.parquet")):
+        try:
+            rows = pq.read_table(path).to_pylist()
+            yield from (Note(**row) for row in rows)
+        except (OSError, TypeError, pa.ArrowException):
+            raise InputError(f"{path.name}: it is damaged; extract the notes again") from None
+
+
+def is_extraction(folder: Path) -> bool:
+    """Return whether stored notes lie in a folder: an extraction, or its `NOTES`."""
+    return (folder / NOTES).is_dir() or any(folder.glob("part-*.parquet"))
 
 
 def stored_pairs(folder: Path) -> Iterator[tuple[Note, tuple[Fact, ...]]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from math import isnan
 from typing import Any
 
 from ..note import Note
-from .cleaning import cleaned, decoded
+from .cleaning import cleaned, decoded, plausible
 
 LONGEST = 1_000_000  # characters of one note; a longer one is set aside
 NAMES = {
@@ -18,8 +19,10 @@ NAMES = {
     "text": ("text", "note"),
     "study_id": ("study_id", "study"),
     "kind": ("kind",),
+    "date": ("date", "note_date"),
 }
 NEEDED = ("subject_id", "text")
+FOREIGN = "its encoding is not known: save it as UTF-8"
 TOO_LONG = f"it is longer than {LONGEST} characters"
 REPEATED = "its id repeats an earlier note's"
 
@@ -59,6 +62,9 @@ def note_of(place: str, record: Record, study_id: str) -> Note | SetAside:
     day = _day(given["day"])
     if day is None:
         return SetAside(place, "its day is not a number of days")
+    written = _date(given["date"])
+    if written == "":
+        return SetAside(place, "its date is not written YYYY-MM-DD")
     own = place.rsplit(": ", maxsplit=1)[-1].replace(" ", "-")
     return Note(
         note_id=_label(given["note_id"]) if given["note_id"] is not None else own,
@@ -67,6 +73,7 @@ def note_of(place: str, record: Record, study_id: str) -> Note | SetAside:
         day=day,
         kind=_label(given["kind"] or "note"),
         text=text,
+        date=written,
     )
 
 
@@ -87,10 +94,22 @@ def _text(place: str, given: object) -> str | SetAside:
         return SetAside(place, "it has no text")
     if len(given) > LONGEST:
         return SetAside(place, TOO_LONG)
+    if not plausible(given):
+        return SetAside(place, FOREIGN)
     text = cleaned(given)
     if text is None:
         return SetAside(place, "it is not text")
     return text if text.strip() else SetAside(place, "it has no text")
+
+
+def _date(value: object) -> str | None:
+    """Return a date of the calendar, without a time behind it; empty where it is none."""
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value).strip()[:10]).isoformat()
+    except ValueError:
+        return ""
 
 
 def _day(value: object) -> float | None:

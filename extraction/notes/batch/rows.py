@@ -22,7 +22,12 @@ _DELIMITERS = (",", ";", "\t")
 _MOST_LINES = 100_000  # of one row
 
 
-def rows(path: Path, most: int, missing: Callable[[str, list[str]], list[str]]) -> Iterator[Row]:
+def rows(
+    path: Path,
+    most: int,
+    missing: Callable[[str, list[str]], list[str]],
+    guessed: Callable[[], object] = int,
+) -> Iterator[Row]:
     """Yield the names of the columns as row 1, then every row.
 
     Parameters
@@ -33,6 +38,8 @@ def rows(path: Path, most: int, missing: Callable[[str, list[str]], list[str]]) 
         Characters of a cell and bytes of a line; more is a fault of the row.
     missing
         Given the file's name and its columns, says what is missing; decides what parts the cells.
+    guessed
+        Called for every line whose encoding was guessed.
 
     Raises
     ------
@@ -40,7 +47,7 @@ def rows(path: Path, most: int, missing: Callable[[str, list[str]], list[str]]) 
         When needed columns are missing or the file cannot be read.
     """
     csv.field_size_limit(most)
-    feed = _Feed(path, most)
+    feed = _Feed(path, most, guessed)
     _, head = feed.take()
     delimiter, columns = _columns(path.name, head or "", missing)
     yield 1, 0, columns
@@ -101,8 +108,8 @@ def _lenient(line: str, delimiter: str) -> list[str]:
 class _Feed:
     """Lines for the reader of CSV, of which those behind a broken one can be given back."""
 
-    def __init__(self, path: Path, most: int) -> None:
-        self._lines = lines(path, most)
+    def __init__(self, path: Path, most: int, guessed: Callable[[], object]) -> None:
+        self._lines = lines(path, most, guessed)
         self._back: deque[tuple[int, str | None]] = deque()
         self.given: list[tuple[int, str | None]] = []
         self._room = self._most = most

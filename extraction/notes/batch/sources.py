@@ -12,8 +12,9 @@ from typing import Any, final
 from ...records import InputError
 from ...records.errors import nearest
 from ..note import Note
-from .cleaning import decoded
+from .cleaning import text_of
 from .lines import lines
+from .parts import is_extraction
 from .records import LONGEST, NAMES, NEEDED, TOO_LONG, Record, SetAside, note_of
 from .rows import rows
 
@@ -33,6 +34,10 @@ class Source(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
+        self.guesses = 0  # files or lines read whose encoding was guessed
+
+    def _guessed(self) -> None:
+        self.guesses += 1
 
     @abstractmethod
     def raw(self) -> Generator[Any, None, None]:
@@ -92,7 +97,9 @@ class Folder(Source):
         if len(data) > MOST_BYTES:
             return SetAside(raw, TOO_LONG)
         subject, _, day = file.stem.partition("@")
-        text = decoded(data)
+        text, unsure = text_of(data)
+        if unsure:
+            self._guessed()
         return {"id": file.stem, "subject": subject, "day": day or None, "text": text}
 
     def share(self, raw: str, number: int) -> float:
@@ -106,7 +113,9 @@ class JsonLines(Source):
 
     def raw(self) -> Generator[tuple[int, int, str | None], None, None]:
         """See `Source`: number and place of a line, and the line; None where it is too long."""
-        for number, (place, line) in enumerate(lines(self.path, MOST_BYTES), start=1):
+        for number, (place, line) in enumerate(
+            lines(self.path, MOST_BYTES, self._guessed), start=1
+        ):
             if line is None or not line.isspace():
                 yield number, place, line
 
@@ -137,7 +146,7 @@ class Table(Source):
 
     def raw(self) -> Generator[tuple[int, int, list[str] | str], None, None]:
         """See `Source`: number and place of a row, and its cells or its fault."""
-        made = rows(self.path, MOST_BYTES, _missing)
+        made = rows(self.path, MOST_BYTES, _missing, self._guessed)
         self._columns: list[str] = next(made)[2]  # type: ignore[assignment]
         yield from made
 
@@ -220,6 +229,11 @@ def open_source(path: Path) -> Source:
         When it is none of them.
     """
     if path.is_dir():
+        if is_extraction(path):
+            raise InputError(
+                f"{path.name}: its notes were extracted already; `trialtwin extract show` and "
+                "`read_notes` take it, or give the notes it was made from"
+            )
         return Folder(path)
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:

@@ -75,6 +75,15 @@ def year_of(text: str) -> int | None:
     return None
 
 
+def month_of(text: str, day_first: bool) -> int | None:
+    """Return the month of a date in one of the forms, or None where it is none."""
+    for match in _readings(text):
+        read = _read(match, day_first)
+        if read is not None:
+            return read.month
+    return None
+
+
 def ninety_or_older(text: str) -> str:
     """Return an age over 89 as the group of 90 or older, with its unit.
 

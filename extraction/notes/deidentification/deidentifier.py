@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import final
 
 from ..note import Note
-from .dates import year_of
+from .dates import moved, year_of
 from .draws import Draws
 from .find_dates import day_comes_first, find_ages, find_birth_years, find_dates
 from .find_names import find_names
@@ -18,6 +18,7 @@ from .keys import checked_key
 from .labels import find_codes, find_formed, find_labelled
 from .listed import lists
 from .offsets import OffsetMap, Replacement
+from .sought import Survey
 from .surrogates import Surrogates
 
 
@@ -103,7 +104,7 @@ class Deidentifier:
         Parameters
         ----------
         note
-            Its text is read, its day and ids stay.
+            Its text is read, its day and ids stay, its date moves as those of the text.
         subject_id
             Whose surrogates are used; by default the note's subject.
         known
@@ -112,10 +113,21 @@ class Deidentifier:
         if note.deidentified:
             return Deidentified(note, (), OffsetMap(()))
         subject = note.subject_id if subject_id is None else subject_id
-        text, replacements = self._rewritten(note.text, f"{note.study_id}\0{subject}", known)
+        person = f"{note.study_id}\0{subject}"
+        order = self._day_first if note.day_first is None else note.day_first
+        text, replacements, order = self._rewritten(note.text, person, known, order)
+        day = None
+        if note.date is not None:
+            day = moved(note.date, self._draws(person).day_shift(self._whole_weeks))
         note_id, subject_id = self._ids(note)
         changed = replace(
-            note, note_id=note_id, subject_id=subject_id, text=text, deidentified=True
+            note,
+            note_id=note_id,
+            subject_id=subject_id,
+            text=text,
+            date=day,
+            day_first=order,
+            deidentified=True,
         )
         return Deidentified(changed, replacements, OffsetMap.of(replacements))
 
@@ -134,11 +146,13 @@ class Deidentifier:
         return self._draws(f"{note.study_id}\0{note.subject_id}").day_shift(self._whole_weeks)
 
     def _rewritten(
-        self, text: str, person: str, known: Iterable[str]
-    ) -> tuple[str, tuple[Replacement, ...]]:
+        self, text: str, person: str, known: Iterable[str], day_first: bool | None
+    ) -> tuple[str, tuple[Replacement, ...], bool]:
+        """Return the new text, what was replaced, and whether days were read before months."""
         draws = self._draws(person)
-        found = find(text, known)
-        day_first = day_comes_first(text) if self._day_first is None else self._day_first
+        survey = Survey(text)
+        found = _found(survey, known)
+        day_first = day_comes_first(survey) if day_first is None else day_first
         ways = Surrogates(
             draws, draws.day_shift(self._whole_weeks), day_first, _newest(text, found)
         )
@@ -155,7 +169,7 @@ class Deidentifier:
             made.append(
                 Replacement(place_found.kind, place_found.start, place, start, length, surrogate)
             )
-        return "".join([*pieces, text[place:]]), tuple(made)
+        return "".join([*pieces, text[place:]]), tuple(made), day_first
 
 
 def find(text: str, known: Iterable[str] = ()) -> list[Found]:
@@ -168,20 +182,27 @@ def find(text: str, known: Iterable[str] = ()) -> list[Found]:
     known
         Names of people around the subject.
     """
-    dates = list(find_dates(text))
+    return _found(Survey(text), known)
+
+
+def _found(survey: Survey, known: Iterable[str]) -> list[Found]:
+    text = survey.text
+    dates = list(find_dates(survey))
     newest = _newest(text, dates)
-    formed = list(find_formed(text))
+    formed = list(find_formed(survey))
+    names = find_names(survey, known)
     candidates = [
         *(f for f in formed if f.kind in ("email", "url", "fax", "photo", "device")),
-        *find_labelled(text),
+        *find_labelled(survey),
+        *(n for n in names if n.form == "told"),
         *(f for f in formed if f.kind not in ("email", "url", "fax", "photo", "device", "phone")),
-        *find_ages(text),
+        *find_ages(survey),
         *(d for d in dates if d.form in _WHOLE_DATES),
         *(f for f in formed if f.kind == "phone"),
-        *find_places(text, lists()),
+        *find_places(survey, lists()),
         *dates,
-        *find_birth_years(text, newest),
-        *find_names(text, known),
+        *find_birth_years(survey, newest),
+        *names,
         *find_codes(text),
     ]
     return settled(text, candidates)

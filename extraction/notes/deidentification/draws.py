@@ -97,5 +97,7 @@ def _spell(draws: Draws, kind: str, plain: str, text: str, turn: int) -> str:
 
 def normal(text: str) -> str:
     """Return the form in which values are compared: no accents, no case."""
+    if text.isascii():
+        return text.casefold()
     apart = unicodedata.normalize("NFKD", text)
     return "".join(c for c in apart if not unicodedata.combining(c)).casefold().replace("’", "'")

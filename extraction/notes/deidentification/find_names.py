@@ -6,29 +6,41 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from . import name_cues as cues
+from .calendar import MONTHS, WEEKDAYS
 from .draws import normal
 from .found import Found
 from .listed import lists
 from .name_words import PARTICLES, SUFFIXES, Rank, Slips, Word, words_of
+from .sought import Survey
+from .speakers import is_speech, names_somebody
 
 _LONGEST = 5
 _JOINS = re.compile(r"(?:[ \t]|\xa0){1,2}|-|\.[ ]?|,[ ]{1,2}|[ ]?[\"“(][ ]?|[\"”)][ ]?")
+_SHORT_MONTHS = {month[:3] for month in MONTHS} | {"sept"}
+CALENDAR = frozenset({*MONTHS, *_SHORT_MONTHS, *WEEKDAYS})
+_DAY_OR_YEAR = re.compile(
+    r"[.,]? ?(?:the )?(?:\d{1,2}(?:st|nd|rd|th)?(?!\d| ?[yYMF]\b| ?-? ?y)|(?:18|19|20)\d\d)"
+)
+_LABEL_OF_NAME = re.compile(
+    r"\b(?:(?:patient|pt|name)[ \t]?:|(?P<title>mr|mrs|ms|miss|dr)\.?)[ \t]*$", re.IGNORECASE
+)
 _AND = re.compile(
     r"[,;]? (?:and|&|or) (?:(?:dr|mr|mrs|ms)\.? )?|/|[,;] (?:(?:dr|mr|mrs|ms)\.? )?", re.IGNORECASE
 )
 
 
-def find_names(text: str, known: Iterable[str] = ()) -> list[Found]:
+def find_names(survey: Survey, known: Iterable[str] = ()) -> list[Found]:
     """Return names; `known` are names of people of this subject, found wherever they stand."""
-    return _Search(text).run(known)
+    return _Search(survey).run(known)
 
 
 class _Search:
     """One note's search: words taken for names by a cue make their other mentions names too."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.words = words_of(text)
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
+        self.text = survey.text
+        self.words = words_of(survey.text)
         self.at = {word.start: index for index, word in enumerate(self.words)}
         self.taken = bytearray(len(self.words))
         self.found: list[Found] = []
@@ -54,11 +66,11 @@ class _Search:
 
     def _by_cue(self) -> None:
         for cue in cues.BEFORE:
-            for match in cue.pattern.finditer(self.text):
+            for match in self.survey.finditer(cue.sought):
                 self._after(match.end(), cue)
         for match in cues.AFTER.finditer(self.text):
             self._left_of(match.start())
-        for match in cues.DOES.finditer(self.text):
+        for match in self.survey.finditer(cues.DOES):
             self._doing(match.start())
 
     def _after(self, place: int, cue: cues.Cue) -> None:
@@ -66,9 +78,12 @@ class _Search:
         index = self.at.get(place)
         while index is not None and not self.taken[index]:
             stop = self._grown(index, cue)
-            if stop == index or cues.EPONYM_NOUN.match(self.text, self.words[stop - 1].stop):
+            if stop == index or is_speech(self.text, place, self.words[index:stop]):
                 return
-            self._take(index, stop)
+            if cues.EPONYM_NOUN.match(self.text, self.words[stop - 1].stop):
+                return
+            told = cue.unknown and self._told(place, index, stop)
+            self._take(index, stop, form="told" if told else "name")
             if not cue.several:
                 return
             joined = _AND.match(self.text, self.words[stop - 1].stop)
@@ -96,8 +111,8 @@ class _Search:
             return after.capital or cue.small == "any"
         if not first and word.plain in SUFFIXES:
             return True
-        if not (word.capital or cue.small) or word.rank == Rank.NEVER:
-            return False
+        if word.rank == Rank.NEVER or not (word.capital or cue.small):
+            return word.rank == Rank.NEVER and self._calendar(index, cue, first=first)
         if first and word.plain in ("a", "i") and self.text[word.stop : word.stop + 1] != ".":
             return False
         if not word.capital:
@@ -113,6 +128,42 @@ class _Search:
         if cue.known and first and not self._known(index):
             return False
         return word.rank > Rank.CLINICAL or word.initial or (first and cue.unknown)
+
+    def _calendar(self, index: int, cue: cues.Cue, *, first: bool) -> bool:
+        """Whether a month or weekday after a label is a name: another name stands beside it."""
+        word = self.words[index]
+        if not (cue.unknown and word.capital and word.plain in CALENDAR):
+            return False
+        if _DAY_OR_YEAR.match(self.text, word.stop):
+            return False
+        if not first:
+            return word.plain not in WEEKDAYS and (
+                self.text[word.start - 2] != "," or names_somebody(self.text, word.stop)
+            )
+        if self._name_follows(index + 1):
+            return True
+        label = _LABEL_OF_NAME.search(self.text[max(0, word.start - 16) : word.start])
+        return label is not None and (
+            names_somebody(self.text, word.stop) or label["title"] is not None
+        )
+
+    def _name_follows(self, index: int) -> bool:
+        if index >= len(self.words) or not self._joined(index):
+            return False
+        word = self.words[index]
+        month = word.plain in CALENDAR and word.plain not in WEEKDAYS
+        return word.capital and (word.rank > Rank.CLINICAL or month)
+
+    def _told(self, place: int, index: int, stop: int) -> bool:
+        """Whether a name with a month or weekday in it is surely one, so that no date is."""
+        run = self.words[index:stop]
+        within = [word for word in run if word.plain in CALENDAR]
+        if not within or any(_DAY_OR_YEAR.match(self.text, word.stop) for word in within):
+            return False
+        if len(run) > 1:
+            return True
+        label = _LABEL_OF_NAME.search(self.text[max(0, place - 16) : place])
+        return label is not None
 
     def _known(self, index: int) -> bool:
         """Whether a word is one that lists hold, or an initial before one."""
@@ -212,8 +263,8 @@ class _Search:
     # -- initials -----------------------------------------------------------------------------
 
     def _initials(self) -> None:
-        for pattern in cues.INITIALS:
-            for match in pattern.finditer(self.text):
+        for sought in cues.INITIALS:
+            for match in self.survey.finditer(sought):
                 self.found.append(Found(*match.span("v"), "name", "initials"))
         for match in cues.INITIALS_AND_NAME.finditer(self.text):
             index = self.at.get(match.start("v"))
@@ -320,12 +371,12 @@ class _Search:
     def _line_opens(self, word: Word) -> bool:
         return self.text[max(0, word.start - 2) : word.start].strip(" •-") in ("", "\n", ".")
 
-    def _take(self, start: int, stop: int, *, sure: bool = True) -> None:
+    def _take(self, start: int, stop: int, *, sure: bool = True, form: str = "name") -> None:
         run: Sequence[Word] = self.words[start:stop]
         end = run[-1].stop
         if run[-1].initial and self.text[end : end + 1] == ".":
             end += 1
-        self.found.append(Found(run[0].start, end, "name", "name"))
+        self.found.append(Found(run[0].start, end, "name", form))
         for index in range(start, stop):
             self.taken[index] = 1
         if sure:

@@ -9,20 +9,40 @@ from . import place_forms as forms
 from .draws import normal
 from .found import Found
 from .listed import Lists, terms
+from .openings import opening_words
+from .place_context import is_address
 from .place_words import GENERIC, UPPER
+from .sought import Sought, Survey
 
+_STREETS = opening_words(rf"\b{forms.SUFFIX}\b")
 _SURE = (
-    (forms.COORDINATES, "coordinates"),
-    (forms.POSTCODE, "postcode"),
-    (forms.STREET, "street"),
-    (forms.SMALL_STREET, "street"),
-    (forms.ROUTE, "street"),
-    (forms.NAMED_STREET, "street"),
-    (forms.FOREIGN_STREET, "street"),
-    (forms.BOX, "street"),
-    (forms.UNIT_ALONE, "street"),
-    (forms.FOREIGN_ZIP, "zip"),
+    (Sought(forms.COORDINATES, needs=r"\.\d{3,8}"), "coordinates"),
+    (Sought(forms.POSTCODE), "postcode"),
+    (Sought(forms.STREET, "numbers", holds=_STREETS), "street"),
+    (Sought(forms.SMALL_STREET, "numbers", holds=_STREETS), "street"),
+    (Sought(forms.ROUTE, "numbers"), "street"),
+    (Sought(forms.NAMED_STREET, holds=_STREETS), "street"),
+    (Sought(forms.FOREIGN_STREET), "street"),
+    (Sought(forms.BOX, "words"), "street"),
+    (Sought(forms.UNIT_ALONE, "words"), "street"),
+    (Sought(forms.FOREIGN_ZIP, needs=r"\d{4} "), "zip"),
 )
+_ZIP_ALONE = Sought(forms.ZIP_ALONE, re.compile(r"(?<!\d)\d{5}"), before=forms.LONGEST_BEFORE_ZIP)
+_COUNTY = Sought(forms.COUNTY, holds=("county", "township", "parish", "borough"))
+_TOWNS = (  # and whether the words before them are sure to name one
+    (Sought(forms.LIVES, "words"), False),
+    (Sought(forms.CITY_FIELD, "words"), True),
+    (Sought(forms.TOWN_OF, "words"), True),
+    (Sought(forms.SITE_FIELD, "words"), True),
+    (Sought(forms.FROM, "words"), False),
+    (Sought(forms.IN, "words"), False),
+)
+_WITH_STATE = (
+    Sought(forms.CITY_STATE),
+    Sought(forms.ANY_CASE_CITY_STATE_ZIP, needs=r"\d{5}"),
+)
+_FACILITY = Sought(forms.FACILITY)
+_SAINT = Sought(forms.SAINT, "words")
 _NO_TOWN = GENERIC | terms("no_town")
 _TOWN_WORDS = re.compile(rf"[{UPPER}][^\W\d_]*\.?(?:[ \-][^\W\d_]+\.?){{0,4}}")
 _WORD = re.compile(r"[^\W\d_]+\.?")
@@ -41,10 +61,10 @@ _NO_CITY = re.compile(
 )
 
 
-def find_places(text: str, known: Lists) -> Iterator[Found]:
+def find_places(survey: Survey, known: Lists) -> Iterator[Found]:
     """Yield places smaller than a state; addresses first, then towns and facilities."""
-    for place in _places(text, known):
-        yield _widened(text, place) if place.form == "town" else place
+    for place in _places(survey, known):
+        yield _widened(survey.text, place) if place.form == "town" else place
 
 
 def _widened(text: str, town: Found) -> Found:
@@ -55,35 +75,26 @@ def _widened(text: str, town: Found) -> Found:
     return Found(start, after.end() if after else town.stop, town.kind, town.form)
 
 
-def _places(text: str, known: Lists) -> Iterator[Found]:
-    for pattern, form in _SURE:
-        for match in pattern.finditer(text):
+def _places(survey: Survey, known: Lists) -> Iterator[Found]:
+    text = survey.text
+    for sought, form in _SURE:
+        for match in survey.finditer(sought):
+            if not is_address(text, match, form, known):
+                continue
             yield Found(match.start(), match.end(), "geographic", form)
             if form == "street":
                 yield from _beside_street(text, match.end(), known)
-    for match in forms.ZIP_ALONE.finditer(text):
+    for match in survey.finditer(_ZIP_ALONE):
         yield Found(match.start("zip"), match.end("zip"), "geographic", "zip")
-    yield from _facilities(text)
-    yield from _with_state(text, known)
-    for match in forms.COUNTY.finditer(text):
+    yield from _facilities(survey)
+    yield from _with_state(survey, known)
+    for match in survey.finditer(_COUNTY):
         start = _start_of_town(text, *match.span("city"))
         if start is not None:
             yield Found(start, match.end(), "geographic", "town")
-    for pattern in (
-        forms.LIVES,
-        forms.CITY_FIELD,
-        forms.TOWN_OF,
-        forms.SITE_FIELD,
-        forms.FROM,
-        forms.IN,
-    ):
-        for match in pattern.finditer(text):
-            yield from _town(
-                text,
-                *match.span("city"),
-                known,
-                sure=pattern not in (forms.LIVES, forms.FROM, forms.IN),
-            )
+    for sought, sure in _TOWNS:
+        for match in survey.finditer(sought):
+            yield from _town(text, *match.span("city"), known, sure=sure)
     yield from _listed(text, known)
 
 
@@ -98,9 +109,10 @@ def _beside_street(text: str, place: int, known: Lists) -> Iterator[Found]:
         yield from _town(text, *match.span("city"), known, sure=False)
 
 
-def _with_state(text: str, known: Lists) -> Iterator[Found]:
-    for pattern in (forms.CITY_STATE, forms.ANY_CASE_CITY_STATE_ZIP):
-        for match in pattern.finditer(text):
+def _with_state(survey: Survey, known: Lists) -> Iterator[Found]:
+    text = survey.text
+    for sought in _WITH_STATE:
+        for match in survey.finditer(sought):
             if match["zip"]:
                 yield Found(match.start("zip"), match.end("zip"), "geographic", "zip")
             stop = match.end("city")
@@ -165,15 +177,15 @@ def _town(text: str, start: int, stop: int, known: Lists, *, sure: bool) -> Iter
         yield Found(start + kept[0].start(), start + kept[-1].end(), "geographic", "town")
 
 
-def _facilities(text: str) -> Iterator[Found]:
-    for match in forms.FACILITY.finditer(text):
+def _facilities(survey: Survey) -> Iterator[Found]:
+    for match in survey.finditer(_FACILITY):
         words = list(re.finditer(r"\S+", match.group()))
         while words and words[0].group().lower().strip(".,") in GENERIC:
             words.pop(0)
         named = [w for w in words if w.group().lower().strip(".,") not in GENERIC]
         if named and len(words) > 1:
             yield Found(match.start() + words[0].start(), match.end(), "geographic", "facility")
-    for match in forms.SAINT.finditer(text):
+    for match in survey.finditer(_SAINT):
         yield Found(match.start(), match.end(), "geographic", "facility")
 
 

@@ -61,16 +61,21 @@ def new_key(path: Path) -> bytes:
     return key
 
 
-def checked_key(key: bytes | None) -> bytes:
+def checked_key(key: bytes | str | None) -> bytes:
     """Return a key of at least 32 bytes; a random one, kept nowhere, when none is given.
 
     Raises
     ------
     InputError
-        When it is shorter.
+        When it is shorter, or text that is not hexadecimal digits.
     """
     if key is None:
         return secrets.token_bytes(KEY_BYTES)
+    if isinstance(key, str):
+        try:
+            key = bytes.fromhex(key)
+        except ValueError:
+            raise InputError("key: as text it must be hexadecimal digits") from None
     if not isinstance(key, bytes) or len(key) < KEY_BYTES:
         raise InputError(f"key: it has fewer than {KEY_BYTES} bytes; draw one with new_key")
     return key

@@ -9,6 +9,7 @@ from importlib import resources
 
 from .dates import is_date
 from .found import Found
+from .sought import Sought, Survey
 
 # A code: letters, digits and joints; groups after a blank belong to it when they hold a digit.
 _CODE = (
@@ -31,10 +32,11 @@ _FILLER = (
 _ENOUGH = {"strict": (4, 3), "loose": (3, 1)}
 
 
-def find_labelled(text: str) -> Iterator[Found]:
+def find_labelled(survey: Survey) -> Iterator[Found]:
     """Yield codes and numbers that follow a word for what they are (`MRN: 4471-22`)."""
     labels, kinds = _labels()
-    for match in labels.finditer(text):
+    text = survey.text
+    for match in survey.finditer(labels):
         label = " ".join(match["label"].lower().split()).strip(".")
         kind, grade = kinds[label]
         code = _code_after(text, match.end("label"), grade)
@@ -42,11 +44,11 @@ def find_labelled(text: str) -> Iterator[Found]:
             yield Found(*code, kind, "code")
 
 
-def find_formed(text: str) -> Iterator[Found]:
+def find_formed(survey: Survey) -> Iterator[Found]:
     """Yield what its form gives away: addresses of the net, telephone numbers, known codes."""
-    for kind, form, pattern in _FORMS:
-        for match in pattern.finditer(text):
-            name = "v" if "v" in pattern.groupindex else 0
+    for kind, form, sought in _FORMS:
+        name = "v" if "v" in sought.pattern.groupindex else 0
+        for match in survey.finditer(sought):
             yield Found(match.start(name), match.end(name), kind, form)
 
 
@@ -101,7 +103,7 @@ _PUBLIC = re.compile(
 
 
 @cache
-def _labels() -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
+def _labels() -> tuple[Sought, dict[str, tuple[str, str]]]:
     text = resources.files(__package__).joinpath("terms/labels.txt").read_text("utf-8")
     kinds: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
@@ -115,7 +117,7 @@ def _labels() -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
     )
     plain = {re.sub(r"[ .\-]", "", n): v for n, v in kinds.items()}
     pattern = re.compile(rf"(?<![\w/])(?P<label>{choice})(?:'s)?(?![a-z])\.?", re.IGNORECASE)
-    return pattern, _Plain(plain)
+    return Sought(pattern, "words"), _Plain(plain)
 
 
 class _Plain(dict[str, tuple[str, str]]):
@@ -135,141 +137,234 @@ _ABROAD = (
     r"(?=(?:\+|00)\d(?:[ .\-()]{0,3}\d){7,14}(?!\d))(?:\+|00)"
     r"[1-9]\d{0,2}(?:[ .\-]{0,2}\(?\d{1,5}\)?){2,6}(?!\d)"
 )
+# As written within a country, the area in round brackets or not: the United Kingdom and Ireland,
+# Australia, France, Germany and its neighbours. Unparted ones only where few codes look so.
+_NATIONAL = (
+    r"(?!\(?00)(?:\(0\d{2}\) ?\d{4}[ .\-]?\d{4}|0\d{2}[ .\-]\d{4}[ .\-]?\d{4}"
+    r"|\(0\d{3}\) ?\d{3}[ .\-]?\d{4}|0\d{3}[ .\-]\d{3}[ .\-]?\d{4}"
+    r"|\(0\d{4}\) ?\d{3}[ .\-]?\d{3}|0\d{4}[ .\-]\d{3}[ .\-]?\d{3}"
+    r"|\(0\d\) ?\d{4}[ .\-]?\d{4}|0[2378][ .\-]\d{4}[ .\-]\d{4}"
+    r"|0[47]\d{2}(?P<s1>[ .\-])\d{3}(?P=s1)\d{3}|08\d[ .\-]\d{3}[ .\-]\d{4}"
+    r"|0[1-9](?P<s2>[ .\-])\d{2}(?:(?P=s2)\d{2}){3}|06[ \-]\d{8}"
+    r"|(?:0\d{2,4}[/\-]|0\d{2,3} )\d{7,8}|0\d{3,4}[/\-]\d{5,6}"
+    r"|1[38]00[ \-]\d{3}[ \-]\d{3}|07\d{9}|0[12]\d{9}|04\d{8})(?![\w/]|[.\-]\d)"
+)
 _FAX = r"\b(?:fax(?:ed|es)?|facsimile|fx)(?![a-z])[^\n\d;@+(]{0,40}?[(]?"
-_FORMS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+_FORMS: tuple[tuple[str, str, Sought], ...] = (
     (
         "email",
         "email",
-        re.compile(r"(?<![\w.+\-])[\w.+\-']{1,64} ?@ ?[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,4}(?!\w)"),
+        Sought(
+            re.compile(
+                r"(?<![\w.+\-])[\w.+\-']{1,64} ?@ ?[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,4}(?!\w)"
+            ),
+            needs="@",
+        ),
     ),
     (
         "email",
         "email",
-        re.compile(
-            r"(?<![\w.])[\w.+\-]{1,40}(?: (?:dot|\(dot\)|\[dot\]) \w{1,30}){0,3} ?(?:\[at\]|"
-            r"\(at\)| at )"
-            r" ?[\w\-]{1,30}(?: ?(?:dot|\(dot\)|\[dot\]) ?)(?:com|org|net|edu|gov|io|co)(?!\w)",
-            re.IGNORECASE,
+        Sought(
+            re.compile(
+                r"(?<![\w.])[\w.+\-]{1,40}(?: (?:dot|\(dot\)|\[dot\]) \w{1,30}){0,3} ?(?:\[at\]|"
+                r"\(at\)| at )"
+                r" ?[\w\-]{1,30}(?: ?(?:dot|\(dot\)|\[dot\]) ?)(?:com|org|net|edu|gov|io|co)(?!\w)",
+                re.IGNORECASE,
+            ),
+            needs="dot",
         ),
     ),
     (
         "url",
         "url",
-        re.compile(
-            r"(?<![\w@.])(?:(?:https?|ftp|sftp)://[^\s<>\"'()\[\]]{1,300}[^\s<>\"'()\[\].,;:!?]"
-            r"|www\.[^\s<>\"'()]{1,200}[^\s<>\"'().,;:!?]"
-            r"|(?:[a-z\d][a-z\d\-]{0,40}\.){1,4}(?:com|org|net|edu|gov|io|health|info|me|co|us|"
-            r"uk|ca|de|"
-            r"fr|ro|app|care|med|mil)(?:/[^\s<>\"'()]{0,200}[^\s<>\"'().,;:!?])?(?![\w@]))",
-            re.IGNORECASE,
+        Sought(
+            re.compile(
+                r"(?<![\w@.])(?:(?:https?|ftp|sftp)://[^\s<>\"'()\[\]]{1,300}[^\s<>\"'()\[\].,;:!?]"
+                r"|www\.[^\s<>\"'()]{1,200}[^\s<>\"'().,;:!?]"
+                r"|(?:[a-z\d][a-z\d\-]{0,40}\.){1,4}(?:com|org|net|edu|gov|io|health|info|me|co|us|"
+                r"uk|ca|de|"
+                r"fr|ro|app|care|med|mil)(?:/[^\s<>\"'()]{0,200}[^\s<>\"'().,;:!?])?(?![\w@]))",
+                re.IGNORECASE,
+            ),
+            needs=r"://|www\.|\.(?:com|org|net|edu|gov|io|health|info|me|co|us|uk|ca|de|fr|ro|app|care|med|mil)",
         ),
     ),
     (
         "ip",
         "ip",
-        re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?:[:/]\d{{1,5}})?(?![\d])(?!\.\d)"),
+        Sought(
+            re.compile(rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?:[:/]\d{{1,5}})?(?![\d])(?!\.\d)"),
+            "numbers",
+        ),
     ),
     (
         "ip",
         "ip",
-        re.compile(
-            rf"(?<![\w:])(?:(?:{_HEX}{{1,4}}:){{7}}{_HEX}{{1,4}}"
-            rf"|(?:{_HEX}{{1,4}}:){{1,6}}(?::{_HEX}{{1,4}}){{1,6}}|"
-            rf"(?:{_HEX}{{1,4}}:){{1,7}}:)(?![\w:])"
+        Sought(
+            re.compile(
+                rf"(?<![\w:])(?:(?:{_HEX}{{1,4}}:){{7}}{_HEX}{{1,4}}"
+                rf"|(?:{_HEX}{{1,4}}:){{1,6}}(?::{_HEX}{{1,4}}){{1,6}}|"
+                rf"(?:{_HEX}{{1,4}}:){{1,7}}:)(?![\w:])"
+            ),
+            needs=r"::|(?::[\da-f]{1,4}){6}:",
         ),
     ),
     (
         "device",
         "mac",
-        re.compile(rf"(?<![\w:])(?:{_HEX}{{2}}[:\-]){{5}}{_HEX}{{2}}(?![\w:])"),
-    ),
-    ("device", "udi", re.compile(r"\(01\)\d{14}(?:\((?:10|11|17|21)\)[\w\-]{1,20}){0,4}")),
-    (
-        "fax",
-        "fax",
-        re.compile(
-            rf"{_FAX}(?P<v>{_ABROAD}|{_PHONE}|\d{{10,11}}(?!\d)|\d{{3}}[\-. ]\d{{4}}(?!\d))", re.I
+        Sought(
+            re.compile(rf"(?<![\w:])(?:{_HEX}{{2}}[:\-]){{5}}{_HEX}{{2}}(?![\w:])"),
+            needs=r"(?:[:\-][\da-f]{2}){4}[:\-]",
         ),
     ),
-    ("fax", "fax", re.compile(rf"(?<!\w)F(?:ax)?\.?: ?(?P<v>{_ABROAD}|{_PHONE})")),
+    ("device", "udi", Sought(re.compile(r"\(01\)\d{14}(?:\((?:10|11|17|21)\)[\w\-]{1,20}){0,4}"))),
     (
         "fax",
         "fax",
-        re.compile(
-            rf"(?<![\w./\-])(?P<v>{_PHONE}|{_ABROAD}|\d{{3}}[\-.]\d{{4}})"
-            r"(?: ?[(\[](?:fax|facsimile|f)[)\]]|,? (?:fax|facsimile)\b(?! ?[:#.(=]| ?n| ?\+?\d))",
-            re.I,
+        Sought(
+            re.compile(
+                rf"{_FAX}(?P<v>{_ABROAD}|{_PHONE}|\d{{10,11}}(?!\d)|\d{{3}}[\-. ]\d{{4}}(?!\d))",
+                re.I,
+            ),
+            "words",
+        ),
+    ),
+    ("fax", "fax", Sought(re.compile(rf"(?<!\w)F(?:ax)?\.?: ?(?P<v>{_ABROAD}|{_PHONE})"), "words")),
+    (
+        "fax",
+        "fax",
+        Sought(
+            re.compile(
+                rf"(?<![\w./\-])(?P<v>{_PHONE}|{_ABROAD}|\d{{3}}[\-.]\d{{4}})"
+                r"(?: ?[(\[](?:fax|facsimile|f)[)\]]|,? (?:fax|facsimile)\b(?! ?[:#.(=]| ?n|"
+                r" ?\+?\d))",
+                re.I,
+            ),
+            "numbers",
+            before=1,
+            needs=r"fax|facsimile|\(f\)|\[f[)\]]|\(f\]",
         ),
     ),
     (
         "ssn",
         "ssn",
-        re.compile(
-            r"(?<![\d\-])(?:\d{3}([\- .])\d{2}\1\d{4}|[Xx*]{3}-?[Xx*]{2}-?\d{4})(?![\d\-]|\.\d)"
+        Sought(
+            re.compile(
+                r"(?<![\d\-])(?:\d{3}([\- .])\d{2}\1\d{4}|[Xx*]{3}-?[Xx*]{2}-?\d{4})(?![\d\-]|\.\d)"
+            ),
+            needs=r"\d{2}[\- .]\d{4}|[x*]{2}-?\d{4}",
         ),
     ),
-    ("phone", "phone", re.compile(rf"(?<![\w./\-])(?:{_ABROAD}|{_PHONE})", re.IGNORECASE)),
     (
         "phone",
         "phone",
-        re.compile(
-            r"\b(?:phone|tel|telephone|cell|mobile|call(?:ed|s|ing)?|home|work|pager|beeper|"
-            r"contact|ph|"
-            r"reach(?:ed|able)?|office|callback|text)\b\.?[^\n\d]{0,20}?"
-            r"(?P<v>(?=(?:[ ().+\-]{0,3}\d){7})(?:\+|00)?\(?\d[\d ().\-]{5,18}\d)(?![\d/])"
-            r"(?:,? ?(?:x|ext\.?|extension) "
-            r"?\d{1,6})?",
-            re.IGNORECASE,
+        Sought(re.compile(rf"(?<![\w./\-+])(?P<v>{_NATIONAL})"), "numbers", before=1),
+    ),
+    (
+        "phone",
+        "phone",
+        Sought(
+            re.compile(rf"(?<![\w./\-])(?:{_ABROAD}|{_PHONE})", re.IGNORECASE), "numbers", before=1
         ),
     ),
-    ("phone", "phone", re.compile(r"(?<![\w./\-])\d{3}-\d{4}(?![\w\-]|\.\d)")),
+    (
+        "phone",
+        "phone",
+        Sought(
+            re.compile(
+                r"\b(?:phone|tel|telephone|cell|mobile|call(?:ed|s|ing)?|home|work|pager|beeper|"
+                r"contact|ph|"
+                r"reach(?:ed|able)?|office|callback|text)\b\.?[^\n\d]{0,20}?"
+                r"(?P<v>(?=(?:[ ().+\-]{0,3}\d){7})(?:\+|00)?\(?\d(?:[\d ()\-]|\.(?! )){5,18}\d)"
+                r"(?![\d/])"
+                r"(?:,? ?(?:x|ext\.?|extension) "
+                r"?\d{1,6})?",
+                re.IGNORECASE,
+            ),
+            "words",
+        ),
+    ),
+    ("phone", "phone", Sought(re.compile(r"(?<![\w./\-])\d{3}-\d{4}(?![\w\-]|\.\d)"), "numbers")),
     (
         "phone",
         "extension",
-        re.compile(r"\b(?:ext|extension)\.? ?(?P<v>\d{3,6})(?!\d)", re.IGNORECASE),
+        Sought(re.compile(r"\b(?:ext|extension)\.? ?(?P<v>\d{3,6})(?!\d)", re.IGNORECASE), "words"),
     ),
-    ("phone", "phone", re.compile(r"\bpager[ #:]{0,3}(?P<v>\d{4,7})(?!\d)", re.IGNORECASE)),
+    (
+        "phone",
+        "phone",
+        Sought(re.compile(r"\bpager[ #:]{0,3}(?P<v>\d{4,7})(?!\d)", re.IGNORECASE), "words"),
+    ),
     (
         "health_plan",
         "mbi",
-        re.compile(r"(?<![\w\-])[1-9][A-Z][A-Z\d]\d-?[A-Z][A-Z\d]\d-?[A-Z]{2}\d{2}(?![\w\-])"),
+        Sought(
+            re.compile(r"(?<![\w\-])[1-9][A-Z][A-Z\d]\d-?[A-Z][A-Z\d]\d-?[A-Z]{2}\d{2}(?![\w\-])"),
+            "numbers",
+        ),
     ),
     (
         "vehicle",
         "vin",
-        re.compile(r"(?<!\w)(?=[A-Z\d]{0,16}[A-Z])(?=[A-Z\d]{0,16}\d)[A-HJ-NPR-Z\d]{17}(?!\w)"),
+        Sought(
+            re.compile(r"(?<!\w)(?=[A-Z\d]{0,16}[A-Z])(?=[A-Z\d]{0,16}\d)[A-HJ-NPR-Z\d]{17}(?!\w)"),
+            needs=r"[\da-z]{17}",
+        ),
     ),
-    ("account", "card", re.compile(r"(?<![\w\-])(?:\d{4}[ \-]){3}\d{4}(?![\w\-])")),
     (
         "account",
         "card",
-        re.compile(r"(?<![\w\-])[Xx*]{4}(?:[ \-]?[Xx*]{4}){2}[ \-]?\d{4}(?!\w)"),
+        Sought(re.compile(r"(?<![\w\-])(?:\d{4}[ \-]){3}\d{4}(?![\w\-])"), "numbers"),
+    ),
+    (
+        "account",
+        "card",
+        Sought(
+            re.compile(r"(?<![\w\-])[Xx*]{4}(?:[ \-]?[Xx*]{4}){2}[ \-]?\d{4}(?!\w)"),
+            needs=r"[x*]{4}",
+        ),
     ),
     (
         "account",
         "iban",
-        re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z\d]{4}){3,7}(?: ?[A-Z\d]{1,3})?(?!\w)"),
-    ),
-    (
-        "photo",
-        "file",
-        re.compile(
-            r"(?<![\w/\\.])(?:[\w\-./\\]{1,80}[/\\])?[\w\-]{1,80}\.(?:jpe?g|png|heic|heif|tiff?|"
-            r"bmp|gif|raw|webp)(?!\w)",
-            re.IGNORECASE,
+        Sought(
+            re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z\d]{4}){3,7}(?: ?[A-Z\d]{1,3})?(?!\w)"),
+            needs=r"[a-z]{2}\d{2}[ a-z\d]{4}",
         ),
     ),
     (
         "photo",
         "file",
-        re.compile(
-            r"(?<!\w)(?:IMG|DSC|DSCN|PXL|PHOTO|FACE|FOTO)[_\-]?\d{2,}[\w\-]{0,30}", re.IGNORECASE
+        Sought(
+            re.compile(
+                r"(?<![\w/\\.])(?:[\w\-./\\]{1,80}[/\\])?[\w\-]{1,80}\.(?:jpe?g|png|heic|"
+                r"heif|tiff?|"
+                r"bmp|gif|raw|webp)(?!\w)",
+                re.IGNORECASE,
+            ),
+            needs=r"\.(?:jpe?g|png|heic|heif|tiff?|bmp|gif|raw|webp)",
+        ),
+    ),
+    (
+        "photo",
+        "file",
+        Sought(
+            re.compile(
+                r"(?<!\w)(?:IMG|DSC|DSCN|PXL|PHOTO|FACE|FOTO)[_\-]?\d{2,}[\w\-]{0,30}",
+                re.IGNORECASE,
+            ),
+            "words",
         ),
     ),
     (
         "other",
         "uuid",
-        re.compile(rf"(?<!\w){_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}(?!\w)"),
+        Sought(
+            re.compile(
+                rf"(?<!\w){_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}(?!\w)"
+            ),
+            needs=r"-[\da-f]{4}-",
+        ),
     ),
-    ("other", "handle", re.compile(r"(?<![\w@.])@[A-Za-z_][\w.]{2,30}(?<!\.)")),
+    ("other", "handle", Sought(re.compile(r"(?<![\w@.])@[A-Za-z_][\w.]{2,30}(?<!\.)"), needs="@")),
 )

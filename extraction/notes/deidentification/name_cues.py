@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .place_words import UPPER
+from .sought import At, Sought
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Cue:
 
     Parameters
     ----------
-    pattern
+    sought
         Ends where the name begins.
     small
         Whether the name may be in small letters: `any`, `listed` if lists know it, empty for no.
@@ -27,7 +28,7 @@ class Cue:
         Whether more names may follow, joined by `and` or commas.
     """
 
-    pattern: re.Pattern[str]
+    sought: Sought
     small: Literal["", "any", "listed"] = ""
     unknown: bool = False
     several: bool = False
@@ -131,8 +132,8 @@ _NAME_NEXT = rf"(?=[{UPPER}])"
 _ANY_NEXT = r"(?=[^\W\d_])"
 
 
-def _fold(pattern: str, after: str = _NAME_NEXT) -> re.Pattern[str]:
-    return re.compile(f"(?i:{pattern}){after}")
+def _fold(pattern: str, after: str = _NAME_NEXT, at: At = "words", needs: str = "") -> Sought:
+    return Sought(re.compile(f"(?i:{pattern}){after}"), at, needs=needs)
 
 
 _FILL = (
@@ -141,7 +142,12 @@ _FILL = (
 )
 BEFORE: tuple[Cue, ...] = (
     Cue(
-        re.compile(rf"(?<![\w])(?!MR |MS )(?i:{_MEN})s?(?:\.[ \t]{{1,2}}|[ \t])(?=[^\W\d_])"),
+        Sought(
+            re.compile(
+                rf"(?<![\w])(?<!\d )(?!MR |MS )(?i:{_MEN})s?(?:\.[ \t]{{1,2}}|[ \t])(?=[^\W\d_])"
+            ),
+            "words",
+        ),
         "any",
         True,
         True,
@@ -151,26 +157,37 @@ BEFORE: tuple[Cue, ...] = (
     Cue(_fold(rf"(?<![\w]){_TITLE}s?\. ?"), "", True, True),
     Cue(_fold(r"\b(?:mr|dr)\.? (?:and|&|/) (?:mrs|ms|dr)\.? "), "", True, True),
     Cue(
-        re.compile(
-            rf"(?:^|\n|[|;\t•*]|[.,)] |  |- )[ \t•*\-#]{{0,6}}(?i:{_FIELD})(?:\(s\))?[ \t]{{0,3}}"
-            rf"(?:\((?i:[a-z ,/]{{1,30}})\) ?)?[:=|][ \t*]{{0,12}}(?:(?i:dr|mr|mrs|ms|miss|prof|"
-            rf"/s/)\.?[ ]{{1,2}})?{_ANY_NEXT}"
+        Sought(
+            re.compile(
+                rf"(?:^|\n|[|;\t•*]|[.,)] |  |"
+                rf"- )[ \t•*\-#]{{0,6}}(?i:{_FIELD})(?:\(s\))?[ \t]{{0,3}}"
+                rf"(?:\((?i:[a-z ,/]{{1,30}})\) ?)?[:=|][ \t*]{{0,12}}(?:(?i:dr|mr|mrs|ms|"
+                rf"miss|prof|"
+                rf"/s/)\.?[ ]{{1,2}})?{_ANY_NEXT}"
+            ),
+            "words",
+            before=8,
+            opening=rf"\b{_FIELD}\b",
         ),
         "any",
         True,
         True,
     ),
     Cue(
-        re.compile(
-            rf"(?<!\w)(?i:{_FIELD})[ \t]{{0,2}}(?:(?i:name) ?)?[:=][ \t*]{{0,6}}(?:(?i:dr|mr|mrs|"
-            rf"ms|miss|prof)\.? )?{_NAME_NEXT}"
+        Sought(
+            re.compile(
+                rf"(?<!\w)(?i:{_FIELD})[ \t]{{0,2}}"
+                rf"(?:(?i:name) ?)?[:=][ \t*]{{0,6}}(?:(?i:dr|mr|mrs|"
+                rf"ms|miss|prof)\.? )?{_NAME_NEXT}"
+            ),
+            "words",
         ),
         "",
         True,
         True,
     ),
     Cue(_fold(rf"(?<!\w){_KIN}[ \t]{{0,2}}[:=][ \t]{{0,6}}")),
-    Cue(_fold(r"(?<!\w)(?:/s/|s/)[ ]{1,2}(?:dr\.? )?", _ANY_NEXT), "any", True),
+    Cue(_fold(r"(?<!\w)(?:/s/|s/)[ ]{1,2}(?:dr\.? )?", _ANY_NEXT, "anywhere", "s/"), "any", True),
     Cue(
         _fold(
             r"\b(?:dear|hi|hello|hey|attn|attention|cc|bcc|c/o|care of|thanks|thank you)[,:]?[ "
@@ -218,7 +235,7 @@ BEFORE: tuple[Cue, ...] = (
         True,
     ),
     Cue(_fold(r"\b(?:by|with|for|from|and) (?:(?:dr|mr|mrs|ms)\.? )?"), known=True),
-    Cue(_fold(r"(?<=\bI, )"), "", True),
+    Cue(_fold(r"(?<=\bI, )", at="anywhere", needs="i, "), "", True),
     Cue(
         _fold(
             r"\b(?:works?|worked|working|employed|employee|employment|job|retired)(?: \w{2,12})? "
@@ -250,43 +267,66 @@ TAIL = re.compile(
 INITIALS_AND_NAME = re.compile(
     rf"(?<![\w.])(?:[A-Z]\. ?){{2,3}}(?P<v>[{UPPER}][^\W\d_]+(?:-[{UPPER}][^\W\d_]+)*)"
 )
-DOES = re.compile(
-    r" (?:called|said|says|agrees|agreed|told|asked|phoned|lives|works|requested|asks|drove|"
-    r"declined|"
-    r"consented|insists|mentioned|wants|thinks|believes|hopes|smokes|drinks|explains|replied|"
-    r"wishes|"
-    r"understands|visited|arrived|retired|verbalized|will call|is here|was here|is an? \d|is an? "
-    r"\w{3,12} \d)\b"
+DOES = Sought(
+    re.compile(
+        r" (?:called|said|says|agrees|agreed|told|asked|phoned|lives|works|requested|asks|drove|"
+        r"declined|"
+        r"consented|insists|mentioned|wants|thinks|believes|hopes|smokes|drinks|explains|replied|"
+        r"wishes|"
+        r"understands|visited|arrived|retired|verbalized|will call|is here|was here|"
+        r"is an? \d|is an? "
+        r"\w{3,12} \d)\b"
+    )
 )
-NONE = Cue(re.compile(r"(?!)"))
-INITIALS: tuple[re.Pattern[str], ...] = (
-    re.compile(
-        r"(?i:\b(?:patient |pt |provider |nurse |staff |physician |author "
-        r")?initials?(?![a-z])(?: are| is|:| =| -)? ?(?:of )?)[\"'(]?(?P<v>(?:[A-Z]\. "
-        r"?){1,3}(?:[A-Z]\.?(?![A-Za-z:]))?|(?<=ls |s: |re |ls:)[A-Z]{2,4})(?![A-Za-z])"
+NONE = Cue(Sought(re.compile(r"(?!)")))
+INITIALS: tuple[Sought, ...] = (
+    Sought(
+        re.compile(
+            r"(?i:\b(?:patient |pt |provider |nurse |staff |physician |author "
+            r")?initials?(?![a-z])(?: are| is|:| =| -)? ?(?:of )?)[\"'(]?(?P<v>(?:[A-Z]\. "
+            r"?){1,3}(?:[A-Z]\.?(?![A-Za-z:]))?|(?<=ls |s: |re |ls:)[A-Z]{2,4})(?![A-Za-z])"
+        ),
+        "words",
+        needs="initial",
     ),
-    re.compile(
-        r"(?i:\b(?:patient|pt|subject|dictated by|transcribed by|typed by|signed|signed by|by|"
-        r"per|reviewed by|d/w|reported by|mr|ms|mrs|dr)\b[.:,]? ?)\(?(?P<v>(?:[A-Z]\.){2,4}|"
-        r"[A-Z]\. ?[A-Z]\.)(?!\w)"
+    Sought(
+        re.compile(
+            r"(?i:\b(?:patient|pt|subject|dictated by|transcribed by|typed by|signed|signed by|by|"
+            r"per|reviewed by|d/w|reported by|mr|ms|mrs|dr)\b[.:,]? ?)\(?(?P<v>(?:[A-Z]\.){2,4}|"
+            r"[A-Z]\. ?[A-Z]\.)(?!\w)"
+        ),
+        "words",
     ),
-    re.compile(
-        r"(?i:\b(?:dictated by|transcribed by|typed by|signed by|signed|reviewed by|entered by|"
-        r"d/w|initialed by|initialed|charted by|witnessed by)[:,]? )(?P<v>[A-Z]{2,3})(?![A-Za-z])"
+    Sought(
+        re.compile(
+            r"(?i:\b(?:dictated by|transcribed by|typed by|signed by|signed|reviewed by|entered by|"
+            r"d/w|initialed by|initialed|charted by|"
+            r"witnessed by)[:,]? )(?P<v>[A-Z]{2,3})(?![A-Za-z])"
+        ),
+        "words",
     ),
-    re.compile(
-        r"(?i:\b(?:transcribed|typed|dictated|scribed?|entered|initials?)(?: by)?): "
-        r"?(?P<v>[A-Za-z]{2,3})(?![A-Za-z])"
+    Sought(
+        re.compile(
+            r"(?i:\b(?:transcribed|typed|dictated|scribed?|entered|initials?)(?: by)?): "
+            r"?(?P<v>[A-Za-z]{2,3})(?![A-Za-z])"
+        ),
+        "words",
     ),
-    re.compile(r"(?:(?<=\n)|(?<=\A))(?P<v>[A-Z]{2,3}[/:][A-Za-z]{2,3})(?=\s|$)"),
-    re.compile(r"(?<=[\s(])(?P<v>[A-Z]{2,3}[/:][a-z]{2,3})(?=\s*(?:\n|$))"),
-    re.compile(
-        r"(?<![\w.])(?P<v>(?:[A-Z]\.){2,3})(?= (?:is|was|has|had|reports|denies|states|presents|"
-        r"returns|complains|called|tolerated)\b)"
+    Sought(re.compile(r"(?:(?<=\n)|(?<=\A))(?P<v>[A-Z]{2,3}[/:][A-Za-z]{2,3})(?=\s|$)")),
+    Sought(re.compile(r"(?<=[\s(])(?P<v>[A-Z]{2,3}[/:][a-z]{2,3})(?=\s*(?:\n|$))")),
+    Sought(
+        re.compile(
+            r"(?<![\w.])(?P<v>(?:[A-Z]\.){2,3})(?= (?:is|was|has|had|reports|denies|states|"
+            r"presents|"
+            r"returns|complains|called|tolerated)\b)"
+        )
     ),
-    re.compile(
-        r"(?i:\b(?:patient|pt|subject),? )\(?(?P<v>[A-Z]{2,3})(?=\)?,? (?:is|was|has|reports|"
-        r"denies|states|presents|returns|a \d|tolerated|called)\b)"
+    Sought(
+        re.compile(
+            r"(?i:\b(?:patient|pt|subject),? )\(?(?P<v>[A-Z]{2,3})(?=\)?,? (?:is|was|has|reports|"
+            r"denies|states|presents|returns|a \d|tolerated|called)\b)"
+        ),
+        "words",
     ),
 )
 EPONYM_NOUN = re.compile(
@@ -294,7 +334,8 @@ EPONYM_NOUN = re.compile(
     r"\-]){0,2}?(?i:disease|syndrome|sign|signs|test|testing|tests|maneuver|manoeuvre|catheter|"
     r"scale|score|criteria|classification|index|tube|drain|lymphoma|palsy|phenomenon|thyroiditis|"
     r"fracture|"
-    r"contracture|esophagus|tumou?r|sarcoma|lobectomy|procedure|operation|repair|reflex(?:es)?|response|"
+    r"contracture|esophagus|tumou?r|sarcoma|lobectomy|procedure|operation|repair|"
+    r"reflex(?:es)?|response|"
     r"nodes?|"
     r"nodules?|bodies|body|cyst|dementia|chorea|stain|monitor|ulcer|disorder|anomaly|malformation|"
     r"tendon|tendonitis|tendinitis|rupture|grade|stage|virus|infection|neuroma|hernia|law|angle|"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..lexicon import word_set
 from .draws import normal
@@ -31,8 +31,7 @@ class Rank(IntEnum):
     NAME = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word with its place; a possessive ending is left out.
 
     Parameters
@@ -58,29 +57,32 @@ class Word:
 
 def words_of(text: str) -> list[Word]:
     """Return the words of a text."""
-    return list(_words(text))
+    return [_word(text, *match.span(), _known(match.group())) for match in _WORD.finditer(text)]
 
 
-def _words(text: str) -> Iterator[Word]:
-    for match in _WORD.finditer(text):
-        written = match.group()
-        ending = _POSSESSIVE.search(written)
-        if ending and len(written) > 3:
-            written = written[: ending.start()]
-        plain = _plain(written)
-        capitals = written.isupper()
-        rank = Rank.UNKNOWN if capitals and len(written) == 1 else rank_of(plain)
-        if _beside_digit(text, match.start(), match.end()):
-            rank, capitals = Rank.CLINICAL, False
-        yield Word(
-            match.start(),
-            match.start() + len(written),
-            plain,
-            rank,
-            written[0].isupper(),
-            capitals and len(written) > 1,
-            capitals and len(written) == 1,
-        )
+_Known = tuple[int, str, Rank, str]
+"""A word's length without a possessive ending, its normal form, its rank, which are capitals."""
+
+
+def _word(text: str, start: int, stop: int, known: _Known) -> Word:
+    length, plain, rank, case = known
+    capital, capitals, initial = case != "", case == "all", case == "one"
+    if _beside_digit(text, start, stop):
+        rank, capitals, initial = Rank.CLINICAL, False, False
+    return Word(start, start + length, plain, rank, capital, capitals, initial)
+
+
+@lru_cache(maxsize=32768)
+def _known(written: str) -> _Known:
+    """Return what a word looks like wherever it stands."""
+    ending = _POSSESSIVE.search(written)
+    if ending and len(written) > 3:
+        written = written[: ending.start()]
+    plain = normal(written)
+    if written.isupper():
+        one = len(written) == 1
+        return len(written), plain, Rank.UNKNOWN if one else rank_of(plain), "one" if one else "all"
+    return len(written), plain, rank_of(plain), "first" if written[0].isupper() else ""
 
 
 def _beside_digit(text: str, start: int, stop: int) -> bool:
@@ -90,12 +92,6 @@ def _beside_digit(text: str, start: int, stop: int) -> bool:
     return unit or before.isdigit() or after.isdigit()
 
 
-@lru_cache(maxsize=65536)
-def _plain(written: str) -> str:
-    return normal(written)
-
-
-@lru_cache(maxsize=65536)
 def rank_of(plain: str) -> Rank:
     """Return how much a word in normal form looks like a name; of joined words the best."""
     known = lists()

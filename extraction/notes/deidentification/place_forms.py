@@ -13,12 +13,12 @@ _STATE = "(?:" + "|".join(_STATES) + r")(?![A-Za-z])"
 ANY_STATE = f"(?:{_STATE}|(?i:{'|'.join(s for s in _STATES if s not in _LETTERS)}))"
 _CAP = rf"[{UPPER}][^\W\d_]*(?:['’\-][^\W\d_]+)*\.?"
 _TOWN_WORD = rf"(?:[dlDL]['’])?[{UPPER}][^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)"
-_TOWN = (
+TOWN = (
     rf"(?:(?:St|Ste|Mt|Ft|Pt|Sta)\. )?{_TOWN_WORD}(?:[ \-](?:(?:of|on|the|upon|or|de|del|la|le|"
     r"les|by|sur|"
     rf"am|an|der|y|du|las|los)[ \-]){{0,2}}{_TOWN_WORD}){{0,3}}"
 )
-_SUFFIX = (
+SUFFIX = (
     r"(?:street|avenue|boulevard|road|drive|lane|court|circle|place|terrace|highway|parkway|square|"
     r"trail|turnpike|expressway|crescent|alley|plaza|close|mews|grove|ridge|crossing|loop|"
     r"st|ave|av|blvd|rd|dr|ln|ct|cir|pl|ter|terr|hwy|pkwy|sq|trl|way|row|run|path|walk|pike|cres)"
@@ -31,9 +31,9 @@ _UNIT = r"(?:apartment|apt|suite|ste|unit|floor|fl|bldg|building|room|rm|lot|fla
 STREET = re.compile(
     r"(?<![\w/.\-])\d{1,6}(?:-\d{1,4})?[A-Za-z]?(?: ?½| 1/2)?,? "
     r"(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\.? )?"
-    rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|de|la|del|[a-z]{{2,12}}(?= (?:{_SUFFIX})\b)) "
+    rf"(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|de|la|del|[a-z]{{2,12}}(?= (?:{SUFFIX})\b)) "
     rf"){{1,4}}"
-    rf"(?i:{_SUFFIX})\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?"
+    rf"(?i:{SUFFIX})\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?"
     rf"(?:,?\s{{1,2}}(?i:{_UNIT})\.? ?#? ?[A-Za-z]?\d{{0,5}}[A-Za-z]?\b)?(?:,? "
     rf"#\d{{1,5}}[A-Za-z]?)?"
 )
@@ -57,8 +57,9 @@ FOREIGN_STREET = re.compile(
     r"gracht|utca|katu) \d{1,4}[a-z]?)(?!\w)"
 )
 BOX = re.compile(
-    r"(?<!\w)(?:(?:rural route|star route|rr|hc) ?#?\d{1,4},? (?:box)?|p\.? ?o\.? ?box|post "
-    r"office box|rr|box) ?#? ?\d{1,6}(?!\w)",
+    r"(?<!\w)(?:(?:rural route|star route|rr|hc) ?#? ?\d{1,4},? box ?#? ?\d{1,6}|"
+    r"(?:rural route|star route) ?#? ?\d{1,4}|(?:p\.? ?o\.? ?box|post office box|rr|hc|box)"
+    r" ?#? ?\d{1,6})(?!\w)",
     re.IGNORECASE,
 )
 UNIT_ALONE = re.compile(
@@ -67,7 +68,7 @@ UNIT_ALONE = re.compile(
     re.IGNORECASE,
 )
 CITY_STATE = re.compile(
-    rf"(?<![\w.])(?P<city>{_TOWN}),? "
+    rf"(?<![\w.])(?P<city>{TOWN}),? "
     rf"(?P<state>{_STATE})(?:,? (?P<zip>{ZIP}))?"
 )
 SITE_FIELD = re.compile(
@@ -78,13 +79,13 @@ SITE_FIELD = re.compile(
     rf"(?i: name)?[ ]?[:=] {{0,4}}(?P<city>{_CAP}(?:[ \-](?:{_CAP}|of|the|and|&)){{0,5}})"
 )
 IN = re.compile(
-    rf"(?<=[a-z,] )(?:in|from|near|outside) (?![{UPPER}]{{2}})(?P<city>{_TOWN})"
+    rf"(?<=[a-z,] )(?:in|from|near|outside) (?![{UPPER}]{{2}})(?P<city>{TOWN})"
     r"(?=[.,;)\n]| (?:and|for|with|since|when|where|on|after|last|this|to|before|but|because|"
     r"who)\b|$)"
 )
 AFTER_STREET = re.compile(
     rf"(?:,|\n|,\n|\.) ?(?:\d{{1,2}}º,? ?)?(?:(?P<zip>\d{{4,6}}|[A-Z]{{1,2}}-\d{{4,5}}) "
-    rf")?(?P<city>{_TOWN})"
+    rf")?(?P<city>{TOWN})"
 )
 SMALL_STREET = re.compile(
     r"(?<![\w/.\-])\d{1,6} (?:(?:north|south|east|west|n|s|e|w)\.? )?(?:[a-z]{2,15}|\d{1,3}(?:st|"
@@ -101,6 +102,7 @@ ZIP_ALONE = re.compile(
     rf"(?:(?i:zip(?: ?code)?|postal code|postcode)[ :#=]{{0,3}}(?:is |of )?|{ANY_STATE},? "
     rf")(?P<zip>{ZIP})"
 )
+LONGEST_BEFORE_ZIP = max(map(len, ("postal code   of ", *(f"{s}, " for s in _STATES))))
 POSTCODE = re.compile(
     r"(?<![\w\-])(?!T\d)(?:[A-PR-UWYZ][A-Z]?\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}|"
     r"[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d)(?![\w\-])"
@@ -117,11 +119,11 @@ LIVES = re.compile(
     r"(?: (?:back|over|up|down|out|alone|together|currently|here|there|time|recently))?"
     r" (?:in|to|from|near|of|outside|at|outside of|with (?:his|her|their) \w{2,10} in))"
     r" (?:(?i:downtown|rural|the city of|the town of|suburban|nearby|north|south|east|west) "
-    rf")?(?P<city>{_TOWN})"
+    rf")?(?P<city>{TOWN})"
 )
 FROM = re.compile(
     r"\b(?:pt|patient|people|person|man|woman|male|female|family|originally) from "
-    rf"(?P<city>{_TOWN})"
+    rf"(?P<city>{TOWN})"
 )
 CITY_FIELD = re.compile(
     r"\b(?i:city|town|hometown|birthplace|place of birth|county|municipality|village|"
@@ -129,7 +131,7 @@ CITY_FIELD = re.compile(
     r"\d]{1,40})"
 )
 TOWN_OF = re.compile(
-    rf"\b(?i:city|town|village|township|parish|county|borough|municipality) of (?P<city>{_TOWN})"
+    rf"\b(?i:city|town|village|township|parish|county|borough|municipality) of (?P<city>{TOWN})"
 )
 COUNTY = re.compile(
     rf"(?<!\w)(?P<city>{_CAP}(?:[ \-]{_CAP}){{0,2}} (?:County|Township|Parish|Borough|"

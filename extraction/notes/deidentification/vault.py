@@ -12,6 +12,7 @@ from typing import Any, final
 
 from ...records import InputError
 from ..note import Note
+from .dates import moved
 from .deidentifier import Deidentified, Deidentifier
 from .keys import checked_key, subkey
 
@@ -32,6 +33,8 @@ class Entry:
         Of the note as it was.
     day_shift
         Days by which the subject's dates were moved.
+    day_first
+        What the note told of the order of day and month.
     edits
         ``(start, stop, stored_start, stored_stop, kind, original)`` in the order of the text.
     """
@@ -41,6 +44,7 @@ class Entry:
     study_id: str
     subject_id: str
     day_shift: int
+    day_first: bool | None
     edits: tuple[tuple[int, int, int, int, str, str], ...]
 
 
@@ -57,7 +61,7 @@ class Vault:
     folder
         Where the files lie; made when it is written to.
     key
-        Of the de-identification.
+        Of the de-identification: bytes, or the hexadecimal digits of its file.
     notes
         Folders of notes that the vault must not lie in, around or beside.
 
@@ -67,10 +71,12 @@ class Vault:
         When the folder lies with the notes, or the key is too short.
     """
 
-    def __init__(self, folder: Path, key: bytes, notes: Iterable[Path] = ()) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: str | Path, key: bytes | str, notes: Iterable[str | Path] = ()
+    ) -> None:
+        self._folder = Path(folder)
         self._key = subkey(checked_key(key), "vault")
-        if any(_together(folder, other) for other in notes):
+        if any(_together(self._folder, Path(other)) for other in notes):
             raise InputError(
                 "vault: it would lie in, around or beside the folder of the notes; name a folder "
                 "apart from them, at best on another disk"
@@ -161,6 +167,7 @@ def _entry(deidentifier: Deidentifier, before: Note, after: Deidentified) -> dic
         "study_id": before.study_id,
         "subject_id": before.subject_id,
         "day_shift": deidentifier.day_shift(before),
+        "day_first": before.day_first,
         "edits": [
             [r.start, r.stop, r.stored_start, r.stored_stop, r.kind, before.text[r.start : r.stop]]
             for r in after.replacements
@@ -179,6 +186,7 @@ def _read_entry(raw: dict[str, Any], number: int) -> Entry:
             study_id=str(raw["study_id"]),
             subject_id=str(raw["subject_id"]),
             day_shift=int(raw["day_shift"]),
+            day_first=raw["day_first"],
             edits=edits,
         )
     except (KeyError, TypeError, ValueError):
@@ -196,5 +204,11 @@ def _restored(note: Note, entry: Entry, number: int) -> Note:
         place = stored_stop
     text = "".join([*pieces, note.text[place:]])
     return replace(
-        note, text=text, note_id=entry.note_id, subject_id=entry.subject_id, deidentified=False
+        note,
+        text=text,
+        note_id=entry.note_id,
+        subject_id=entry.subject_id,
+        date=None if note.date is None else moved(note.date, -entry.day_shift),
+        day_first=entry.day_first,
+        deidentified=False,
     )

@@ -65,6 +65,8 @@ class Card(BaseModel):
     """Of every label set the labels that are reported; the others only help training."""
     window: int
     overlap: int
+    agreement: float = 0.0
+    """How far the places of a word draw near to each other; see `agreement.agreed`."""
     corpora: tuple[Corpus, ...] = ()
     seed: int = 0
     settings: dict[str, Any] = {}
@@ -153,7 +155,7 @@ def load_tagger(folder: Path = SHIPPED, fast: bool = False) -> Tagger:
     network.eval().requires_grad_(False)
     if fast and can_quantise():
         quantise(network, ranges)
-    return Tagger(base, network, schemes, card.window, card.overlap, ranges=ranges)
+    return Tagger(base, network, schemes, card.window, card.overlap, card.agreement, ranges=ranges)
 
 
 def _bytes(folder: Path, name: str, most: int) -> bytes:

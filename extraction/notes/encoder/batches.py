@@ -72,6 +72,8 @@ class TaggedSet:
         Of every window's words.
     weight
         How often a window is read in an epoch.
+    passing
+        Whether the windows are of this epoch only, so that nothing of them is worth remembering.
     """
 
     name: str
@@ -79,6 +81,7 @@ class TaggedSet:
     windows: tuple[Window, ...]
     tags: tuple[Ints, ...]
     weight: float = 1.0
+    passing: bool = False
 
 
 def tagged(

@@ -7,6 +7,9 @@ tags, not their square.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 _NEVER = np.float32(-1e9)
 _BEGIN, _INSIDE, _END, _SINGLE = range(4)
+_TOGETHER = 64  # sequences of like length that are decoded side by side
 
 
 def best_tags(scheme: TagScheme, scores: Floats, lengths: Ints) -> Ints:
@@ -83,4 +87,34 @@ def _traced(
         found[ends, place] = (1 + 4 * (closed - 1) + _END)[ends]
         found[single, place] = (1 + 4 * (closed - 1 - labels) + _SINGLE)[single]
         inside = np.where(ends, closed - 1, np.where(is_open & (mark == _INSIDE), inside, -1))
+    return found
+
+
+def best_of_texts(scheme: TagScheme, scores: Sequence[Floats], opens: Sequence[Ints]) -> list[Ints]:
+    """Return the best tags of every text; sentences of like length are decoded side by side.
+
+    Parameters
+    ----------
+    scores
+        (words, tags) of every text.
+    opens
+        The words of every text that begin a sentence, the first of them 0.
+    """
+    found = [np.zeros(len(one), np.int64) for one in scores]
+    parts = [
+        (text, int(a), int(b))
+        for text, starts in enumerate(opens)
+        for a, b in pairwise([*starts, len(scores[text])])
+        if b > a
+    ]
+    parts.sort(key=lambda part: part[2] - part[1])
+    for first in range(0, len(parts), _TOGETHER):
+        some = parts[first : first + _TOGETHER]
+        lengths = np.asarray([b - a for _, a, b in some], np.int64)
+        side = np.zeros((len(some), int(lengths.max()), len(scheme)), np.float32)
+        for row, (text, a, b) in enumerate(some):
+            side[row, : b - a] = scores[text][a:b]
+        tags = best_tags(scheme, side, lengths)
+        for row, (text, a, b) in enumerate(some):
+            found[text][a:b] = tags[row, : b - a]
     return found

@@ -24,6 +24,7 @@ _ALIASES = {
     "problem": "disease_disorder",
     "drugname": "drug",
 }
+_ALSO = {"drug": "medication", "drugname": "medication", "medicine": "medication"}
 _BATCH = 64
 
 
@@ -117,7 +118,7 @@ def known(label: str, labels: Sequence[str]) -> str | None:
     """
     plain = {_plain(x): x for x in labels}
     last = _plain(label.replace("/", ".").replace(":", ".").rpartition(".")[2])
-    for form in (_plain(label), last, _ALIASES.get(last, "")):
+    for form in (_plain(label), last, _ALIASES.get(last, ""), _ALSO.get(last, "")):
         if form in plain:
             return plain[form]
     return None

@@ -113,7 +113,7 @@ class TaggerModule(pl.LightningModule):
         batch = collate([one.windows[i] for i in rows], self.marks, self.pad)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((self.seed * 1_000_003 + self.steps_done) % 2**63)
-            if self.memory is None:
+            if self.memory is None or one.passing:
                 words = self.network.words(batch)
             else:
                 words = self.memory.words(batch, one, rows)
@@ -159,7 +159,11 @@ class TaggerModule(pl.LightningModule):
     def _saved(self, now: Weights, stopped: bool) -> Saved:
         optimizer = self.trainer.optimizers[0]
         moments = {
-            key: {n: optimizer.state[p][key] for n, p in self.trained.items()}
+            # A head without documents in this phase has no gradients, so no moments.
+            key: {
+                n: optimizer.state[p].get(key, torch.zeros_like(p)).detach()
+                for n, p in self.trained.items()
+            }
             for key in ("exp_avg", "exp_avg_sq")
         }
         parts = {"now": now, "average": self.average, "best": self.best, **moments}

@@ -60,7 +60,7 @@ def train_own(
     seen, out = split(documents, told.held_out)
     if not seen:
         raise InputError("documents: all are held out; give more documents or a smaller share")
-    task = Task(HEAD, wanted, seen, out, scored=wanted)
+    task = Task(HEAD, wanted, seen, out, scored=wanted, swap=told.swap)
     tagger = _begun(task, start, base, told, seed)
     scores = train(tagger, (task,), told, seed, progress, checkpoint)
     tagger.measure([d.text for d in seen[:_MEASURED]])
@@ -72,6 +72,7 @@ def train_own(
         shown={HEAD: wanted},
         window=told.window,
         overlap=told.overlap,
+        agreement=told.agreement,
         corpora=(
             Corpus(
                 name=name, source=OWN, licence=OWN, heads=(HEAD,),

@@ -56,6 +56,18 @@ class TrainingSettings(BaseModel):
         le=256,
         description="Word pieces that windows share where a sentence is cut.",
     )
+    agreement: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="How far a word's places in a document draw near to each other at tagging.",
+    )
+    swap: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="Share of marked words that become others of their label, anew every epoch.",
+    )
     batch: int = Field(default=1024, ge=64, le=65536, description="Most word pieces of a batch.")
     held_out: float = Field(
         default=0.15, ge=0, lt=0.9, description="Share of documents the training does not see."

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .agreement import agreed
 from .base import Base
 from .batches import collate, packed
-from .decoding import best_tags
+from .decoding import best_of_texts
 from .int8 import Ranges, measured
 from .network import Network
 from .tags import TagScheme
@@ -58,6 +59,8 @@ class Tagger:
         The tags of every label set.
     window, overlap
         In word pieces; see `extraction.notes.encoder.windows.windows`.
+    agreement
+        How far the places of a word draw near to each other; see `agreement.agreed`.
     batch
         Most word pieces that are computed side by side.
     ranges
@@ -69,6 +72,7 @@ class Tagger:
     schemes: Mapping[str, TagScheme]
     window: int = 126
     overlap: int = 64
+    agreement: float = 0.0
     batch: int = 1024
     ranges: Ranges = field(default_factory=dict)
 
@@ -137,11 +141,14 @@ class Tagger:
         self, name: str, scores: list[Floats], cuts: Sequence[Cut], found: list[list[Found]]
     ) -> None:
         scheme = self.schemes[name]
-        for text, (one, logs) in enumerate(zip(cuts, scores, strict=True)):
-            if not len(logs):
-                continue
+        opens = [sentence_starts(c.tokens) for c in cuts]
+        drawn = [
+            agreed(logs, one.tokens.words, self.agreement)
+            for logs, one in zip(scores, cuts, strict=True)
+        ]
+        best = best_of_texts(scheme, drawn, opens)
+        for text, (one, logs, tags) in enumerate(zip(cuts, drawn, best, strict=True)):
             tokens = one.tokens
-            tags = _by_sentence(scheme, logs, sentence_starts(tokens))
             for start, stop, label in scheme.decode(tags.tolist()):
                 sure = np.exp(logs[np.arange(start, stop), tags[start:stop]]).mean()
                 found[text].append(
@@ -150,12 +157,3 @@ class Tagger:
                         round(float(sure), 4), name,
                     )
                 )  # fmt: skip
-
-
-def _by_sentence(scheme: TagScheme, logs: Floats, opens: Ints) -> Ints:
-    """Return the best tags of a text; its sentences are decoded side by side."""
-    lengths = np.diff(np.append(opens, len(logs)))
-    scores = np.zeros((len(opens), int(lengths.max()), logs.shape[1]), np.float32)
-    real = np.arange(scores.shape[1])[None, :] < lengths[:, None]
-    scores[real] = logs
-    return best_tags(scheme, scores, lengths)[real]

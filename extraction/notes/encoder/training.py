@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .module import Chosen, Progress, TaggerModule, put, steps_of
 from .network import Network
 from .scoring import count, micro_f1
 from .settings import TrainingSettings
+from .swaps import mentions, swapped
 from .tagger import Tagger
 from .tags import TagScheme
 
@@ -44,6 +45,8 @@ class Task:
         How often a document is read in an epoch.
     scored
         Labels that count for stopping; empty for all.
+    swap
+        Share of marked words that become others of their label, anew in every epoch.
     """
 
     name: str
@@ -52,15 +55,40 @@ class Task:
     held_out: tuple[Document, ...] = ()
     weight: float = 1.0
     scored: tuple[str, ...] = ()
+    swap: float = 0.0
 
 
 class _Epochs(IterableDataset[Chosen]):
-    def __init__(self, sets: Sequence[TaggedSet], budget: int, seed: int, first: int) -> None:
+    def __init__(self, sets: Sequence[_Set], budget: int, seed: int, first: int) -> None:
         self.sets, self.budget, self.seed, self.epoch = sets, budget, seed, first
 
     def __iter__(self) -> Iterator[Chosen]:
-        yield from epoch_batches(self.sets, self.budget, self.seed, self.epoch)
+        now = [one.at(self.seed, self.epoch) for one in self.sets]
+        yield from epoch_batches(now, self.budget, self.seed, self.epoch)
         self.epoch += 1
+
+
+class _Set:
+    """A task's windows: the same in every epoch, or of documents with swapped words."""
+
+    def __init__(self, task: Task, tagger: Tagger, settings: TrainingSettings) -> None:
+        self.task, self.tagger, self.settings = task, tagger, settings
+        self.plain = self._tagged(task.train)
+        self.known = mentions(task.train, task.labels)
+
+    def at(self, seed: int, epoch: int) -> TaggedSet:
+        if not self.task.swap:
+            return self.plain
+        draw = np.random.default_rng([seed, epoch, 29])
+        changed = [swapped(d, self.known, self.task.swap, draw) for d in self.task.train]
+        return replace(self._tagged(changed), passing=True)
+
+    def _tagged(self, documents: Sequence[Document]) -> TaggedSet:
+        task, told = self.task, self.settings
+        return tagged(
+            task.name, documents, self.tagger.schemes[task.name], self.tagger.base.tokenizer,
+            told.window, told.overlap, task.weight, frozenset(task.scored),
+        )  # fmt: skip
 
 
 def begin(base: Base, tasks: Sequence[Task], seed: int, dropout: float = 0.1) -> Tagger:
@@ -101,19 +129,17 @@ def train(
         When the checkpoint is of another training.
     """
     tagger.window, tagger.overlap = settings.window, settings.overlap
-    sets = [
-        tagged(
-            t.name, t.train, tagger.schemes[t.name], tagger.base.tokenizer, settings.window,
-            settings.overlap, t.weight, frozenset(t.scored),
-        )
-        for t in tasks
-    ]  # fmt: skip
+    tagger.agreement = settings.agreement
+    sets = [_Set(task, tagger, settings) for task in tasks]
     module = TaggerModule(
-        tagger.network, settings, tagger.marks, tagger.pad, steps_of(sets, settings.batch, seed),
-        lambda: score(tagger, tasks), seed, progress,
+        tagger.network, settings, tagger.marks, tagger.pad,
+        steps_of([s.plain for s in sets], settings.batch, seed), lambda: score(tagger, tasks),
+        seed, progress,
     )  # fmt: skip
     if checkpoint is not None:
-        digests = [f"{t.name} {d.digest()}" for t in tasks for d in (*t.train, *t.held_out)]
+        digests = [
+            f"{t.name} {t.swap} {d.digest()}" for t in tasks for d in (*t.train, *t.held_out)
+        ]
         bound = binding(settings.model_dump(), digests, seed, module.average)
         module.store = Store(checkpoint, bound)
         saved = module.store.read()
@@ -128,7 +154,7 @@ def train(
 
 def _fit(
     module: TaggerModule,
-    sets: Sequence[TaggedSet],
+    sets: Sequence[_Set],
     settings: TrainingSettings,
     seed: int,
     last: int,

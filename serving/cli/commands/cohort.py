@@ -32,7 +32,10 @@ Examples:
 @click.argument("folder", type=FILE)
 @common
 def describe(folder: Path, seed: int | None, as_json: bool) -> None:
-    """Show counts, location, spread and missing share of a cohort."""
+    """Show counts, location, spread and missing share of a cohort.
+
+    Terms of episodes are named from five patients on.
+    """
     from serving import service
 
     done = service.describe(folder)
@@ -44,7 +47,17 @@ def describe(folder: Path, seed: int | None, as_json: bool) -> None:
         f"  {name}: {v['events']} events in {v['subjects']} subjects"
         for name, v in found["endpoints"].items()
     ]
-    show(done, as_json, lines)
+    show(done, as_json, [*lines, *_tables(found)])
+
+
+def _tables(found: dict[str, Any]) -> list[str]:
+    """Rows of the tables; the commonest terms of episodes with their patients."""
+    lines = []
+    for kind, n in found["episodes"].items():
+        terms = ", ".join(f"{term} {m}" for term, m in found["commonest"].get(kind, {}).items())
+        named = f"; patients with the commonest: {terms}" if terms else ""
+        lines.append(f"  episodes, {kind.replace('_', ' ')}: {n}{named}")
+    return [*lines, f"  observations: {found['observations']}", f"  events: {found['events']}"]
 
 
 def told(variable: dict[str, Any]) -> str:

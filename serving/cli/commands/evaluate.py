@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from serving.cli.commands.tagging import score_lines
-from serving.cli.options import FILE, columns, progress_lines, seed_of
+from serving.cli.options import FILE, asked_json, columns, json_or_file, progress_lines, seed_of
 from serving.cli.outcome import show
 
 COHORT = """
@@ -38,20 +38,10 @@ Examples:
 @click.option("--folds", type=click.INT, default=5, show_default=True, help="Of --cohort.")
 @click.option("--model", default=None, help="The fitted model: its folder, or its run.")
 @click.option("--use", default=None, help="exploration, software_testing or augment_control_arm.")
-@click.option(
-    "--analysis", default=None, help='Planned analysis, audited: "mean of ADAS@Week 24".'
-)
+@click.option("--analysis", default=None, help='Planned analysis, audited: "mean of ADAS@Week 24".')
 @columns
 @click.option("--html", type=FILE, default=None, help="Write a page with figures.")
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=False,
-    flag_value="-",
-    default=None,
-    metavar="[FILE.json]",
-    help="Print the result as JSON for machines; with FILE.json write it there.",
-)
+@json_or_file
 @seed_of(click.IntRange(0, 2**31 - 1))
 def evaluate_cohort(
     synthetic: Path | None,
@@ -72,18 +62,16 @@ def evaluate_cohort(
     from serving import service
     from serving.service.patients import Columns
 
-    # An option whose value may be left out takes the word that follows it.
-    if as_json not in (None, "-") and not str(as_json).endswith(".json") and synthetic is None:
-        synthetic, as_json = Path(str(as_json)), "-"
+    printed, file, synthetic = asked_json(as_json, synthetic)
     request = service.EvaluationRequest(
         synthetic=synthetic,
         seed=seed or 0,
         columns=Columns(arm, time, event, subject),
-        json=None if as_json in (None, "-") else Path(str(as_json)),
+        json=file,
         **given,
     )
-    done = service.evaluate_patients(request, progress_lines(quiet=as_json == "-"))
-    show(done, as_json == "-", _told(done))
+    done = service.evaluate_patients(request, progress_lines(quiet=printed))
+    show(done, printed, _told(done))
 
 
 def _told(done: dict[str, Any]) -> list[str]:
@@ -112,15 +100,7 @@ def _told(done: dict[str, Any]) -> list[str]:
     "--model", type=FILE, default=None, help="Folder of the tagger; else the shipped one."
 )
 @click.option("--head", default=None, help="Label set of the tagger; else the one that fits best.")
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=False,
-    flag_value="-",
-    default=None,
-    metavar="[FILE.json]",
-    help="Print the result as JSON for machines; with FILE.json write it there.",
-)
+@json_or_file
 @seed_of(click.IntRange(0, 2**31 - 1))
 def evaluate_notes(
     bank: Path | None,
@@ -139,19 +119,16 @@ def evaluate_notes(
     """
     from serving import service
 
-    # An option whose value may be left out takes the word that follows it.
-    if as_json not in (None, "-") and not str(as_json).endswith(".json") and not (bank or gold):
-        bank, as_json = Path(str(as_json)), "-"
-    file = None if as_json in (None, "-") else Path(str(as_json))
+    printed, file, judged = asked_json(as_json, bank or gold)
     if gold is not None:
         done = service.evaluate_gold(gold, model, head, file, seed or 0)
         lines = [f"tagger {done['model']}", *score_lines(done)]
     else:
-        done = service.evaluate_notes(bank, preset, seed or 0)
+        done = service.evaluate_notes(judged, preset, seed or 0)
         lines = _fact_lines(done)
         if file is not None:
             file.write_text(json.dumps(done, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    show(done, as_json == "-", lines)
+    show(done, printed, lines)
 
 
 def _fact_lines(done: dict[str, Any]) -> list[str]:

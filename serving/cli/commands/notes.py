@@ -14,7 +14,7 @@ from serving.cli.options import FILE, common, execution, overwrite
 from serving.cli.outcome import show
 
 if TYPE_CHECKING:
-    from serving.service import Pace, Protection
+    from serving.service import Coding, Pace, Protection
 
 EXAMPLES = """
 \b
@@ -23,6 +23,7 @@ Examples:
   trialtwin extract notes folder-of-txt --out facts --study HOSPITAL
   trialtwin extract notes notes.parquet --out facts --execution processes --workers 8
   trialtwin extract notes notes.csv --out facts --key-file ~/keys/notes.key --vault /safe/vault
+  trialtwin extract notes notes.csv --out facts --vocabulary rxnorm=RXNCONSO.RRF
 """
 
 
@@ -93,12 +94,42 @@ _PACE = (
 )
 
 
+def read_by(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options on pipeline and codes; the command is given them as one `reading`."""
+
+    @wraps(command)
+    def called(preset: str, codes: bool, vocabulary: tuple[str, ...], **others: Any) -> None:
+        from serving.service import Coding
+
+        command(reading=(preset, Coding(codes, vocabulary)), **others)
+
+    for option in reversed(_READING):
+        called = option(called)
+    return called
+
+
+_READING = (
+    click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate."),
+    click.option(
+        "--codes/--no-codes",
+        default=True,
+        help="Give facts codes of ICD-10-CM, HPO and DrugBank, as far as installed.",
+    ),
+    click.option(
+        "--vocabulary",
+        multiple=True,
+        metavar="KIND=PATH",
+        help="Your own umls, rxnorm, snomed, loinc or csv; KIND+find finds its terms too.",
+    ),
+)
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("where", type=FILE)
 @click.option("--out", type=FILE, required=True, help="New folder of facts and cohort.")
 @click.option("--study", default="NOTES", show_default=True, help="Study of notes that name none.")
-@click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate.")
 @click.option("--dry-run", is_flag=True, help="Look through the notes and write nothing.")
+@read_by
 @paced
 @protected
 @overwrite
@@ -107,7 +138,7 @@ def extract_notes(
     where: Path,
     out: Path,
     study: str,
-    preset: str,
+    reading: tuple[str, Coding],
     pace: Pace,
     dry_run: bool,
     protection: Protection,
@@ -118,7 +149,8 @@ def extract_notes(
     """Find facts in notes, each with its place in the text, and turn them into a cohort.
 
     WHERE is a folder of .txt files (subject.txt, or subject@day.txt), or a .csv, .jsonl or .parquet
-    file with subject_id and text and, where known, note_id, study_id, day and kind. Any number of
+    file with subject_id and text and, where known, note_id, study_id, day (days from index; without
+    it values have no place in a cohort), date (YYYY-MM-DD) and kind. Any number of
     notes is read in bounded memory; a run that was stopped goes on where it was. Notes that cannot
     be read are set aside and counted. The 18 identifiers of HIPAA's Safe Harbor are replaced by
     surrogates before anything is stored.
@@ -126,8 +158,11 @@ def extract_notes(
     from serving import service
     from serving.cli.notes_bar import NotesBar
 
+    preset, coding = reading
     pace = pace if as_json else replace(pace, progress=NotesBar())
-    done = service.extract_notes(where, out, study, preset, overwrite, protection, pace, dry_run)
+    done = service.extract_notes(
+        where, out, study, preset, overwrite, protection, pace, dry_run, coding
+    )
     if protection.keep_identifiers and not dry_run:
         click.echo(f"Warning: {done['warning']}", err=True)
     show(done, as_json, _plan_lines(done) if dry_run else _lines(done))
@@ -136,20 +171,55 @@ def extract_notes(
 def _plan_lines(plan: dict[str, Any]) -> list[str]:
     began = plan["finished_chunks"]
     return [
-        f"{plan['n_notes']} notes of {plan['subjects']} subjects, in {plan['chunks']} chunks.",
+        f"{_counted(plan['n_notes'], 'note')} of {_counted(plan['subjects'], 'subject')}, "
+        f"in {_counted(plan['chunks'], 'chunk')}.",
         *(f"  set aside, {why}: {n}" for why, n in plan["set_aside"].items()),
-        *([f"  an earlier run has finished {began} chunks"] if began else []),
+        *_guesses(plan["encoding_guessed"]),
+        *([f"  an earlier run has finished {_counted(began, 'chunk')}"] if began else []),
         f"Nothing was written. Facts would go to {plan['folder']}"
         + (", with a cohort." if plan["cohort"] else ", without a cohort (--cohort makes one)."),
     ]
 
 
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _guesses(n: int) -> list[str]:
+    told = f"  encoding guessed, in files or lines: {n}; read as Windows-1252 or damaged UTF-8"
+    return [told] if n else []
+
+
+def _left_out(counts: dict[str, int]) -> list[str]:
+    """Say what the cohort lacks, and what would bring the values in."""
+    from extraction.notes.cohort import NO_DAY
+
+    kept = {why.removeprefix("left out: "): n for why, n in counts.items()}
+    undated = kept.pop(NO_DAY, 0)
+    first = (
+        f"  {_counted(undated, 'value')} left out of the cohort: their notes have no day; "
+        "name files subject@day.txt or give a column day"
+    )
+    return [
+        *([first] if undated else []),
+        *(
+            f"  {why}: {n}"
+            if why.startswith("contradictions")
+            else f"  not in the cohort, {why}: {n}"
+            for why, n in sorted(kept.items())
+        ),
+    ]
+
+
 def _lines(done: dict[str, Any]) -> list[str]:
     return [
-        f"{done['n_facts']} facts in {done['n_notes']} notes of {done['subjects']} subjects.",
+        f"{_counted(done['n_facts'], 'fact')} in {_counted(done['n_notes'], 'note')} of "
+        f"{_counted(done['subjects'], 'subject')}.",
         *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
         *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
+        *_guesses(done["encoding_guessed"]),
         *(f"  replaced, {kind}: {n}" for kind, n in done.get("replaced", {}).items()),
+        *_left_out(done.get("left_out", {})),
         *([] if done["cohort"] else ["  no cohort was made; --cohort makes one, in memory"]),
         f"Facts: {done['folder']}",
     ]

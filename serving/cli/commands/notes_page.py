@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from serving.cli.commands.notes import protected
+from serving.cli.commands.notes import protected, read_by
 from serving.cli.options import FILE, common, overwrite
 from serving.cli.outcome import show
 
 if TYPE_CHECKING:
-    from serving.service import Protection
+    from serving.service import Coding, Protection
 
 EXAMPLES = """
 \b
@@ -26,15 +26,15 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("where", type=FILE)
 @click.option("--out", type=FILE, required=True, help="The page, one HTML file.")
-@click.option("--preset", default="fast", show_default=True, help="Pipeline: fast or accurate.")
 @click.option("--most", type=int, default=50, show_default=True, help="Notes shown.")
+@read_by
 @protected
 @overwrite
 @common
 def extract_show(
     where: Path,
     out: Path,
-    preset: str,
+    reading: tuple[str, Coding],
     most: int,
     protection: Protection,
     overwrite: bool,
@@ -48,7 +48,8 @@ def extract_show(
     """
     from serving import service
 
-    done = service.show_notes(where, out, preset, most, overwrite, protection)
+    preset, coding = reading
+    done = service.show_notes(where, out, preset, most, overwrite, protection, coding)
     aside = [f"  set aside, {one['where']}: {one['reason']}" for one in done["set_aside"]]
     noun = "note" if done["n_notes"] == 1 else "notes"
     more = f" of {done['total']}" if done["total"] > done["n_notes"] else ""

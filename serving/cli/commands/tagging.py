@@ -70,7 +70,11 @@ def score_lines(judged: dict[str, Any]) -> list[str]:
     for kind in ("strict", "relaxed"):
         row = judged["micro"][kind]
         low, high = row["f1_interval"]
-        lines.append(f"{kind} micro F1 {row['f1']:.3f} ({low:.3f} to {high:.3f})")
+        # Of one document every draw is the same, so that an interval would say nothing.
+        spread = f" ({low:.3f} to {high:.3f})" if judged["documents"] > 1 else ""
+        lines.append(f"{kind} micro F1 {row['f1']:.3f}{spread}")
+    if judged["documents"] == 1:
+        lines.append("one document: it gives no interval")
     lines += [
         f"  {name}: precision {row['strict']['precision']:.3f}, recall "
         f"{row['strict']['recall']:.3f}, F1 {row['strict']['f1']:.3f}, relaxed "
@@ -80,4 +84,6 @@ def score_lines(judged: dict[str, Any]) -> list[str]:
     if judged["trained_on_documents"]:
         lines.insert(1, f"{judged['trained_on_documents']} of them were trained on: too good")
     lines += [f"  not scored, {name}: {n}" for name, n in judged["not_scored"].items()]
+    if judged["not_scored"] and judged.get("known_labels"):
+        lines.append(f"  to score them, rename to: {', '.join(judged['known_labels'])}")
     return lines

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from extraction.notes import extract, to_cohort
+from extraction.notes.codes import vocabulary_of
 from extraction.notes.facts import Fact
 from extraction.notes.note import Note
 from extraction.notes.scoring import score
@@ -46,7 +47,8 @@ def run(job: Job) -> dict[str, Any]:
     seed = integer_seed(job.seed, "notes")
     written = write_notes(cohort, seed, lambda what, share: job.tell(what, 0.3 * share))
     read: Read = []
-    for note, facts in extract(written, settings.preset):
+    own = [vocabulary_of(told) for told in settings.vocabularies]
+    for note, facts in extract(written, settings.preset, 1, settings.codes, own):
         read.append((note, facts))
         job.tell("reading facts back", 0.3 + 0.5 * len(read) / len(written))
     left_out: dict[str, int] = {}
@@ -160,5 +162,5 @@ def _examples(job: Job, seed: int) -> list[dict[str, Any]]:
             "text": note.text,
             "facts": [{name: getattr(fact, name) for name in _FIELDS} for fact in facts],
         }
-        for note, facts in extract(shown, settings.preset)
+        for note, facts in extract(shown, settings.preset, codes=False)
     ]

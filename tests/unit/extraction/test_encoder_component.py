@@ -116,6 +116,8 @@ def test_labels_of_a_corpus_are_mapped_and_the_unknown_told(stored):
     tagger, card, _ = stored
     assert known("Treatment.Drug", LABELS) == "Drug"
     assert known("SpecificDisease", ("Disease",)) == "Disease"
+    assert known("Drug", ("Medication", "Dosage")) == "Medication"
+    assert known("Drug", ("Medication", "Drug")) == "Drug"
     assert known("Colour", LABELS) is None
     heads = {"a": ("Chemical", "Disease"), "b": ("Disease",), "c": LABELS}
     assert fitting_head(heads, {"Disease": 3}) == "b"

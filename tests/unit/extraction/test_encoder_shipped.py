@@ -28,7 +28,8 @@ def test_they_are_small_and_every_corpus_has_its_licence():
     assert {head for corpus in card.corpora for head in corpus.heads} == set(card.heads)
     for corpus in card.corpora:
         assert corpus.name.split(" ")[0] in told and corpus.licence in told
-        assert corpus.held_out and corpus.documents > len(corpus.held_out)
+        # What was not held out is named, so that nobody takes its score for one of unseen texts.
+        assert corpus.held_out or len(corpus.learned) == corpus.documents
     for head, labels in card.shown.items():
         assert set(labels) <= set(card.heads[head])
 

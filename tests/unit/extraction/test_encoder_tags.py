@@ -5,7 +5,8 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from extraction.notes.encoder.decoding import best_tags
+from extraction.notes.encoder.agreement import agreed
+from extraction.notes.encoder.decoding import best_of_texts, best_tags
 from extraction.notes.encoder.documents import Span
 from extraction.notes.encoder.scoring import count, figures, micro_f1, report
 from extraction.notes.encoder.tags import TagScheme
@@ -36,6 +37,39 @@ def test_the_best_sequence_is_the_best_of_all_legal_ones():
         best = max(legal, key=lambda t, r=row: sum(scores[r, i, tag] for i, tag in enumerate(t)))
         assert tuple(found[row, :length]) == best
         assert not found[row, length:].any()
+
+
+def test_texts_are_decoded_by_sentence_whatever_stands_beside_them():
+    draw = np.random.default_rng(5)
+    sizes = [0, 9, 1, 30, 4]
+    scores = [draw.normal(size=(n, len(SCHEME))).astype(np.float32) for n in sizes]
+    opens = [np.array(x, np.int64) for x in ([], [0, 4], [0], [0, 7, 8, 20], [0])]
+    found = best_of_texts(SCHEME, scores, opens)
+    for one, mine, starts in zip(scores, found, opens, strict=True):
+        for a, b in pairwise([*starts, len(one)]):
+            alone = best_tags(SCHEME, one[None, a:b], np.array([b - a]))
+            np.testing.assert_array_equal(mine[a:b], alone[0])
+
+
+def _labels(logs):
+    marks = np.exp(logs[:, 1:]).reshape(len(logs), -1, 4).sum(2)
+    return np.concatenate([logs[:, :1], np.log(marks)], 1)
+
+
+def test_the_places_of_a_word_draw_near_in_label_and_keep_their_marks():
+    words = ["Gout", "is", "a", "3", "gout", ",", "is", "old", "GOUT", "a", "3"]
+    draw = np.random.default_rng(11)
+    logs = np.log(draw.dirichlet(np.ones(len(SCHEME)), 11))
+    for share in (0.0, 0.4, 1.0):
+        found = agreed(logs, words, share)
+        for places in ([0, 4, 8], [1, 6], [7]):
+            mean = _labels(logs)[places].mean(0)
+            expected = (1 - share) * _labels(logs)[places] + share * mean
+            np.testing.assert_allclose(_labels(found)[places], expected, atol=1e-12)
+        same = [2, 3, 5, 9, 10]  # no words
+        np.testing.assert_array_equal(found[same], logs[same])
+        within = found[:, 1:].reshape(11, -1, 4) - logs[:, 1:].reshape(11, -1, 4)
+        np.testing.assert_allclose(np.ptp(within, axis=2), 0, atol=1e-12)
 
 
 def test_strict_and_relaxed_figures():

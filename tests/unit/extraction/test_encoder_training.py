@@ -13,10 +13,12 @@ from extraction.notes.encoder.artifact import OWN, Card, Corpus, load_tagger, sa
 from extraction.notes.encoder.base import load_base
 from extraction.notes.encoder.batches import collate, tagged
 from extraction.notes.encoder.checkpoint import Store
+from extraction.notes.encoder.documents import Document, Span
 from extraction.notes.encoder.frozen import remembered
 from extraction.notes.encoder.int8 import Int8Linear, can_quantise
 from extraction.notes.encoder.module import TaggerModule
 from extraction.notes.encoder.settings import TrainingSettings
+from extraction.notes.encoder.swaps import mentions, swapped
 from extraction.notes.encoder.training import Task, begin, train
 from extraction.notes.encoder.windows import cut, windows
 from extraction.records import InputError
@@ -98,6 +100,53 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
         trained(encoder, checkpoint=tmp_path / "c")
 
 
+def test_swapped_words_are_others_of_their_label_and_all_marks_move_along():
+    text = "Aspirin 20 mg and warfarin for gout; colitis ulcerosa noted, no gout."
+    spans = tuple(
+        Span(text.index(words), text.index(words) + len(words), label)
+        for words, label in (
+            ("Aspirin", "Drug"), ("20 mg", "Dose"), ("warfarin", "Drug"), ("gout", "Problem"),
+            ("colitis", "Problem"), ("colitis ulcerosa", "Problem"), ("noted", "Other"),
+        )
+    )  # fmt: skip
+    document = Document("one", text, spans)
+    known = {"Drug": ["ibuprofen"], "Dose": ["1 g"], "Problem": ["heart failure"]}
+    changed = swapped(document, known, 1.0, np.random.default_rng(1))
+    assert changed.text == (
+        "Ibuprofen 1 g and ibuprofen for heart failure; colitis ulcerosa noted, no gout."
+    )
+    assert [(changed.text[s.start : s.stop], s.label) for s in changed.spans] == [
+        ("Ibuprofen", "Drug"), ("1 g", "Dose"), ("ibuprofen", "Drug"),
+        ("heart failure", "Problem"), ("colitis", "Problem"), ("colitis ulcerosa", "Problem"),
+        ("noted", "Other"),
+    ]  # fmt: skip
+    assert swapped(document, known, 0.0, np.random.default_rng(1)) == document
+    assert mentions([document], ("Drug", "Route")) == {"Drug": ["Aspirin", "warfarin"]}
+
+
+def test_a_training_with_swapped_words_learns_and_goes_on_to_the_same_weights(encoder, tmp_path):
+    tasks = (Task("own", LABELS, invented_notes(64), invented_notes(12, 1000), swap=0.5),)
+    settings = SETTINGS.model_copy(update={"epochs": 6, "frozen_layers": 1})
+    whole, part, rest = (begin(load_base(encoder), tasks, 1) for _ in range(3))
+    scores = train(whole, tasks, settings, 1)
+    train(part, tasks, settings, 1, checkpoint=tmp_path / "c", stop_after=3)
+    assert train(rest, tasks, settings, 1, checkpoint=tmp_path / "c") == scores
+    for name, value in weights(rest).items():
+        np.testing.assert_array_equal(value, weights(whole)[name], err_msg=name)
+    assert scores[-1] > scores[0]
+
+
+def test_a_training_with_a_checkpoint_may_leave_a_label_set_out(encoder, tmp_path):
+    tasks = (task(32, 0), Task("idle", LABELS, ()))
+    settings = SETTINGS.model_copy(update={"epochs": 2})
+    tagger = begin(load_base(encoder), tasks, 1)
+    train(tagger, tasks[:1], settings, 1, checkpoint=tmp_path / "c")
+    again = begin(load_base(encoder), tasks, 1)
+    train(again, tasks[:1], settings, 1, checkpoint=tmp_path / "c")
+    for name, value in weights(again).items():
+        np.testing.assert_array_equal(value, weights(tagger)[name], err_msg=name)
+
+
 def test_remembered_layers_give_what_computed_ones_give(encoder):
     one = task(8, 0)
     tagger = begin(load_base(encoder), (one,), 1)
@@ -138,7 +187,7 @@ def test_training_stops_when_the_held_out_score_no_longer_rises(encoder):
 def card(tagger, encoder):
     return Card(
         name="tiny", base=encoder, base_sha256=tagger.base.sha256, heads={"own": LABELS},
-        shown={"own": LABELS}, window=40, overlap=8,
+        shown={"own": LABELS}, window=40, overlap=8, agreement=SETTINGS.agreement,
     )  # fmt: skip
 
 

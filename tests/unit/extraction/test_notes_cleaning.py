@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from extraction.notes.batch.cleaning import cleaned, decoded
+from extraction.notes.batch.cleaning import cleaned, decoded, plausible
 
 WORDS = "Température 37,5 °C, naïve patient"
 
@@ -99,3 +99,35 @@ def test_long_remains_are_read_in_linear_time() -> None:
     for piece in ("<p ", "<!--", "{\\rtf", "&#", "<script>", "</", "\\u8"):
         text = cleaned("<p>x</p>" + piece * 40_000)
         assert isinstance(text, str)
+
+
+NOTE = "Patient: {}. Denies chest pain, takes aspirin 100 mg daily and has no fever."
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("患者は発熱なし BP 120/80。", "shift-jis"),
+        ("患者は発熱なし", "euc-jp"),
+        ("患者无发热", "gbk"),
+        (
+            "Пациент без температуры",
+            "cp1251",
+        ),
+    ],
+)
+def test_what_was_written_in_another_encoding_is_told(text: str, encoding: str) -> None:
+    assert not plausible(decoded(text.encode(encoding)))
+    assert plausible(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WORDS,
+        "État général altéré, élévation à 38,5 °C – hépaté",
+        NOTE.format("ßüö"),
+    ],
+)
+def test_words_of_the_west_are_plausible(text: str) -> None:
+    assert plausible(decoded(text.encode("cp1252")))

@@ -23,7 +23,7 @@ def nlp() -> Language:
             "AST/ALT 34/40 U/L.",
             [("aspartate_aminotransferase", 34), ("alanine_aminotransferase", 40)],
         ),
-        ("Hgb dropped from 12 to 9.", [("haemoglobin", 9)]),
+        ("Hgb dropped from 12 to 9.", [("haemoglobin", 12), ("haemoglobin", 9)]),
         ("BP goal is <130/80.", []),
         ("Potassium (ref 3.5-5.1) 4.4.", [("potassium", 4.4)]),
         ("MMSE in 2012 was 24/30.", [("mmse_total", 24)]),

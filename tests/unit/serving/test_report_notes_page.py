@@ -53,6 +53,23 @@ def _pair() -> tuple[Note, tuple[Fact, ...]]:
     )
 
 
+@pytest.mark.parametrize(
+    ("began", "told"),
+    [
+        ((-3.0, -3.0), "began 3 days before"),
+        ((-17.0, -11.0), "began 17 to 11 days before"),
+        ((None, -1.0), "began 1 day before or earlier"),
+        ((0.0, 0.0), "began on the note&#39;s day"),
+        ((2.0, 9.0), "began 2 days after to 9 days after"),
+    ],
+)
+def test_when_a_fact_began_is_told_in_words(
+    began: tuple[float | None, float | None], told: str
+) -> None:
+    note = Note("n", "S", "P", 3.0, "visit", "Rash.")
+    assert told in notes_page([(note, (Fact("symptom", "Rash", 0, 4, began=began),))], ABOUT)
+
+
 def test_every_fact_is_told_and_nothing_of_a_note_is_code() -> None:
     page = notes_page([_pair()], ABOUT)
     seen = _Seen(page)

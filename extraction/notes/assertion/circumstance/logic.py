@@ -7,7 +7,7 @@ from functools import cache
 from ...draft import Draft, Mention
 from ...lexicon import read_lines, word_set
 from ..cues import Cue, CueList, closes_clause
-from ..scope import backward, clause_start, mark
+from ..scope import backward, clause_start, forward, mark
 
 CONCEPT = "circumstance"
 GROUPS = ("problem", "drug", "procedure")
@@ -66,7 +66,7 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that come only on exertion, with a food, in the cold, ..."""
     found = [*cues.find(draft), *_acts(draft), *_limits(draft), *_things(draft), *_whens(draft)]
     for cue in found:
-        mark(_targets(draft, cue), CONCEPT, cue)
+        mark(_targets(draft, cue, cues), CONCEPT, cue)
     for mention in draft.mentions:
         _drug_reaction(draft, mention)
 
@@ -122,12 +122,17 @@ def _drug_reaction(draft: Draft, mention: Mention) -> None:
         mark([mention], CONCEPT, Cue(place, drug.stop, "after", None))
 
 
-def _targets(draft: Draft, cue: Cue) -> list[Mention]:
+def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = cue.only or GROUPS
     if draft.words[cue.start] in _CLAUSES and _is_past(draft, cue):
         return []
     if cue.start in draft.covered:  # the span itself names it: `pain with intercourse`
         return [m for m in draft.mentions if m.start < cue.start < m.stop and m.fits(groups)]
+    led = draft.by_start.get(cue.stop)
+    if cue.kind == "either" and led is not None and led.fits(groups):
+        return [led]
+    if cue.kind == "before":
+        return forward(draft, cue, cues, groups, reach=4)
     before = backward(draft, cue, groups, _REACH, commas=False)
     if before:
         return before

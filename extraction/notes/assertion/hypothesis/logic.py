@@ -5,12 +5,12 @@ from __future__ import annotations
 from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, CueList
-from ..scope import backward, clause_start, continues_list, forward, mark
+from ..scope import backward, clause_start, continues_list, forward, listed, mark
 
 CONCEPT = "hypothesis"
 GROUPS = ("problem", "drug", "procedure")
 _TREATMENT = ("drug", "procedure")
-_BOUNDARY = frozenset({";", "then", ":", "but", "–", "—"})
+_BOUNDARY = frozenset({";", "then", ":", "but", "–", "—", ">", "→"})
 _REACH = 14
 # `see if`, `unclear if`: a question, not a condition.
 _ASKING = word_set(
@@ -28,6 +28,25 @@ _ENDING = word_set("stop hold reduce discontinue omit halve skip withhold pause 
 _OPENERS = frozenset({"had", "if", "unless", "case", "event", "should", "were"})
 _PATIENT = frozenset({"he", "she", "they", "patient", "pt"})
 _GETS = word_set("gets develops becomes has feels goes experiences comes suffers starts turns")
+_FAILING = word_set(
+    "fail fails failed enough inadequate insufficient ineffective work works untreated effective "
+    "helping helps help suit agree cause causes"
+)
+_ENDED = word_set("changing stopping stopped reducing reduced changed withdrawn halved held paused")
+_COMING = word_set(
+    "recur recurs return returns develop develops occur occurs arise arises appear appears ensue "
+    "supervene supervenes follow follows happen happens emerge emerges come comes get gets"
+)
+_RISKS = word_set("risk risks complications complication effects side-effects toxicities dangers")
+_EXPLAINED = word_set(
+    "explained discussed outlined consented warned counselled counseled understood covered "
+    "reviewed mentioned accepted quoted"
+)
+# Words of a value that is wanted, and of one that is there.
+_GOALS = word_set("keep keeping maintain maintaining goal goals target targets aim aiming titrate")
+_REACHED = word_set("at above below met reached within off under over not")
+_NOW = word_set("now today currently was is")
+_MARKS = _OPENERS | _EXPLAINED
 _LEADS = frozenset(
     {"", ",", ";", ":", "and", "or", "-", "us", "back", "do", "return", "immediately"}
 )
@@ -38,12 +57,48 @@ def assess(draft: Draft, cues: CueList) -> None:
     """Mark what may happen, what is warned of, and what would be done then."""
     for cue in cues.find(draft):
         mark(_targets(draft, cue, cues), CONCEPT, cue)
-    for index in draft.tokens.among(_OPENERS):
+    for index in draft.tokens.among(_GOALS):
+        _goal(draft, index)
+    for index in draft.tokens.among(_MARKS):
         word = draft.words[index]
+        if word in _EXPLAINED:
+            _explained(draft, index)
+            continue
         if word == "had" and _opens(draft, index):
             _never_was(draft, index)
         elif _leads_condition(draft, index) and not _is_question(draft, index):
             _condition(draft, index)
+
+
+def _goal(draft: Draft, index: int) -> None:
+    """`keep SpO2 > 92%`, `target INR 2-3`: a value wanted, which may never be reached."""
+    end, place = draft.sentence[index], index + 1
+    if not _REACHED.isdisjoint(draft.words[max(draft.opening[index], index - 2) : index]):
+        return
+    first = next(
+        (m for m in draft.within(place, min(end, place + 6)) if m.group == "measure"), None
+    )
+    wanted: list[Mention] = []
+    while first is not None and first.first <= place + 2 and first.group == "measure":
+        parted = "," in draft.words[place : first.first]
+        if parted and (not wanted or first.comparator is None):  # `keep warm, temp 38.2`
+            break
+        wanted.append(first)
+        place = first.stop
+        first = next(iter(draft.within(place, min(end, place + 7))), None)
+    if wanted and not _NOW.isdisjoint(draft.words[index : wanted[-1].start]):
+        return
+    mark(wanted, CONCEPT, Cue(index, index + 1, "before", None))
+
+
+def _explained(draft: Draft, index: int) -> None:
+    """Mark what was listed first: `complications including bleeding were explained`."""
+    first = draft.opening[index]
+    named = [i for i in range(first, index) if draft.words[i] in _RISKS]
+    if named:
+        cue = Cue(named[0], named[0] + 1, "before", None)
+        listed = draft.within(named[0] + 1, index)
+        mark([m for m in listed if m.group == "problem"], CONCEPT, cue)
 
 
 def _leads_condition(draft: Draft, index: int) -> bool:
@@ -57,6 +112,8 @@ def _leads_condition(draft: Draft, index: int) -> bool:
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = cue.only or GROUPS
+    if cue.kind == "list":
+        return listed(draft, cue, groups)
     if cue.kind == "after":
         return backward(draft, cue, groups, reach=5, commas=False)
     if cue.kind == "either":
@@ -107,8 +164,8 @@ def _condition(draft: Draft, index: int) -> None:
     end = draft.sentence[index]
     stop = _clause_end(draft, index)
     cue = Cue(index, index + 1, "before", None)
-    inside = [m for m in draft.within(index, stop) if m.fits(GROUPS)]
-    if draft.words[index] != "unless":
+    inside = [m for m in draft.within(index, stop) if m.fits(GROUPS) and not _there(draft, m, stop)]
+    if draft.words[index] != "unless" or not _COMING.isdisjoint(draft.words[index:stop]):
         mark(inside, CONCEPT, cue)
     lead = index
     while lead > draft.opening[index] and draft.words[lead - 1] in ("in", "the"):
@@ -122,9 +179,21 @@ def _condition(draft: Draft, index: int) -> None:
             mark([m for m in before if m.group == "problem"], "circumstance", cue)
         return
     behind = draft.within(stop, min(end, stop + _REACH))
-    given = [m for m in behind if draft.words[m.start - 1] not in _ENDING]
+    given = [
+        m
+        for m in behind
+        if draft.words[m.start - 1] not in _ENDING and not _there(draft, m, m.stop + 5)
+    ]
     mark([m for m in given if m.fits(_TREATMENT)], CONCEPT, cue)
     mark([m for m in behind if m.group == "problem"], "circumstance", cue)
+
+
+def _there(draft: Draft, mention: Mention, stop: int) -> bool:
+    """Whether the clause takes it for given: `should the flecainide fail`, `if it is untreated`."""
+    behind = draft.words[mention.stop : min(stop, mention.stop + 5)]
+    if mention.fits(_TREATMENT):
+        return not _FAILING.isdisjoint(behind) or not _ENDED.isdisjoint(behind)
+    return "untreated" in behind or "uncontrolled" in behind
 
 
 def _clause_end(draft: Draft, index: int) -> int:

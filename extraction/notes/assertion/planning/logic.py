@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, CueList
-from ..scope import backward, continues_list, forward, mark, segment
+from ..scope import ahead, backward, continues_list, forward, listed, mark, segment
 
 CONCEPT = "planning"
 GROUPS = ("drug", "procedure")
@@ -27,6 +27,11 @@ _UNDECIDED = word_set(
     "not consider discuss continue considered discussed continued excluded never avoid stop hold "
     "think depend remain stay reassured if keep wean ruled likely probably decline refuse deny"
 )
+_ENDING = word_set(
+    "withdraw stop wean reduce taper discontinue halve hold continue cease drop omit decrease "
+    "withhold"
+)
+_STRONG = frozenset({"sent", "done", "put", "made", "begun", "redone", "cut", "kept"})
 _SECTIONS = frozenset({"plan"})
 _KEEP = word_set(
     "continue continues cont continued continuing same stop stopped hold held discontinue d/c "
@@ -55,11 +60,12 @@ def assess(draft: Draft, cues: CueList) -> None:
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.kind == "near":
         return _near(draft, cue)
+    if cue.kind == "list":
+        return [m for m in listed(draft, cue, GROUPS) if not _is_kept(draft, m)]
     if cue.kind == "after":
         return _behind(draft, cue)
     if cue.kind == "either":
-        ahead = range(cue.stop, min(cue.stop + 3, draft.sentence[cue.start]))
-        touches = any(i in draft.by_start for i in ahead)
+        touches = ahead(draft, cue.stop) in draft.by_start
         found = [] if touches else backward(draft, cue, GROUPS, reach=8, commas=False)
         return found or _ahead(draft, cue, cues)
     return _ahead(draft, cue, cues)
@@ -69,7 +75,7 @@ def _ahead(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     first = draft.words[cue.start]
     if first == "for" and not _future(draft, cue.start):
         return []
-    return forward(draft, cue, cues, GROUPS, reach=6, commas=continues_list)
+    return forward(draft, cue, cues, GROUPS, reach=6, commas=continues_list, until=_ENDING)
 
 
 def _behind(draft: Draft, cue: Cue) -> list[Mention]:
@@ -115,15 +121,22 @@ def _will(draft: Draft, index: int, cues: CueList) -> None:
 def _to_be(draft: Draft, index: int) -> None:
     """`... to be trialled from the first`."""
     following = draft.words[index + 1 : index + 2]
-    if following and following[0].endswith(("ed", "en")) and following[0] not in _UNDECIDED:
+    if not following or following[0] in _UNDECIDED:
+        return
+    if following[0].endswith(("ed", "en")) or following[0] in _STRONG:
         cue = Cue(index - 1, index + 2, "after", None)
         mark(backward(draft, cue, GROUPS, reach=6, commas=False), CONCEPT, cue)
+
+
+def _is_kept(draft: Draft, mention: Mention) -> bool:
+    """Whether its part of the sentence tells of going on, ending or being done."""
+    first, last = segment(draft, mention.start)
+    return any(w in _KEEP for w in draft.words[first:last])
 
 
 def _listed_plan(draft: Draft, mention: Mention) -> None:
     """What a plan lists without a word of going on or of ending."""
     title = draft.title_before(mention.start)
-    first, last = segment(draft, mention.start)
-    if title is None or any(w in _KEEP for w in draft.words[first:last]):
+    if title is None or _is_kept(draft, mention):
         return
     mention.cues.setdefault(CONCEPT, (title, title + 1))

@@ -8,16 +8,33 @@ from ...draft import Draft, Mention
 from ...facts import Certainty
 from ...lexicon import keyed, read_lines, word_set
 from ..cues import Cue, CueList
-from ..scope import affirmed, backward, closed_list, continues_list, either, forward, mark
+from ..scope import affirmed, backward, closed_list, continues_list, either, forward, listed, mark
 
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
 _LISTING = frozenset({"differential", "ddx", "dd", "includes", "unclear", "whether", "ddx:"})
-_MARKS = frozenset({"vs", "versus", "or", "?"})
+_MARKS = frozenset(
+    {"vs", "versus", "v", "or", "?"}
+    | {"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"}
+)
 _FINDINGS = ("condition", "imaging_finding")
-_YES = word_set("yes yeah yep y one two three some several lots plenty daily often occasional")
-_NO = word_set("no none nil nope never neither n nothing")
-_VERSUS = frozenset({"vs", "versus"})
+_YES = word_set(
+    "yes yeah yep y one two three some several lots plenty daily often occasional most every "
+    "sometimes occasionally yup sure definitely only just mm uh-huh a constantly always mainly "
+    "mostly frequently rarely once twice since for when after a-bit present positive correct i "
+    "probably usually it last all quite very still on in ongoing much"
+)
+_NO = word_set("no none nil nope never neither n nothing nah not denies denied negative absent neg")
+_DEFINITE = frozenset({"the", "this", "his", "her", "that", "these"})
+_IS = frozenset({"is", "are", "represents", "could", "might", "may", "was"})
+_VERSUS = frozenset({"vs", "versus", "v"})
+_LIKELY = word_set("plausible likely likeliest probable possible favoured favored best suspected")
+_OPEN = frozenset({"indeterminate", "suspicious", "worrisome", "concerning"})
+_SEEN = word_set(
+    "nodule nodules mass masses lesion lesions cyst cysts opacity opacities density focus foci "
+    "node nodes lymphadenopathy polyp polyps calcification calcifications"
+)
+_CAUSE = frozenset({"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"})
 
 
 def assess(draft: Draft, cues: CueList) -> None:
@@ -25,12 +42,15 @@ def assess(draft: Draft, cues: CueList) -> None:
     found = cues.find(draft)
     for cue in found:
         if cue.kind != "affirm":
-            mark(_targets(draft, cue, cues), CONCEPT, cue)
+            found_here = _targets(draft, cue, cues)
+            mark([m for m in found_here if not _judged(draft, m, cue)], CONCEPT, cue)
     affirmed(draft, found, CONCEPT, GROUPS)
     for index in draft.tokens.among(_MARKS):
         word = draft.words[index]
         if word in _VERSUS:
             _alternatives(draft, index)
+        elif word in _CAUSE:
+            _explained(draft, index, cues)
         elif word == "or":
             _undecided(draft, index)
         elif word == "?" and index in draft.by_start:  # `?PE` marked with its sign
@@ -58,15 +78,36 @@ def _certainty(words: list[str]) -> Certainty:
 
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
+    if cue.kind == "list":
+        return [m for m in listed(draft, cue, GROUPS) if m.group == "problem"]
     words = set(draft.words[cue.start : cue.stop])
     commas = continues_list if words & _LISTING else closed_list
     if draft.words[cue.start] == "?" and cue.stop - cue.start == 1:
         return _question(draft, cue, cues)
     if cue.kind == "after":
         return backward(draft, cue, GROUPS, reach=5, adjacent=True, commas=False)
+    if draft.words[cue.stop - 1] in ("over", "than"):  # `gout favoured over sepsis`
+        rivals = backward(draft, cue, GROUPS, reach=3, adjacent=True, commas=False)
+        return [*rivals, *forward(draft, cue, cues, GROUPS, reach=4)]
     if cue.kind == "either":
-        return either(draft, cue, cues, GROUPS, commas)
-    return forward(draft, cue, cues, GROUPS, commas=commas)
+        return either(draft, cue, cues, GROUPS, commas, object_first=True)
+    found = forward(draft, cue, cues, GROUPS, commas=commas)
+    return found[1:] if _is_subject(draft, cue, found) else found
+
+
+def _judged(draft: Draft, mention: Mention, cue: Cue) -> bool:
+    """Whether a thing is seen and only its nature open: `nodule, indeterminate`."""
+    if mention.stop > cue.start or _OPEN.isdisjoint(draft.words[cue.start : cue.stop]):
+        return False
+    return draft.words[mention.stop - 1] in _SEEN
+
+
+def _is_subject(draft: Draft, cue: Cue, found: list[Mention]) -> bool:
+    """`unsure whether the nodule is a granuloma`: there is a nodule."""
+    if len(found) < 2 or draft.words[cue.stop - 1] not in ("whether", "if"):
+        return False
+    definite = draft.words[found[0].start - 1 : found[0].start + 1]
+    return not _DEFINITE.isdisjoint(definite) and draft.words[found[0].stop] in _IS
 
 
 def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
@@ -80,11 +121,14 @@ def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
 
 def _answered(draft: Draft, mention: Mention, cue: Cue) -> bool:
     """Whether an answer follows the question mark; a no makes the mention absent."""
-    answer = draft.words[cue.stop : cue.stop + 1]
+    place = cue.stop
+    if ":" in draft.words[place + 1 : place + 3]:  # `Any fever? Patient: no`
+        place = draft.words.index(":", place) + 1
+    answer = draft.words[place : place + 1]
     if not answer or answer[0] not in _YES | _NO:
         return False
     if answer[0] in _NO:
-        mark([mention], "negation", Cue(cue.start, cue.stop + 1, "after", None))
+        mark([mention], "negation", Cue(cue.start, place + 1, "after", None))
     return True
 
 
@@ -96,9 +140,25 @@ def _undecided(draft: Draft, index: int) -> None:
         mark(pair, CONCEPT, Cue(index, index + 1, "either", None))
 
 
+def _explained(draft: Draft, index: int, cues: CueList) -> None:
+    """`the likeliest explanation for the collapse was arrhythmia`."""
+    if _LIKELY.isdisjoint(draft.words[max(draft.opening[index], index - 3) : index]):
+        return
+    for place in range(index + 1, min(draft.sentence[index], index + 9)):
+        if draft.words[place] in ("is", "was", "being", "remains"):
+            cue = Cue(index, place + 1, "before", None)
+            mark(forward(draft, cue, cues, ("problem",), reach=4), CONCEPT, cue)
+            return
+
+
 def _alternatives(draft: Draft, index: int) -> None:
     """Both sides of `pneumonia vs heart failure` are only considered."""
     before, after = draft.by_stop.get(index), draft.by_start.get(index + 1)
     after = after or draft.by_start.get(index + 2)
+    if draft.words[index] == "v":  # `factor V`
+        short = draft.tokens.text[draft.tokens.starts[index]] == "v"
+        before = before if short else None
+    if before is not None and before.group == "problem" and after is None:
+        mark([before], CONCEPT, Cue(index, index + 1, "either", None))
     if before is not None and after is not None and before.group == after.group == "problem":
         mark([before, after], CONCEPT, Cue(index, index + 1, "either", None))

@@ -1,0 +1,1 @@
+"""The vocabularies: one module each, which yields codes with their names."""

@@ -1,0 +1,1 @@
+"""Dates and durations of a note, as days before or after it."""

@@ -1,0 +1,68 @@
+"""Invented sentences and the status of facts in them, by what had been read wrong."""
+
+from __future__ import annotations
+
+import pytest
+from spacy.language import Language
+
+from extraction.notes import load_pipeline
+
+LISTS = [
+    (
+        "A man with a history of CHF, atrial fibrillation on apixaban, CKD stage 3 and type 2 "
+        "diabetes.",
+        "CHF historical; atrial fibrillation present; CKD historical; type 2 diabetes historical",
+    ),
+    (
+        "She has a history of asthma, hypothyroidism on levothyroxine 50 mcg daily, gout and "
+        "migraine.",
+        "asthma historical; hypothyroidism present; gout historical; migraine historical",
+    ),
+    (
+        "History of COPD on home oxygen, hypertension and gout.",
+        "COPD present; hypertension historical; gout historical",
+    ),
+    ("History of gout on allopurinol, headache today.", "gout present; headache present"),
+]
+REASONS = [
+    ("Metformin - STOPPED due to AKI.", "Metformin historical; AKI present"),
+    ("Lisinopril was held because of hyperkalemia.", "Lisinopril historical; hyperkalemia present"),
+    ("Stopped metoprolol due to dizziness.", "metoprolol historical; dizziness historical"),
+]
+TIMES = [
+    ("then osimertinib 80 mg daily since April 2023.", "osimertinib present"),
+    ("Prednisone was given from May to August 2020.", "Prednisone historical"),
+    ("He took carbamazepine from March to June 2019.", "carbamazepine historical"),
+    ("Yesterday we increased metoprolol.", "metoprolol present"),
+    ("Creatinine stable at 1.2, sodium 138.", "1.2 present; 138 present"),
+]
+REACTIONS = [
+    ("Allergies: penicillin (rash), codeine (nausea).", "penicillin present; rash historical"),
+    ("Patient: I quit lisinopril in January. It made me cough.", "cough historical"),
+    ("She takes lisinopril. It made her cough.", "cough present"),
+]
+SEEN = [
+    ("Lung nodule, indeterminate.", "Lung nodule present"),
+    ("Pneumonia, indeterminate.", "Pneumonia possible"),
+]
+GOALS = [
+    ("Keep SpO2 > 92%, HR < 110.", "92 hypothetical; 110 hypothetical"),
+    ("Goals: SpO2 > 92%.", "92 hypothetical"),
+    ("Aim for LDL < 70.", "70 hypothetical"),
+    ("Keep warm, temp 38.2 C.", "38.2 present"),
+    ("Keep SpO2 > 92%, HR 110.", "92 hypothetical; 110 present"),
+]
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    return load_pipeline("fast", codes=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [*LISTS, *REASONS, *TIMES, *REACTIONS, *SEEN, *GOALS]
+)
+def test_facts_have_the_status_the_text_tells(text: str, expected: str, nlp: Language) -> None:
+    found = {f.text: f.assertion for f in nlp(text)._.facts}
+    wanted = dict(pair.rsplit(" ", 1) for pair in expected.split("; "))
+    assert {span: found.get(span) for span in wanted} == wanted
