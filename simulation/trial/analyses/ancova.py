@@ -83,7 +83,7 @@ def least_squares(y: Floats, treated: Floats, covariates: Floats, complete: Bool
     t = np.where(sound, beta[:, 1] / se, 0.0)
     z = -np.sign(t) * ndtri(stdtr(np.maximum(df, 1.0), -np.abs(t)))
     information = np.divide(1.0, unit, out=np.zeros(n.shape), where=sound)
-    return Fit(estimate, se, z, information, n)
+    return Fit(estimate, se, z, information, n, {"df": df})
 
 
 def pseudo_inverse(gram: Floats) -> tuple[Floats, Floats]:

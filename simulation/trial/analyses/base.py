@@ -1,7 +1,7 @@
 """What every analysis takes and gives, over a batch of replicates."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, final
 
 import numpy as np
@@ -29,6 +29,8 @@ class Fit:
         Information that the look has: patients, events or 1 / variance, by the analysis.
     n
         Patients in the analysis.
+    more
+        Further figures by name, for the report of one trial: `df` of a t statistic, `naive_se`.
     """
 
     estimate: Floats
@@ -36,6 +38,7 @@ class Fit:
     z: Floats
     information: Floats
     n: Floats
+    more: dict[str, Floats] = field(default_factory=dict)
 
 
 @final

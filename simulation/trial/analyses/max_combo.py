@@ -51,4 +51,5 @@ class MaxCombo(Analysis):
         weights = tuple(test.weight for test in self.tests)
         found = max_combo_batch(time, event, arm, data.strata, weights=weights, included=included)
         n = included.sum(axis=1).astype(float)
-        return Fit(found.log_ratio, found.se, found.z, found.events, n)
+        more = {"chosen": found.chosen.astype(float)}
+        return Fit(found.log_ratio, found.se, found.z, found.events, n, more)

@@ -58,4 +58,9 @@ class Mmrm(Analysis):
         se = np.where(sound, found.se[:, 0], np.inf)
         z = np.where(sound, found.z[:, 0], 0.0)
         estimate = np.where(sound, found.estimate[:, 0], np.nan)
-        return Fit(estimate, se, z, 1 / se**2, found.n)
+        more = {
+            "df": found.df[:, 0],
+            "naive_se": found.naive_se[:, 0],
+            "family": found.family.astype(np.float64),
+        }
+        return Fit(estimate, se, z, 1 / se**2, found.n, more)

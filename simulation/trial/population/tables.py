@@ -112,13 +112,28 @@ def _outcome(cohort: Cohort, endpoint: Any, unit: float) -> list[Floats]:
 
 
 def _visits(cohort: Cohort, endpoint: Any) -> list[Floats]:
-    name = endpoint.variable or endpoint.name
     visits = endpoint.at or tuple(v.name for v in cohort.schema.visits)[-len(endpoint.visits) :]
-    values = [cohort.at_visit(name, visit).to_numpy(dtype=np.float64) for visit in visits]
-    if endpoint.change_from:
-        first = cohort.at_visit(name, endpoint.change_from).to_numpy(dtype=np.float64)
-        values = [value - first for value in values]
-    return values
+    return visit_values(cohort, endpoint.variable or endpoint.name, visits, endpoint.change_from)
+
+
+def visit_values(
+    cohort: Cohort, variable: str, visits: Sequence[str], change_from: str | None = None
+) -> list[Floats]:
+    """Values (N,) at each visit, NaN where missing.
+
+    Parameters
+    ----------
+    change_from
+        Visit, or variable with one value a patient, whose value is taken off.
+    """
+    values = [cohort.at_visit(variable, visit).to_numpy(dtype=np.float64) for visit in visits]
+    if change_from is None:
+        return values
+    if change_from in cohort.subjects and change_from in cohort.schema:
+        first = cohort.subjects[change_from].to_numpy(dtype=np.float64)
+    else:
+        first = cohort.at_visit(variable, change_from).to_numpy(dtype=np.float64)
+    return [value - first for value in values]
 
 
 def _leaving(cohort: Cohort, unit: float) -> Floats:
