@@ -101,14 +101,31 @@ def summarise(stopped: BoolArray, effect: FloatArray, se: FloatArray, truth: flo
     if not (np.isfinite(effect[on]) & np.isfinite(se[on])).all():
         raise InputError("effect, se: a replicate that was not stopped has no estimate; count it "
                          "as stopped")
-    wide = stats.norm.isf(alpha / 2)
+    wide = stats.norm.isf(alpha / 2) * se
+    error = effect - truth
+    return summarise_decisions(stopped, error, np.abs(error) <= wide, np.abs(effect) > wide)
+
+
+def summarise_decisions(stopped: BoolArray, error: FloatArray, covered: BoolArray,
+                        rejected: BoolArray) -> StopSummary:
+    """`summarise` where the law is not the normal one: each replicate's error and decisions (R,).
+
+    Parameters
+    ----------
+    stopped
+        Whether the rule stopped borrowing.
+    error
+        Estimate less truth.
+    covered, rejected
+        Whether the interval holds the truth, and whether it leaves out no effect.
+    """
+    on = ~stopped
+    kept = error[on]
     share, share_se = _share(stopped)
-    error = effect[on] - truth
-    bias_se = float(error.std(ddof=1) / np.sqrt(error.size)) if error.size > 1 else float("nan")
+    bias_se = float(kept.std(ddof=1) / np.sqrt(kept.size)) if kept.size > 1 else float("nan")
     return StopSummary(stopped.size, int(on.sum()), share, share_se,
-                       float(error.mean()) if error.size else float("nan"), bias_se,
-                       *_share(np.abs(error) <= wide * se[on]),
-                       *_share(np.abs(effect[on]) > wide * se[on]))
+                       float(kept.mean()) if kept.size else float("nan"), bias_se,
+                       *_share(covered[on]), *_share(rejected[on]))
 
 
 def _share(hits: BoolArray) -> tuple[float, float]:

@@ -83,7 +83,7 @@ class MapPrior:
         return fit_normal_mixture(self.points, self.weights, components)
 
 
-def _tau_nodes(prior: TauPrior, scale: float, df: float) -> tuple[FloatArray, FloatArray]:
+def tau_nodes(prior: TauPrior, scale: float, df: float) -> tuple[FloatArray, FloatArray]:
     """Values of tau and their prior weights (T,): Gauss-Legendre after tau = scale u / (1 - u)."""
     u, share = np.polynomial.legendre.leggauss(TAU_NODES)
     u, share = (u + 1) / 2, share / 2
@@ -130,7 +130,7 @@ def map_binary(events: ArrayLike, n: ArrayLike, *, tau_scale: float = 1.0,
         faults.append("events, n: whole numbers with 0 <= events <= n and n >= 1 are needed")
     _check_prior(tau_prior, tau_scale, faults)
     stop(faults)
-    tau, prior = _tau_nodes(tau_prior, tau_scale, tau_df)
+    tau, prior = tau_nodes(tau_prior, tau_scale, tau_df)
     mu, log_weight = _binary_grid(r, size, tau, np.log(prior), (mu_mean, mu_sd))
     weight = special.softmax(log_weight)
     z, share = np.polynomial.hermite_e.hermegauss(41)
@@ -196,7 +196,7 @@ def map_normal(means: ArrayLike, ses: ArrayLike, *, tau_scale: float, n: ArrayLi
         faults.append("ses: not all above 0; a standard error is")
     _check_prior(tau_prior, tau_scale, faults)
     stop(faults)
-    tau, prior = _tau_nodes(tau_prior, tau_scale, tau_df)
+    tau, prior = tau_nodes(tau_prior, tau_scale, tau_df)
     spread = se**2 + tau[:, None] ** 2
     precision = (1 / spread).sum(axis=1) + 1 / mu_sd**2
     centre = ((y / spread).sum(axis=1) + mu_mean / mu_sd**2) / precision

@@ -68,7 +68,7 @@ def power_prior_normal(mean: float, se: float, power: float) -> NormalMixture:
     return normal_mixture([1.0], [mean], [se / np.sqrt(power)])
 
 
-def _powers(shape: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+def powers(shape: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
     """Gauss-Jacobi nodes of the power in (0, 1), and their Beta(shape) prior weights."""
     x, share = special.roots_jacobi(NODES, shape[1] - 1, shape[0] - 1)
     return (1 + x) / 2, share / share.sum()
@@ -102,7 +102,7 @@ def normalised_power_binary(events: float, n: float, historical_events: float,
     that the power would be pulled to 0 whatever the data. By quadrature over the power.
     """
     _check(None, a=a, b=b, n=n, historical_n=historical_n, shape_a=shape[0], shape_b=shape[1])
-    power, prior = _powers(shape)
+    power, prior = powers(shape)
     before = (a + power * historical_events, b + power * (historical_n - historical_events))
     after = before[0] + events, before[1] + n - events
     weight = special.softmax(np.log(prior) + special.betaln(*after) - special.betaln(*before))
@@ -121,7 +121,7 @@ def normalised_power_normal(mean: float, se: float, historical_mean: float, hist
         For standard errors or shapes that are not above 0.
     """
     _check(None, se=se, historical_se=historical_se, shape_a=shape[0], shape_b=shape[1])
-    power, prior = _powers(shape)
+    power, prior = powers(shape)
     before = historical_se / np.sqrt(power)
     mixture = normal_mixture(prior, np.full(power.size, historical_mean), before).update(mean, se)
     return mixture, float(mixture.weights @ power)
