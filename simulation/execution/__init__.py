@@ -10,12 +10,19 @@ from extraction.lazy import lazy
 
 if TYPE_CHECKING:
     from simulation.execution.mapping import map_chunks
-    from simulation.execution.results import concatenate, digest
+    from simulation.execution.results import Digest, concatenate, digest
+    from simulation.execution.streaming import Work, stream
 
-__all__ = ["concatenate", "digest", "map_chunks"]
+__all__ = ["Digest", "Work", "concatenate", "digest", "map_chunks", "stream"]
 
-__getattr__, __dir__ = lazy(__name__, {
-    "map_chunks": "mapping",
-    "concatenate": "results",
-    "digest": "results",
-})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "map_chunks": "mapping",
+        "concatenate": "results",
+        "digest": "results",
+        "Digest": "results",
+        "Work": "streaming",
+        "stream": "streaming",
+    },
+)

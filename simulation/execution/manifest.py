@@ -1,8 +1,10 @@
 """The one manifest of finished chunks, and the only way of resuming.
 
-A folder holds `manifest.json` and one file per finished chunk. Every file is written whole under
-another name, flushed and renamed; a chunk enters the manifest after its file is safe. A driver
-killed at any moment therefore leaves a folder from which the next run goes on.
+A folder holds `manifest.json`, which says what the work is, one file per finished chunk, and
+`chunks.jsonl`, one line per finished chunk. Every file is written whole under another name, flushed
+and renamed; a chunk's line is added after its file is safe, so the work of noting a chunk does not
+grow with their number. A driver killed at any moment therefore leaves a folder from which the next
+run goes on: a line cut short is no line.
 """
 
 import fcntl
@@ -17,8 +19,9 @@ from typing import Any, final
 from extraction.records.errors import InputError, TrialtwinError
 from simulation.execution.results import Result, decode, encode
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
+CHUNKS = "chunks.jsonl"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -76,18 +79,19 @@ class Manifest:
     def __init__(self, folder: Path, work: dict[str, Any]) -> None:
         self.folder = folder
         self.work = {"format": FORMAT, **work}
-        self._chunks: dict[str, dict[str, str]] = {}
+        self._chunks: dict[int, dict[str, str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / MANIFEST
         if path.exists():
-            self._chunks = self._check(path)
+            self._check(path)
+            self._chunks = _lines(folder / CHUNKS)
         else:
-            self._write()
+            text = json.dumps({"work": self.work}, indent=1, sort_keys=True)
+            write_atomically(path, text.encode())
 
-    def _check(self, path: Path) -> dict[str, dict[str, str]]:
+    def _check(self, path: Path) -> None:
         try:
-            held = json.loads(path.read_bytes())
-            work, chunks = held["work"], dict(held["chunks"])
+            work = dict(json.loads(path.read_bytes())["work"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{MANIFEST}: it cannot be read as a manifest; choose another folder or remove it"
@@ -100,24 +104,42 @@ class Manifest:
         ]
         if faults:
             raise InputError(faults)
-        return chunks
 
-    def _write(self) -> None:
-        text = json.dumps({"work": self.work, "chunks": self._chunks}, indent=1, sort_keys=True)
-        write_atomically(self.folder / MANIFEST, text.encode())
+    def holds(self, index: int) -> bool:
+        """Whether a finished chunk's file still has its hash."""
+        return self._bytes(index) is not None
 
-    def load(self, index: int) -> Result | None:
-        """Return a finished chunk whose file still has its hash, else None."""
-        entry = self._chunks.get(str(index))
+    def _bytes(self, index: int) -> bytes | None:
+        entry = self._chunks.get(index)
         if entry is None:
             return None
         try:
             data = (self.folder / entry["file"]).read_bytes()
         except FileNotFoundError:
             return None
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        return data if hashlib.sha256(data).hexdigest() == entry["sha256"] else None
+
+    def load(self, index: int) -> Result | None:
+        """Return a finished chunk whose file still has its hash, else None."""
+        data = self._bytes(index)
+        if data is None:
             return None
-        return decode(entry["file"].rpartition(".")[2], data)
+        return decode(self._chunks[index]["file"].rpartition(".")[2], data)
+
+    def forget(self) -> None:
+        """Remove the chunks' files: what they held is kept elsewhere."""
+        (self.folder / CHUNKS).unlink(missing_ok=True)
+        for entry in self._chunks.values():
+            (self.folder / entry["file"]).unlink(missing_ok=True)
+        self._chunks = {}
+
+    def _add(self, line: dict[str, Any]) -> None:
+        with (self.folder / CHUNKS).open("ab") as file:
+            # A line that a killed driver cut short must not swallow this one.
+            cut = file.tell() > 0 and not _ends_whole(self.folder / CHUNKS)
+            file.write(b"\n" * cut + json.dumps(line).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def store(self, index: int, result: Result) -> Result:
         """Write a finished chunk; returns it as a later resume will read it.
@@ -128,15 +150,41 @@ class Manifest:
             If the disk refuses (full, read-only); finished chunks stay valid.
         """
         ending, data = encode(result)
-        name = f"chunk-{index:06d}.{ending}"
+        name = f"{_stem(index)}.{ending}"
         try:
             write_atomically(self.folder / name, data)
             entry = {"file": name, "sha256": hashlib.sha256(data).hexdigest()}
-            self._chunks[str(index)] = entry
-            self._write()
+            self._add({"chunk": index, **entry})
+            self._chunks[index] = entry
         except OSError as error:
             raise TrialtwinError(
                 f"chunk {index}: its file could not be written ({error.strerror}); "
                 "free the disk and run again: finished chunks are kept"
             ) from error
         return decode(ending, data)
+
+
+def _stem(index: int) -> str:
+    return f"chunk-{index:06d}"
+
+
+def _ends_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _lines(path: Path) -> dict[int, dict[str, str]]:
+    """Chunks by number, as the whole lines of a file say; the last line on a chunk counts."""
+    found: dict[int, dict[str, str]] = {}
+    if not path.exists():
+        return found
+    for line in path.read_bytes().splitlines():
+        try:
+            told = json.loads(line)
+            index, file, sha256 = int(told["chunk"]), str(told["file"]), str(told["sha256"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        if file.rpartition(".")[0] == _stem(index):  # never a file elsewhere
+            found[index] = {"file": file, "sha256": sha256}
+    return found

@@ -4,14 +4,14 @@ import multiprocessing
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from typing import Any, final
 
 from extraction.records.errors import TrialtwinError
-from simulation.execution.tasks import Failure, Task, carry_out, one_thread
+from simulation.execution.tasks import Failure, Queue, Task, carry_out, one_thread
 
 ATTEMPTS = 4
 IN_FLIGHT_PER_WORKER = 2
@@ -31,8 +31,10 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
-    """Each task with its result, as they finish.
+def run(
+    tasks: Iterator[Task], workers: int, room: Callable[[Task], bool]
+) -> Iterator[tuple[Task, Any]]:
+    """Each task with its result, as they finish; a task is begun when there is room for it.
 
     When a worker dies the pool is broken and nobody knows whose chunk did it: all chunks in
     flight are tried again one at a time, so that an innocent chunk counts at most one lost try.
@@ -42,7 +44,7 @@ def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
     TrialtwinError
         If a chunk has lost its worker four times.
     """
-    crew = _Crew(tasks, min(workers, len(tasks)))
+    crew = _Crew(Queue(tasks, room), workers)
     try:
         while crew.busy():
             yield from crew.step()
@@ -60,9 +62,9 @@ def _received(future: Future[Any]) -> Any:
 class _Crew:
     """A pool, the tasks that wait for it, and the tasks in flight."""
 
-    def __init__(self, tasks: Sequence[Task], workers: int) -> None:
+    def __init__(self, waiting: Queue, workers: int) -> None:
         self.workers = workers
-        self.waiting = deque(tasks)
+        self.waiting = waiting
         self.suspects: deque[Task] = deque()
         self.lost: Counter[int] = Counter()
         self.flying: dict[Future[Any], Task] = {}
@@ -73,7 +75,7 @@ class _Crew:
         return ProcessPoolExecutor(self.workers, mp_context=context, initializer=prepare_worker)
 
     def busy(self) -> bool:
-        return bool(self.waiting or self.suspects or self.flying)
+        return bool(self.suspects or self.flying or self.waiting.left())
 
     def step(self) -> list[tuple[Task, Any]]:
         """Fill the pool, wait for the next chunk and return what is done."""
@@ -93,23 +95,27 @@ class _Crew:
     def _fill(self) -> None:
         if self.suspects:
             if not self.flying:
-                self._submit(self.suspects)
+                self._submit(self.suspects[0])
+                self.suspects.popleft()
             return
-        while self.waiting and len(self.flying) < IN_FLIGHT_PER_WORKER * self.workers:
-            self._submit(self.waiting)
+        while len(self.flying) < IN_FLIGHT_PER_WORKER * self.workers:
+            task = self.waiting.first()
+            if task is None:
+                return
+            self._submit(task)
+            self.waiting.drop()
 
-    def _submit(self, queue: deque[Task]) -> None:
-        future = self.pool.submit(carry_out, queue[0])
-        self.flying[future] = queue.popleft()
+    def _submit(self, task: Task) -> None:
+        self.flying[self.pool.submit(carry_out, task)] = task
 
     def _recover(self) -> None:
         """Start a new pool; every chunk that was in flight is a suspect."""
-        lost = sorted(self.flying.values(), key=lambda task: task.index)
+        lost = sorted(self.flying.values(), key=lambda task: task.place)
         self.flying.clear()
         self.stop()
         for task in lost:
-            self.lost[task.index] += 1
-            if self.lost[task.index] >= ATTEMPTS:
+            self.lost[task.place] += 1
+            if self.lost[task.place] >= ATTEMPTS:
                 raise TrialtwinError(
                     f"{task}: its worker died {ATTEMPTS} times; look for lack of memory, or run "
                     "with execution 'serial' to see the fault"

@@ -1,12 +1,11 @@
 """Chunks over Ray: stateless tasks, bounded in flight. The only module that imports Ray."""
 
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from extraction.records.errors import TrialtwinError
-from simulation.execution.tasks import Task, carry_out, one_thread
+from simulation.execution.tasks import Queue, Task, carry_out, cpus, one_thread
 
 IN_FLIGHT_PER_WORKER = 2
 RETRIES = 3
@@ -38,6 +37,14 @@ def _short_folder() -> str:
     return f"/tmp/tt-ray-{os.getuid()}"
 
 
+def available() -> int:
+    """Number of CPUs of the cluster, which is this machine where Ray runs nowhere else."""
+    start(cpus())
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def stop() -> None:
     """Stop this process's Ray session, if there is one."""
     import ray
@@ -51,7 +58,9 @@ def work(task: Task) -> Any:
     return carry_out(task)
 
 
-def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
+def run(
+    tasks: Iterator[Task], workers: int, room: Callable[[Task], bool]
+) -> Iterator[tuple[Task, Any]]:
     """Each task with its result, as they finish; Ray itself retries the chunk of a lost worker.
 
     Raises
@@ -63,13 +72,13 @@ def run(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Any]]:
     import ray
 
     remote = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(work)
-    waiting = deque(tasks)
+    waiting = Queue(tasks, room)
     flying: dict[Any, Task] = {}
     try:
-        while waiting or flying:
-            while waiting and len(flying) < IN_FLIGHT_PER_WORKER * workers:
-                task = waiting.popleft()
+        while flying or waiting.left():
+            while len(flying) < IN_FLIGHT_PER_WORKER * workers and (task := waiting.first()):
                 flying[remote.remote(task)] = task
+                waiting.drop()
             done, _ = ray.wait(list(flying), num_returns=1)
             task = flying.pop(done[0])
             try:

@@ -2,8 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -93,21 +94,63 @@ def digest(result: Result | Sequence[Result]) -> str:
     Names, types, shapes and little-endian values count; the chunk grid, the memory layout, the
     bits of a NaN and the form in which text is stored do not.
     """
-    whole = result if isinstance(result, pd.DataFrame | dict) else concatenate(result)
-    total = hashlib.sha256()
-    for name, values in whole.items():
-        for part in _canonical(str(name), np.asarray(values)):
-            total.update(len(part).to_bytes(8, "little"))
-            total.update(part)
+    total = Digest()
+    total.update(result if isinstance(result, pd.DataFrame | dict) else concatenate(result))
     return total.hexdigest()
 
 
-def _canonical(name: str, values: np.ndarray[Any, Any]) -> list[bytes]:
-    head = [name.encode(), repr(values.shape).encode()]
+@final
+class Digest:
+    """The digest of a result that comes in parts, whatever the parts.
+
+    Each array has a hash of its own, which runs along the first axis: the bytes of a part follow
+    those of the part before, so no part's end leaves a trace. The digest is that of all arrays'
+    names, types, shapes and hashes.
+    """
+
+    def __init__(self) -> None:
+        self._hashes: dict[str, tuple[str, Any]] = {}
+        self._rows: dict[str, int] = {}
+
+    def update(self, part: Result) -> None:
+        """Add the next rows.
+
+        Raises
+        ------
+        InputError
+            If names, types or shapes differ from those of the rows before.
+        """
+        arrays = {str(name): np.asarray(values) for name, values in part.items()}
+        forms = {name: _form(values) for name, values in arrays.items()}
+        if not self._hashes:
+            self._hashes = {name: (form, hashlib.sha256()) for name, form in forms.items()}
+        if forms != {name: form for name, (form, _) in self._hashes.items()}:
+            raise InputError("results: chunks differ in names, types or shapes; return one kind")
+        for name, values in arrays.items():
+            self._rows[name] = self._rows.get(name, 0) + len(values)
+            for piece in _canonical(values):
+                self._hashes[name][1].update(piece)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all rows so far."""
+        held = [
+            [name, form, self._rows[name], value.hexdigest()]
+            for name, (form, value) in self._hashes.items()
+        ]
+        return hashlib.sha256(json.dumps(held).encode()).hexdigest()
+
+
+def _form(values: np.ndarray[Any, Any]) -> str:
+    kind = "text" if values.dtype.kind in "OU" else values.dtype.newbyteorder("<").str
+    return f"{kind} {list(values.shape[1:])}"
+
+
+def _canonical(values: np.ndarray[Any, Any]) -> Iterator[bytes]:
     if values.dtype.kind in "OU":
-        texts = [b"\x00" if v is None else b"\x01" + str(v).encode() for v in values.ravel()]
-        return [*head, b"text", *texts]
+        for text in values.ravel():
+            data = b"" if text is None else b"\x01" + str(text).encode()
+            yield len(data).to_bytes(8, "little") + data
+        return
     if values.dtype.kind == "f":
         values = np.where(np.isnan(values), np.array(np.nan, dtype=values.dtype), values)
-    ordered = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    return [*head, ordered.dtype.str.encode(), ordered.tobytes()]
+    yield np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()

@@ -6,7 +6,7 @@ heavy, because every fresh worker loads it before the thread limits are set.
 
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from json import loads
@@ -25,8 +25,10 @@ class Task:
 
     Attributes
     ----------
+    place
+        Number of the chunk among all that a pool carries out.
     index
-        Place of the chunk in the grid.
+        Number of the chunk in its own work's grid.
     function
         "module:callable" that is called as function(payload, start, stop).
     payload
@@ -37,6 +39,7 @@ class Task:
         Further trusted top-level packages.
     """
 
+    place: int
     index: int
     function: str
     payload: str
@@ -60,6 +63,39 @@ class Failure:
     kind: str
     place: str
     faults: tuple[str, ...] = ()
+
+
+@final
+class Queue:
+    """Tasks that wait, made one at a time, so that a long grid is never held as a whole.
+
+    Parameters
+    ----------
+    tasks
+        In order of their places.
+    room
+        Whether a task may begin: results that wait for their turn are held in memory, so no chunk
+        runs far ahead of the one whose turn it is.
+    """
+
+    def __init__(self, tasks: Iterator[Task], room: Callable[[Task], bool]) -> None:
+        self._tasks = tasks
+        self._room = room
+        self._first: Task | None = None
+
+    def left(self) -> bool:
+        """Whether a task waits, with or without room for it."""
+        if self._first is None:
+            self._first = next(self._tasks, None)
+        return self._first is not None
+
+    def first(self) -> Task | None:
+        """Return the task to begin next; None if there is none or no room for it."""
+        return self._first if self.left() and self._first and self._room(self._first) else None
+
+    def drop(self) -> None:
+        """Forget the first task: it has begun."""
+        self._first = None
 
 
 def function_faults(name: str, allow: tuple[str, ...] = ()) -> list[str]:
@@ -132,3 +168,8 @@ def one_thread() -> None:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threadpool_limits(limits=1)
+
+
+def cpus() -> int:
+    """Number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))

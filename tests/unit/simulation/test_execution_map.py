@@ -114,7 +114,7 @@ def test_all_wrong_arguments_are_named_at_once() -> None:
     with pytest.raises(InputError) as caught:
         map_chunks("os:system", {"x": object()}, -1, 0, execution="threads", workers=0)
     places = [fault.split(":")[0] for fault in caught.value.faults]
-    assert places == ["function", "n_items", "chunk_size", "workers", "execution", "payload"]
+    assert places == ["function", "n_items", "chunk_size", "payload", "workers", "execution"]
 
 
 @pytest.mark.parametrize(
