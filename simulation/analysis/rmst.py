@@ -55,7 +55,7 @@ def curves_batch(time: FloatArray, event: FloatArray, treated: FloatArray | Bool
     included
         Who counts (R, N); everyone by default.
     """
-    from simulation.kernels.survival import curve_rows
+    from simulation.kernels.curves import curve_rows
 
     order, _ = sorted_rows(time)
     arm = np.ascontiguousarray(np.broadcast_to(treated, time.shape), dtype=np.float64)
