@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     )
     from simulation.operating_characteristics.comparison import Comparison, compare
     from simulation.operating_characteristics.cost import Cost, estimate_cost
+    from simulation.operating_characteristics.goals import Goal
     from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
+    from simulation.operating_characteristics.search import Effort, Found, search_design
 
 __all__ = [
     "Assurance",
     "Comparison",
     "Cost",
     "EffectPrior",
+    "Effort",
+    "Found",
+    "Goal",
     "NullGrid",
     "Precise",
     "compare",
     "estimate_cost",
     "null_grid",
+    "search_design",
     "simulate_assurance",
     "simulate_to_precision",
     "surface",
@@ -42,6 +48,10 @@ __getattr__, __dir__ = lazy(
         "simulate_assurance": "assurance",
         "Comparison": "comparison",
         "Cost": "cost",
+        "Effort": "search",
+        "Found": "search",
+        "Goal": "goals",
+        "search_design": "search",
         "NullGrid": "grid",
         "Precise": "precision",
         "compare": "comparison",
