@@ -188,12 +188,86 @@ def cox() -> list[Timing]:
     return [ours, *by_r("cox", {"survival::coxph": 20}, as_frame(drawn, few))]
 
 
+def mmrm() -> list[Timing]:
+    """MMRM with an unstructured covariance over 4 visits, 300 patients, a fifth leaving early."""
+    from simulation.analysis.longitudinal.batch import mmrm_batch
+
+    few = 20
+    rng = generator(SEED, "benchmarks.trials", 300)
+    arm = (rng.random((few, 300)) < 0.5).astype(float)
+    base = rng.normal(size=arm.shape)
+    own = rng.normal(size=(few, 300, 1))
+    y = 0.3 * arm[..., None] + 0.5 * base[..., None] + own + rng.normal(size=(few, 300, 4))
+    left = rng.integers(1, 21, size=arm.shape)
+    y[np.arange(4) >= left[..., None]] = np.nan
+    ours = timed(
+        "trialtwin", few, lambda: mmrm_batch(y, arm, base[..., None]),
+        lambda found: float(found.estimate[:, -1].sum()),
+    )
+    frame = pd.DataFrame(
+        {
+            "trial": np.repeat(np.arange(few), 1200),
+            "id": np.repeat(np.arange(few * 300), 4),
+            "visit": np.tile(np.arange(1, 5), few * 300),
+            "arm": np.repeat(arm.ravel(), 4),
+            "base": np.repeat(base.ravel(), 4),
+            "y": y.ravel(),
+        }
+    )
+    return [ours, *by_r("mmrm", {"nlme::gls": 50}, frame)]
+
+
+def response_adaptive() -> list[Timing]:
+    """The example of adaptr's README: 3 arms, looks after 300 to 2,000 outcomes, 2 truths.
+
+    adaptr is not in Debian; its speed is the one measured for reference.md, on another machine.
+    """
+    from simulation import TrialDesign, simulate
+    from simulation.trial import ParametricPopulation
+
+    effects = [
+        {"arm": "B", "endpoint": "death", "odds_ratio": 0.75},
+        {"arm": "C", "endpoint": "death", "odds_ratio": 9 / 7},
+    ]
+    design = TrialDesign.parse(
+        {
+            "arms": [{"name": "A", "control": True}, {"name": "B"}, {"name": "C"}],
+            "endpoints": [
+                {"kind": "binary", "name": "death", "visit": 100.4, "higher_is_better": False}
+            ],
+            "n": 2000,
+            "enrolment": {"ramp": [{"start": 0, "rate": 1}], "process": "even"},
+            "rule": {
+                "kind": "response_adaptive",
+                "looks": {"at": list(range(300, 2001, 100))},
+                "minimum": 0.2,
+                "superiority": 0.9814318,
+                "equivalence": 0.9,
+                "difference": 0.05,
+            },
+            "scenarios": [{"name": "different", "effects": effects}],
+        }
+    )
+    people = ParametricPopulation(outcomes={"death": {"kind": "binary", "probability": 0.25}})
+    replicates = 500
+    ours = timed(
+        "trialtwin", replicates * len(design.truths), lambda: simulate(design, people, replicates),
+        lambda result: float(result.scenario("different").any_rejection.value),
+    )
+    return [ours, Timing("adaptr, recorded (16 a s)", 16, 1.0, 0.731, 100)]
+
+
 SECTIONS: dict[str, tuple[str, Callable[[], list[Timing]]]] = {
     "survival": (
         "Survival trials, 3 looks, N = 490; ours with and without effect (figure: power)",
         survival,
     ),
     "log_rank": ("Log-rank test, N = 400 (figure: sum of chi-square of 50)", log_rank),
+    "mmrm": ("MMRM, 4 visits, N = 300 (figure: sum of effects at the last visit of 20)", mmrm),
+    "response_adaptive": (
+        "Response-adaptive randomisation, 3 arms, 18 looks (figure: P(superior))",
+        response_adaptive,
+    ),
     "cox": ("Cox's model, 4 covariates, N = 400 (figure: sum of log ratios of 100)", cox),
 }
 
