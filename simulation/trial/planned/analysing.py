@@ -1,0 +1,202 @@
+"""Estimates and decisions of a plan on a cohort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from simulation.analysis.estimate import jsonable
+from simulation.trial.outcomes.base import Booleans
+from simulation.trial.planned.answering import Answer, answer
+from simulation.trial.planned.lock import Lock, State, plan_digest
+from simulation.trial.planned.plan import AnalysisPlan
+from simulation.trial.planned.reading import Data, read
+
+if TYPE_CHECKING:
+    from extraction.records import Cohort
+
+@final
+@dataclass(frozen=True)
+class Analysed:
+    """A plan's answers.
+
+    Attributes
+    ----------
+    state
+        "locked" or "exploratory".
+    decisions
+        By tested question: adjusted p value, whether rejected, and for whom.
+    strategies
+        What was done about each intercurrent event, by endpoint.
+    deviations
+        What differs from what was locked, in words.
+    """
+
+    plan: AnalysisPlan
+    study: str
+    digest: str
+    state: State
+    lock: Lock | None
+    answers: tuple[Answer, ...]
+    decisions: dict[str, dict[str, Any]]
+    subgroups: tuple[dict[str, Any], ...]
+    strategies: dict[str, dict[str, str]]
+    deviations: tuple[str, ...]
+    data: Data = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able results."""
+        return dict(
+            jsonable(
+                {
+                    "study": self.study,
+                    "title": self.plan.title,
+                    "status": self.state,
+                    "plan": self.plan.model_dump(mode="json"),
+                    "plan_sha256": plan_digest(self.plan),
+                    "lock": None if self.lock is None else self.lock.to_dict(),
+                    "deviations": list(self.deviations),
+                    "cohort_digest": self.digest,
+                    "randomised": {
+                        arm: int((self.data.arm == k).sum())
+                        for k, arm in enumerate(self.plan.arms)
+                    },
+                    "analyses": [self._told(answer) for answer in self.answers],
+                    "subgroups": list(self.subgroups),
+                    "intercurrent_events": self.strategies,
+                }
+            )
+        )
+
+    def _told(self, answer: Answer) -> dict[str, Any]:
+        question, chosen = answer.question, answer.chosen
+        return {
+            "id": question.id,
+            "name": question.name,
+            "role": question.role,
+            "status": self.state,
+            "endpoint": question.endpoint.name,
+            "arm": question.arm,
+            "control": self.plan.control,
+            "analysis": question.analysis.model_dump(mode="json"),
+            **answer.estimate.to_dict(),
+            "p_one_sided": answer.one_sided,
+            "n_by_arm": dict(zip((self.plan.control, question.arm), chosen.n, strict=True)),
+            "left_out": {
+                reason: dict(zip((self.plan.control, question.arm), counts, strict=True))
+                for reason, counts in chosen.left_out.items()
+            },
+            "decision": self.decisions.get(question.id),
+        }
+
+
+def analyse(
+    cohort: Cohort,
+    plan: AnalysisPlan,
+    state: State = "exploratory",
+    lock: Lock | None = None,
+    deviations: tuple[str, ...] = (),
+) -> Analysed:
+    """Estimate and decide everything that a plan asks for.
+
+    Parameters
+    ----------
+    cohort
+        The trial.
+    state, lock
+        As `lock.state_of` gives them.
+    deviations
+        Further differences from what was locked, in words.
+
+    Raises
+    ------
+    InputError
+        With everything that the cohort lacks.
+    """
+    plan.check(cohort)
+    data = read(cohort, plan)
+    answers = tuple(answer(data, plan, q) for q in plan.questions)
+    if lock is not None and lock.sha256 != plan_digest(plan):
+        deviations = ("the plan differs from its lock", *deviations)
+    return Analysed(
+        plan,
+        cohort.schema.study_id,
+        cohort.digest(),
+        state,
+        lock,
+        answers,
+        decide(plan, answers),
+        tuple(subgroups(data, plan, cohort)),
+        {e.name: e.applied(cohort.schema) for e in plan.endpoints},
+        deviations,
+        data,
+    )
+
+
+def decide(plan: AnalysisPlan, answers: tuple[Answer, ...]) -> dict[str, dict[str, Any]]:
+    """Decide the tested hypotheses at the plan's alpha, adjusted as it says.
+
+    Two-sided plans test two-sided p values at alpha; one-sided ones test for benefit.
+    """
+    tested = [a for a in answers if a.question.tested]
+    p = np.array([a.one_sided if plan.sides == 1 else a.estimate.p_value for a in tested])
+    adjusted = p if plan.multiplicity is None else plan.multiplicity.adjusted(p)
+    return {
+        a.question.id: {
+            "p": float(own),
+            "adjusted_p": float(after),
+            "alpha": plan.alpha,
+            "sides": plan.sides,
+            "rejected": bool(after <= plan.alpha),
+            "favours": "the treated arm" if a.one_sided < 0.5 else "the control arm",
+        }
+        for a, own, after in zip(tested, p, adjusted, strict=True)
+    }
+
+
+def subgroups(data: Data, plan: AnalysisPlan, cohort: Cohort) -> list[dict[str, Any]]:
+    """Primary analyses in each subgroup, and a test of whether levels differ (Cochran's Q).
+
+    Nothing here is adjusted for multiplicity.
+    """
+    from scipy.stats import chi2
+
+    found = []
+    for question in plan.questions:
+        if question.role != "primary":
+            continue
+        for group in plan.subgroups:
+            rows = [
+                (label, answer(data, plan, question, inside))
+                for label, inside in _members(data, group, cohort)
+            ]
+            fits = [a.fit for _, a in rows if np.isfinite(a.fit.se[0])]
+            heterogeneity = None
+            if group.by is not None and len(fits) > 1:
+                weight = np.array([1 / fit.se[0] ** 2 for fit in fits])
+                value = np.array([fit.estimate[0] for fit in fits])
+                q = float(weight @ (value - weight @ value / weight.sum()) ** 2)
+                heterogeneity = {"q": q, "df": len(fits) - 1,
+                                 "p_value": float(chi2.sf(q, len(fits) - 1))}  # fmt: skip
+            found.append(
+                {
+                    "question": question.id,
+                    "subgroup": group.by or group.name,
+                    "levels": [
+                        {"level": label, **a.estimate.to_dict(), "estimand": None,
+                         "n_by_arm": list(a.chosen.n)}
+                        for label, a in rows
+                    ],
+                    "heterogeneity": heterogeneity,
+                }
+            )  # fmt: skip
+    return found
+
+
+def _members(data: Data, group: Any, cohort: Cohort) -> list[tuple[str, Booleans]]:
+    if group.by is None:
+        return [(group.name, np.asarray(cohort.mask(group.condition) == 1))]
+    categories = cohort.schema.variable(group.by).categories or ()
+    return [(c, data.baseline[group.by] == k) for k, c in enumerate(categories)]

@@ -1,0 +1,353 @@
+"""The statistical analysis plan of a trial, as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, final
+
+import numpy as np
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from extraction.records.errors import Faults, InputError, nearest
+from simulation.analysis.estimate import Estimand
+from simulation.analysis.multiplicity import MOST, Graph, fixed_sequence, hochberg, holm
+from simulation.trial.analyses import DEFAULTS
+from simulation.trial.analyses import Choice as AnalysisChoice
+from simulation.trial.outcomes.base import Floats
+from simulation.trial.plan import Name, Plan, Stated
+from simulation.trial.planned.endpoints import Endpoint, condition_faults
+
+if TYPE_CHECKING:
+    from extraction.records import Cohort, CohortSchema
+
+Role = Literal["primary", "secondary", "sensitivity", "exploratory"]
+TESTED: tuple[Role, ...] = ("primary", "secondary")
+
+
+@final
+class Patients(Plan):
+    """Who the question is about."""
+
+    words: str = Field(default="all randomised patients", min_length=1)
+    condition: dict[str, Any] | None = Field(
+        default=None, description="who counts, e.g. {ITTFL: Y}; none: everybody"
+    )
+
+
+@final
+class PlannedAnalysis(Plan):
+    """One analysis of one endpoint, for one treated arm or for each."""
+
+    name: Name
+    endpoint: Name
+    role: Role = Field(description="primary and secondary are tested, the rest supports")
+    arm: Name | None = Field(default=None, description="none: each treated arm")
+    analysis: AnalysisChoice | None = Field(default=None, description="none: the endpoint's usual")
+
+
+@final
+class Multiplicity(Plan):
+    """How several tested hypotheses share alpha."""
+
+    procedure: Literal["graph", "holm", "hochberg", "fixed_sequence", "bonferroni"]
+    weights: tuple[float, ...] = Field(default=(), description="of a graph, by hypothesis")
+    transitions: tuple[tuple[float, ...], ...] = Field(default=(), description="of a graph")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.procedure != "graph":
+            if self.weights or self.transitions:
+                raise ValueError("weights, transitions: go with procedure graph only")
+            return self
+        try:
+            Graph(weights=self.weights, transitions=self.transitions)
+        except ValidationError as error:
+            raise ValueError(
+                "\n".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
+            ) from None
+        return self
+
+    def adjusted(self, p: Floats) -> Floats:
+        """Adjusted p values (H,)."""
+        h = p.size
+        if self.procedure == "hochberg":
+            return np.asarray(hochberg(p)[0])
+        graph = {
+            "graph": lambda: Graph(weights=self.weights, transitions=self.transitions),
+            "holm": lambda: holm(h),
+            "fixed_sequence": lambda: fixed_sequence(h),
+            "bonferroni": lambda: Graph(weights=(1 / h,) * h),
+        }[self.procedure]()
+        return np.asarray(graph.adjusted(p)[0])
+
+
+@final
+class Subgroup(Plan):
+    """Patients in whom an analysis is repeated: levels of a variable, or a condition."""
+
+    by: Name | None = Field(default=None, description="categorical baseline variable: each level")
+    name: Name | None = None
+    condition: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.by is None) == (self.condition is None) or (self.condition and not self.name):
+            raise ValueError("give either by, or name and condition")
+        return self
+
+
+@final
+class Question(Plan):
+    """An analysis for one treated arm, with everything filled in."""
+
+    id: str
+    name: str
+    role: Role
+    endpoint: Any
+    arm: str
+    arm_number: int
+    analysis: Any
+
+    @property
+    def tested(self) -> bool:
+        """Whether it decides something."""
+        return self.role in TESTED
+
+
+@final
+class AnalysisPlan(Stated):
+    """What will be estimated and decided, fixed before outcomes are read.
+
+    Raises
+    ------
+    InputError
+        With every fault of the plan.
+
+    Examples
+    --------
+    >>> plan = AnalysisPlan(
+    ...     study="ACTG320", treated=("IDV + ZDV + 3TC",), control="ZDV + 3TC",
+    ...     endpoints=({"kind": "time_to_event", "name": "aids",
+    ...                 "intercurrent_events": {"discontinuation": "treatment policy"}},),
+    ...     analyses=({"name": "primary", "endpoint": "aids", "role": "primary",
+    ...                "analysis": {"kind": "cox", "strata": ["strat2"]}},))
+    >>> [question.id for question in plan.questions]
+    ['primary']
+    """
+
+    study: Name = Field(description="study_id of the cohort")
+    title: str = ""
+    time_unit: Literal["day", "week", "month", "year"] = "day"
+    treated: tuple[Name, ...] = Field(min_length=1, max_length=10)
+    control: Name
+    patients: Patients = Patients()
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=20)
+    analyses: tuple[PlannedAnalysis, ...] = Field(min_length=1, max_length=60)
+    covariates: tuple[Name, ...] = Field(default=(), description="of analyses that name none")
+    strata: tuple[Name, ...] = Field(default=(), description="of analyses that name none")
+    alpha: float = Field(default=0.05, gt=0, lt=0.5, description="for all tested hypotheses")
+    sides: Literal[1, 2] = 2
+    multiplicity: Multiplicity | None = Field(
+        default=None, description="needed where more than one hypothesis is tested"
+    )
+    subgroups: tuple[Subgroup, ...] = Field(default=(), description="of the primary analyses")
+
+    @classmethod
+    def _where(cls) -> str:
+        return "plan"
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        faults = _twice("endpoints", [e.name for e in self.endpoints])
+        faults += _twice("analyses", [a.name for a in self.analyses])
+        faults += _twice("treated", [*self.treated, self.control])
+        faults += self._analysis_faults()
+        if not faults:
+            faults += _twice("analyses", [q.id for q in self.questions])
+            faults += self._hypothesis_faults()
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _analysis_faults(self) -> list[str]:
+        faults = []
+        kinds = {endpoint.name: endpoint.kind for endpoint in self.endpoints}
+        for k, held in enumerate(self.analyses):
+            where = f"analyses[{k}]"
+            kind = kinds.get(held.endpoint)
+            if kind is None:
+                faults.append(
+                    f"{where}.endpoint: {held.endpoint!r} is none; there are {', '.join(kinds)}"
+                    f"{nearest(held.endpoint, kinds)}"
+                )
+            elif held.analysis is not None and kind not in held.analysis.takes:
+                faults.append(
+                    f"{where}.analysis: {held.analysis.kind} takes "
+                    f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is {kind}"
+                )
+            if held.arm is not None and held.arm not in self.treated:
+                faults.append(
+                    f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(self.treated)}"
+                    f"{nearest(held.arm, self.treated)}"
+                )
+        return faults
+
+    def _hypothesis_faults(self) -> list[str]:
+        tested = [question for question in self.questions if question.tested]
+        if not any(question.role == "primary" for question in tested):
+            return ["analyses: none is primary; one question decides the trial; mark it"]
+        many = len(tested)
+        if self.multiplicity is None:
+            return (
+                [f"multiplicity: missing, and {many} hypotheses are tested; say how they share "
+                 "alpha, or mark the supporting ones sensitivity or exploratory"]
+                if many > 1 else []
+            )  # fmt: skip
+        weights = self.multiplicity.weights
+        if self.multiplicity.procedure == "graph" and len(weights) != many:
+            names = ", ".join(question.id for question in tested)
+            return [f"multiplicity.weights: {len(weights)} came; {many} are tested, in this order: "
+                    f"{names}"]  # fmt: skip
+        return [f"multiplicity: {many} hypotheses; at most {MOST}"] if many > MOST else []
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build a plan from a dictionary (as YAML gives it); InputError lists every fault."""
+        return cls(**{str(key): value for key, value in values.items()})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a plan from a YAML file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, is not YAML, or the plan has faults.
+        """
+        name = Path(path).name
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (FileNotFoundError, IsADirectoryError):
+            raise InputError(f"{name}: there is no such file; check the path") from None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
+        if not isinstance(values, dict):
+            raise InputError(
+                f"{name}: must be a mapping of names to values; see examples/analysis-plan.yaml"
+            )
+        try:
+            return cls.parse(values)
+        except InputError as error:
+            raise InputError(f"{name}: {fault}" for fault in error.faults) from None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms by number: the control is 0."""
+        return (self.control, *self.treated)
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """Analyses by treated arm, in the plan's order."""
+        endpoints = {endpoint.name: endpoint for endpoint in self.endpoints}
+        out = []
+        for held in self.analyses:
+            endpoint = endpoints[held.endpoint]
+            arms = self.treated if held.arm is None else (held.arm,)
+            for arm in arms:
+                several = f": {arm}" if len(arms) > 1 else ""
+                out.append(
+                    Question(
+                        id=_slug(held.name + several),
+                        name=held.name + several,
+                        role=held.role,
+                        endpoint=endpoint,
+                        arm=arm,
+                        arm_number=self.arms.index(arm),
+                        analysis=self._filled(held.analysis or DEFAULTS[endpoint.kind]),
+                    )
+                )
+        return tuple(out)
+
+    def _filled(self, analysis: Any) -> Any:
+        """An analysis with the plan's covariates and strata where it uses and names none."""
+        given = {
+            name: getattr(self, name)
+            for name in analysis.uses
+            if name not in analysis.model_fields_set and getattr(self, name)
+        }
+        return analysis.model_copy(update=given)
+
+    def estimand(self, question: Question) -> Estimand:
+        """The question by the five attributes of ICH E9(R1)."""
+        return Estimand(
+            population=self.patients.words,
+            treatment=f"{question.arm} against {self.control}",
+            variable=question.endpoint.words,
+            intercurrent_events=question.endpoint.intercurrent_events,
+            summary=question.analysis.summary,
+        )
+
+    def check(self, cohort: Cohort) -> None:
+        """Check the plan against a cohort; no outcome is read.
+
+        Raises
+        ------
+        InputError
+            With everything that the cohort lacks.
+        """
+        schema = cohort.schema
+        faults = Faults("plan")
+        if self.study != schema.study_id:
+            faults.add(f"study: {self.study!r}, and the cohort is {schema.study_id!r}; give the "
+                       "cohort that the plan is for")  # fmt: skip
+        for arm in self.arms:
+            if arm not in schema.arms:
+                faults.add(f"arms: {arm!r} is none of the cohort's: {', '.join(schema.arms)}"
+                           f"{nearest(arm, schema.arms)}")  # fmt: skip
+        for fault in [*self._condition_faults(schema), *self._variable_faults(schema)]:
+            faults.add(fault)
+        for endpoint in self.endpoints:
+            for fault in endpoint.faults(schema):
+                faults.add(fault)
+        faults.raise_if_any()
+
+    def _condition_faults(self, schema: CohortSchema) -> list[str]:
+        held = {"patients": self.patients.condition}
+        held |= {f"subgroup {s.name!r}": s.condition for s in self.subgroups if s.name}
+        return [
+            f"{where}: {fault}"
+            for where, condition in held.items()
+            if condition is not None
+            for fault in condition_faults(condition, schema)
+        ]
+
+    def _variable_faults(self, schema: CohortSchema) -> list[str]:
+        """Covariates, strata and subgroups that are no baseline variable, or of the wrong kind."""
+        known = {v.name: v for v in schema.baseline}
+        asked = {(f"{q.name}.covariates", n) for q in self.questions for n in q.analysis.covariates}
+        grouping = {(f"{q.name}.strata", n) for q in self.questions for n in q.analysis.strata}
+        grouping |= {("subgroups.by", s.by) for s in self.subgroups if s.by}
+        faults = [
+            f"{where}: {name!r} is no baseline variable; there are {', '.join(known) or 'none'}"
+            f"{nearest(name, known)}"
+            for where, name in sorted(asked | grouping)
+            if name not in known
+        ]
+        return faults + [
+            f"{where}: {name!r} is a number; a variable with categories is needed"
+            for where, name in sorted(grouping)
+            if name in known and known[name].numeric
+        ]
+
+
+def _twice(where: str, names: list[str]) -> list[str]:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    return [f"{where}: the name {name!r} stands twice; names must differ" for name in repeated]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "analysis"
