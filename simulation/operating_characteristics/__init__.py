@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from simulation.operating_characteristics.comparison import Comparison, compare
     from simulation.operating_characteristics.cost import Cost, estimate_cost
+    from simulation.operating_characteristics.criteria import CriteriaEffect, effect_of_criteria
     from simulation.operating_characteristics.goals import Goal
     from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
@@ -25,6 +26,7 @@ __all__ = [
     "Assurance",
     "Comparison",
     "Cost",
+    "CriteriaEffect",
     "EffectPrior",
     "Effort",
     "Found",
@@ -32,6 +34,7 @@ __all__ = [
     "NullGrid",
     "Precise",
     "compare",
+    "effect_of_criteria",
     "estimate_cost",
     "null_grid",
     "search_design",
@@ -48,6 +51,8 @@ __getattr__, __dir__ = lazy(
         "simulate_assurance": "assurance",
         "Comparison": "comparison",
         "Cost": "cost",
+        "CriteriaEffect": "criteria",
+        "effect_of_criteria": "criteria",
         "Effort": "search",
         "Found": "search",
         "Goal": "goals",
