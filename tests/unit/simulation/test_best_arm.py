@@ -6,6 +6,7 @@ from scipy.integrate import quad
 from scipy.special import betaln
 from scipy.stats import beta, norm
 
+from simulation.analysis import best_arm
 from simulation.analysis.best_arm import (
     BetaPosteriors,
     NormalPosteriors,
@@ -71,3 +72,15 @@ def test_three_arms_and_one_dropped_fitted_1e_8() -> None:
         alike = sum(integral(arm, others[arm], d) for arm in left)
         assert near[row] == pytest.approx(alike, abs=1e-8)
     assert best[1, 1] == 0
+
+
+def test_polynomials_hold_what_the_function_says_fitted_1e_9() -> None:
+    """Rows wide enough for polynomials, judged by the incomplete beta function itself."""
+    rng = np.random.default_rng(5)
+    a, b = rng.integers(1, 400, size=(2, 200, 3)).astype(np.float64)
+    held, active = BetaPosteriors(a, b), np.ones((200, 3), dtype=bool)
+    for by in (0.0, 0.05):
+        grid = best_arm._Grid.over(held, active).shifted(by, held)
+        found = grid.below(held, held.density(grid.x))
+        assert 0 < grid.smooth.sum() < 200
+        assert np.abs(found - held.below(grid.x)).max() < 1e-9
