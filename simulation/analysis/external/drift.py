@@ -128,6 +128,88 @@ def summarise_decisions(stopped: BoolArray, error: FloatArray, covered: BoolArra
                        *_share(covered[on]), *_share(rejected[on]))
 
 
+def strategy_rejections(stopped: BoolArray, borrowed: BoolArray, alone: BoolArray) -> BoolArray:
+    """Rejections of the whole strategy: borrow, or where the rule stops, use `alone`.
+
+    `alone` are the rejections of the trial's own controls, or all False where a trial without any
+    makes no claim. Shapes broadcast.
+
+    Notes
+    -----
+    This is the error that a sponsor's strategy makes. The error *given not stopped* is larger at
+    a large drift for every method, borrowing or not: a conflict check passes there only the trials
+    whose own controls happen to be as wrong as the external ones.
+    """
+    return np.asarray(np.where(stopped, alone, borrowed), dtype=np.bool_)
+
+
+CONFLICT_LIMITS = (0.1, 0.2, 0.3, 0.5, 0.7)
+
+
+@dataclass(frozen=True)
+class ConflictLimit:
+    """The least conflict p that holds a strategy's type I error over a drift grid.
+
+    Attributes
+    ----------
+    least_p
+        None where no candidate holds it: do not borrow by this method.
+    candidates, worst, worst_se
+        Limits tried, each with its greatest type I error over the drifts and Monte Carlo SE (C,).
+    cap
+        What `worst` may be.
+    """
+
+    least_p: float | None
+    candidates: tuple[float, ...]
+    worst: FloatArray
+    worst_se: FloatArray
+    cap: float
+
+
+def conflict_limit(stopped: BoolArray, conflict_p: FloatArray, borrowed: BoolArray,
+                   alone: BoolArray, cap: float = 0.1,
+                   candidates: tuple[float, ...] = CONFLICT_LIMITS) -> ConflictLimit:
+    """Choose, before the trial, how well own and external controls must agree.
+
+    Parameters
+    ----------
+    stopped
+        Whether baseline limits stop borrowing, over drifts and replicates (D, R).
+    conflict_p
+        P of own against external controls (D, R).
+    borrowed, alone
+        False rejections with and without borrowing (D, R); the true effect is 0.
+    cap
+        Greatest type I error allowed at any drift; that of `verdict.StoppingRule.max_type_one`.
+    candidates
+        Limits to try, rising.
+
+    Returns
+    -------
+    ConflictLimit
+        The greatest of noisy rates errs upwards, so that the choice is the careful one; state the
+        error on other seeds.
+
+    Raises
+    ------
+    InputError
+        Without candidates, or where they do not rise.
+    """
+    if not candidates or list(candidates) != sorted(set(candidates)):
+        raise InputError(f"candidates: {candidates}; allowed: at least one, rising; sort them")
+    worst, spread = [], []
+    for least in candidates:
+        hits = strategy_rejections(stopped | (conflict_p < least), borrowed, alone)
+        rate = hits.mean(axis=1)
+        top = int(rate.argmax())
+        worst.append(float(rate[top]))
+        spread.append(_share(hits[top])[1])
+    held = [p for p, rate in zip(candidates, worst, strict=True) if rate <= cap]
+    return ConflictLimit(held[0] if held else None, candidates, np.array(worst),
+                         np.array(spread), cap)
+
+
 def _share(hits: BoolArray) -> tuple[float, float]:
     if hits.size == 0:
         return float("nan"), float("nan")

@@ -8,7 +8,13 @@ import pytest
 from extraction.records.errors import InputError
 from simulation.analysis.borrowing import BorrowingRule, effective_size, range_overlap
 from simulation.analysis.external.balance import difference_batch
-from simulation.analysis.external.drift import overlap_batch, stop_batch, summarise
+from simulation.analysis.external.drift import (
+    conflict_limit,
+    overlap_batch,
+    stop_batch,
+    strategy_rejections,
+    summarise,
+)
 from simulation.analysis.external.sensitivity import conflict_of_means
 from simulation.analysis.external.weighted import weighted_with
 from simulation.analysis.external.weights import weights_batch
@@ -80,3 +86,24 @@ def test_a_rule_that_always_stops_says_nothing_of_the_rest():
     assert np.isnan(line.rejection)
     with pytest.raises(InputError, match="no estimate"):
         summarise(np.zeros(3, dtype=bool), np.full(3, np.nan), np.ones(3), 0.0)
+
+
+def test_a_strategy_falls_back_on_its_own_controls():
+    stopped, borrowed = np.array([True, False, True]), np.array([True, True, False])
+    assert strategy_rejections(stopped, borrowed, np.zeros(3, bool)).tolist() == [False, True,
+                                                                                False]
+    assert strategy_rejections(stopped, borrowed, np.ones(3, bool)).all()
+
+
+def test_the_conflict_limit_is_the_least_that_holds_the_cap():
+    """Two drifts of 100 trials; the false rejections have p below .3 in the second."""
+    p = np.tile(np.linspace(0.005, 0.995, 100), (2, 1))
+    borrowed = np.stack([np.zeros(100, bool), p[1] < 0.3])
+    alone, stopped = np.zeros((2, 100), bool), np.zeros((2, 100), bool)
+    found = conflict_limit(stopped, p, borrowed, alone, cap=0.1)
+    assert found.worst == pytest.approx([0.2, 0.1, 0.0, 0.0, 0.0])
+    assert found.least_p == 0.2
+    assert found.worst_se[0] == pytest.approx(0.04)
+    assert conflict_limit(stopped, p, borrowed, ~alone, cap=0.1).least_p is None
+    with pytest.raises(InputError, match="rising"):
+        conflict_limit(stopped, p, borrowed, alone, candidates=(0.3, 0.1))
