@@ -1,5 +1,6 @@
 """One chunk of replicates: enrol, randomise, respond, leave, look, decide."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -128,6 +129,34 @@ class Drawn:
 
 
 @final
+@dataclass(frozen=True)
+class Seen:
+    """What a look has seen, for whoever watches; arrays over (R, N).
+
+    Attributes
+    ----------
+    look
+        0-based.
+    arm, leaves, cut, counted
+        Arms so far, times of leaving, the look's time (R, 1), and who counts.
+    responses, observed, fits
+        Outcomes as they will be, as the look sees them, and its estimates.
+    running
+        Replicates (R,) that go on after it.
+    """
+
+    look: int
+    arm: Indices
+    leaves: Floats
+    cut: Floats
+    counted: Booleans
+    responses: dict[str, Response]
+    observed: dict[str, Observed]
+    fits: tuple[Fit, ...]
+    running: Booleans
+
+
+@final
 class Chunk:
     """Some replicates of a design under one scenario."""
 
@@ -139,8 +168,8 @@ class Chunk:
         self.drawn = drawn
         self.scenario = scenario
 
-    def run(self) -> Arrays:
-        """Go through the looks until every replicate has stopped."""
+    def run(self, watch: Callable[[Seen], None] | None = None) -> Arrays:
+        """Go through the looks until every replicate has stopped; `watch` is told of each."""
         design, rule = self.design, self.design.rule
         ratio = tuple(arm.allocation for arm in design.arms)
         state = State.fresh(len(self.drawn.replicates), len(design.tested), ratio, design.n)
@@ -170,6 +199,9 @@ class Chunk:
             summary = self._summary(seen, arm) if rule.every_arm else None
             evidence = Evidence(look, fits, arms, design.control_number, summary)
             rule.decide(evidence, state, shares)
+            if watch is not None:
+                running = state.running.copy()
+                watch(Seen(look, arm, leaves, cut, counted, responses, seen, fits, running))
             if not state.running.any():
                 break
         return {

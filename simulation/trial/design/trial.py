@@ -278,6 +278,12 @@ class TrialDesign(Stated):
         others = tuple(s for s in self.scenarios if s.name != NO_EFFECT)
         return (Scenario(name=NO_EFFECT), *others)
 
+    def describe(self) -> list[str]:
+        """The design in plain language; `telling.tell` gives it by topic."""
+        from simulation.trial.design.telling import tell
+
+        return [sentence for sentences in tell(self).values() for sentence in sentences]
+
     def estimand(self, tested: Tested) -> Estimand:
         """The question of a hypothesis, by the five attributes of ICH E9(R1)."""
         return Estimand(

@@ -1,0 +1,222 @@
+"""Replay: one replicate of a simulation alone, patient by patient."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from extraction.records.errors import InputError, nearest
+from generation.randomness import Stream
+from simulation.trial.conduct import as_population, population_faults
+from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
+from simulation.trial.outcomes.base import Observed, Response
+from simulation.trial.population import Population, receive
+from simulation.trial.replicate import STREAM, Chunk, Drawn, Seen, strata_of
+from simulation.trial.rules.base import EFFICACY, END, FUTILITY
+
+REASONS = {EFFICACY: "efficacy", FUTILITY: "futility", END: "the last look"}
+
+
+@final
+@dataclass(frozen=True)
+class Replay:
+    """One replicate under one truth.
+
+    Attributes
+    ----------
+    scenario, replicate, seed
+        Which one.
+    patients
+        A row for each patient randomised by the stop, in order: number, entry (since the first
+        site opened), arm, stratum and site where there are any, baseline, leaves (since
+        randomisation; missing for who stays), each outcome as it would come, and for each look
+        whether the patient counts and what it sees of him.
+    looks
+        A row for each look and hypothesis: time, patients that count, estimate, se, z,
+        information, and whether the trial goes on.
+    row
+        The replicate's row of `OperatingCharacteristics.table`, arrays (H,) or numbers.
+    """
+
+    scenario: str
+    replicate: int
+    seed: int
+    patients: pd.DataFrame
+    looks: pd.DataFrame
+    row: dict[str, Any]
+
+    @property
+    def told(self) -> str:
+        """How it ended, in words."""
+        stage, reason = int(self.row["stage"]), REASONS[int(self.row["reason"])]
+        rejected = int(np.sum(self.row["rejected"]))
+        return (
+            f"replicate {self.replicate} under {self.scenario}: stopped at look {stage + 1} "
+            f"({reason}) after {self.row['duration']:.4g} with {self.row['n']:.0f} patients; "
+            f"{rejected} of {len(self.row['rejected'])} hypotheses rejected"
+        )
+
+
+def replay(
+    design: TrialDesign,
+    population: Any = None,
+    seed: int = 0,
+    replicate: int = 0,
+    scenario: str | None = None,
+) -> Replay:
+    """Run one replicate alone; draws are keyed, so that it is the one of any larger run.
+
+    Parameters
+    ----------
+    design, population, seed
+        As in `simulation.trial.simulate`.
+    replicate
+        Its number, from 0.
+    scenario
+        Under which truth; None: the first scenario given.
+
+    Returns
+    -------
+    Replay
+
+    Raises
+    ------
+    InputError
+        If there is no such scenario, the number is below 0, or the population lacks what the
+        design asks for; all faults at once.
+    """
+    people = as_population(design, population, seed)
+    faults = population_faults(design, people)
+    if replicate < 0:
+        faults.append(f"replicate: {replicate} came; replicates are counted from 0")
+    names = [truth.name for truth in design.truths]
+    wanted = scenario or next((name for name in names if name != NO_EFFECT), NO_EFFECT)
+    if wanted not in names:
+        faults.append(
+            f"scenario: {wanted!r} is none of the design's; there are {', '.join(names)}"
+            f"{nearest(wanted, names)}"
+        )
+    if faults:
+        raise InputError(faults)
+    truth = design.truths[names.index(wanted)]
+    with tempfile.TemporaryDirectory(prefix="replay-") as folder:
+        # As a worker gets it: what travels may differ from what was built.
+        return _replay(design, receive(*people.send(Path(folder))), seed, replicate, truth)
+
+
+def _replay(
+    design: TrialDesign, people: Population, seed: int, replicate: int, truth: Scenario
+) -> Replay:
+    drawn = Drawn.draw(
+        design,
+        truth.enrolment or design.enrolment,
+        people,
+        Stream(seed, STREAM),
+        np.arange(replicate, replicate + 1),
+    )
+    seen: list[Seen] = []
+    ended = Chunk(design, people, drawn, truth).run(seen.append)
+    row = {
+        name: np.asarray(values[0]) if values.ndim > 1 else values[0].item()
+        for name, values in ended.items()
+    }
+    looks = pd.DataFrame([line for look in seen for line in _look(design, look)])
+    return Replay(truth.name, replicate, seed, _patients(design, people, drawn, seen), looks, row)
+
+
+def _look(design: TrialDesign, seen: Seen) -> list[dict[str, Any]]:
+    return [
+        {
+            "look": seen.look + 1,
+            "time": float(seen.cut[0, 0]),
+            "counted": int(seen.counted[0].sum()),
+            "hypothesis": tested.name,
+            "estimate": float(fit.estimate[0]),
+            "se": float(fit.se[0]),
+            "z": float(fit.z[0]),
+            "information": float(fit.information[0]),
+            "goes_on": bool(seen.running[0]),
+        }
+        for tested, fit in zip(design.tested, seen.fits, strict=True)
+    ]
+
+
+def _patients(
+    design: TrialDesign, people: Population, drawn: Drawn, seen: list[Seen]
+) -> pd.DataFrame:
+    last, enrolled = seen[-1], drawn.enrolled
+    arms = np.array([arm.name for arm in design.arms], dtype=object)
+    stratum = strata_of(design.strata, people, enrolled)
+    columns: dict[str, Any] = {
+        "patient": np.arange(drawn.n),
+        "entry": enrolled.entry[0],
+        "arm": arms[last.arm[0]],
+    }
+    if stratum is not None:
+        columns["stratum"] = stratum[0]
+    if enrolled.site is not None:
+        columns["site"] = enrolled.site[0]
+    columns |= _baseline(people, drawn)
+    columns["leaves"] = _finite(last.leaves[0])
+    for endpoint in design.endpoints:
+        columns |= _outcome(endpoint, last.responses[endpoint.name])
+    for look in seen:
+        columns[f"look {look.look + 1}: counts"] = look.counted[0]
+        for endpoint in design.endpoints:
+            columns |= _at_look(endpoint, look.observed[endpoint.name], look.look + 1)
+    there = last.counted[0] if drawn.at_once else enrolled.entry[0] < last.cut[0, 0]
+    return pd.DataFrame(columns)[there].reset_index(drop=True)
+
+
+def _baseline(people: Population, drawn: Drawn) -> dict[str, Any]:
+    held = {}
+    for variable in people.baseline_schema.variables:
+        values = drawn.enrolled.baseline.values.get(variable.name)
+        if values is None:
+            continue
+        if variable.numeric:
+            held[variable.name] = values[0]
+            continue
+        levels = np.array([*(variable.categories or ()), None], dtype=object)
+        held[variable.name] = levels[np.nan_to_num(values[0], nan=len(levels) - 1).astype(int)]
+    return held
+
+
+def _outcome(endpoint: Any, response: Response) -> dict[str, Any]:
+    if response.time is not None:
+        return {endpoint.name: _finite(response.time[0])}
+    assert response.values is not None
+    if endpoint.kind == "count":
+        counted = (response.values[:, 0] <= endpoint.follow_up).sum(axis=0)
+        return {endpoint.name: counted.astype(np.float64)}
+    return _by_visit(endpoint, response.values, "")
+
+
+def _at_look(endpoint: Any, observed: Observed, look: int) -> dict[str, Any]:
+    before = f"look {look}: "
+    if observed.time is not None and observed.event is not None:
+        known = observed.included[0]
+        return {
+            f"{before}{endpoint.name} time": np.where(known, observed.time[0], np.nan),
+            f"{before}{endpoint.name} event": np.where(known, observed.event[0], np.nan),
+        }
+    assert observed.values is not None
+    values = np.where(observed.included, observed.values, np.nan)
+    return _by_visit(endpoint, values, before)
+
+
+def _by_visit(endpoint: Any, values: Any, before: str) -> dict[str, Any]:
+    visits = getattr(endpoint, "visits", ())
+    if len(visits) < 2:
+        return {f"{before}{endpoint.name}": values[-1, 0]}
+    return {
+        f"{before}{endpoint.name} at {when:g}": column[0]
+        for when, column in zip(visits, values, strict=True)
+    }
+
+
+def _finite(values: Any) -> Any:
+    return np.where(np.isfinite(values), values, np.nan)
