@@ -26,8 +26,8 @@ from simulation.audit.plan import (
 )
 from simulation.audit.result import InferenceAudit, audit_key
 from simulation.execution import map_chunks
-from simulation.execution.mapping import Progress
 from simulation.execution.results import concatenate
+from simulation.execution.streaming import Progress
 
 _SPLIT = "simulation.audit.replicates:split_chunk"
 _ORACLE = "simulation.audit.replicates:oracle_chunk"

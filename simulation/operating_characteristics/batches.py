@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final, TypedDict, final
 
 from extraction.records.errors import InputError
-from simulation.execution.mapping import map_chunks
 from simulation.execution.results import concatenate
+from simulation.execution.streaming import Work, stream
 from simulation.trial.characteristics import Arrays
-from simulation.trial.conduct import as_population, population_faults
+from simulation.trial.conduct import arrays_of, as_population, population_faults
 from simulation.trial.design import TrialDesign
 from simulation.trial.population import Population
 from simulation.trial.replicate import replicate
@@ -63,33 +63,36 @@ class Batches:
 
     def run(self, design: TrialDesign, first: int, stop: int) -> Arrays:
         """Tables of the replicates first to stop - 1, as `simulation.trial.replicate` has them."""
+        return _together(self.parts(design, first, stop))
+
+    def parts(self, design: TrialDesign, first: int, stop: int) -> Iterator[Arrays]:
+        """As `run`, chunk by chunk, so that memory does not grow with their number."""
         payload = {
             "design": design.model_dump(mode="json", exclude={"population"}),
             "population": self.facts,
             "seed": self.seed,
             "first": first,
         }
-        return mapped(FUNCTION, payload, stop - first, self.paths, self.running)
+        return _streamed(FUNCTION, payload, stop - first, self.paths, self.running)
 
 
 def mapped(
     function: str, payload: dict[str, Any], items: int, paths: dict[str, str], running: Running
 ) -> Arrays:
     """Arrays of a function over all items."""
-    table = concatenate(
-        map_chunks(
-            function,
-            payload,
-            items,
-            running.get("chunk_size", CHUNK),
-            running.get("execution", "serial"),
-            running.get("workers"),
-            paths=paths,
-        )
-    )
-    if not isinstance(table, dict):
-        raise TypeError("replicates came as a frame; arrays are needed")
-    return table
+    return _together(_streamed(function, payload, items, paths, running))
+
+
+def _streamed(
+    function: str, payload: dict[str, Any], items: int, paths: dict[str, str], running: Running
+) -> Iterator[Arrays]:
+    work = Work(function, payload, items, running.get("chunk_size", CHUNK), paths=paths)
+    results = stream([work], running.get("execution", "serial"), running.get("workers"))
+    return (arrays_of(result) for _, result in results)
+
+
+def _together(parts: Iterator[Arrays]) -> Arrays:
+    return arrays_of(concatenate(list(parts)))
 
 
 @contextmanager

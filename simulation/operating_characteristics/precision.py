@@ -4,27 +4,20 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any, Final, Unpack, final
 
+import numpy as np
+
 from extraction.records.errors import InputError
-from simulation.execution.results import concatenate
-from simulation.operating_characteristics.batches import (
-    Batches,
-    Running,
-    batches,
-    number_faults,
-)
+from simulation.operating_characteristics.batches import Running, batches, number_faults
 from simulation.operating_characteristics.figures import (
+    Values,
     check_figure,
     measure,
     replicate_values,
     scenario_name,
 )
-from simulation.trial.characteristics import (
-    Arrays,
-    Measured,
-    OperatingCharacteristics,
-    summarise,
-)
+from simulation.trial.characteristics import Measured, OperatingCharacteristics
 from simulation.trial.design import TrialDesign
+from simulation.trial.storage import Recorder
 
 _GROWTH: Final = 4
 """Most times by which a batch multiplies the replicates: early errors are themselves uncertain."""
@@ -108,26 +101,23 @@ def simulate_to_precision(
     check_figure(design, figure)
     truth = scenario_name(design, scenario)
     with batches(design, population, seed, running) as held:
-        table: Arrays = {}
-        totals: list[int] = []
-        now = Measured(inf, inf)
-        while not totals or (now.se > wanted and totals[-1] < most):
-            totals.append(_next(totals, now, wanted, first, most, held.chunk))
-            table = _extended(held, design, table, totals)
-            now = measure(replicate_values(design, table, figure, truth))
-            if not now.se >= 0:
-                raise InputError(f"figure: {figure!r} has no value in these replicates")
-        result = summarise(design, held.population.describe(), seed, table)
+        facts = held.population.describe()
+        with Recorder(design, facts, seed) as recorder:
+            values: list[Values] = []  # of the one figure: 8 bytes a replicate at most
+            totals: list[int] = []
+            now = Measured(inf, inf)
+            while not totals or (now.se > wanted and totals[-1] < most):
+                begin = recorder.rows
+                totals.append(_next(totals, now, wanted, first, most, held.chunk))
+                for part in held.parts(design, begin, totals[-1]):
+                    recorder.add(part)
+                    values.append(replicate_values(design, part, figure, truth))
+                now = measure(np.concatenate(values))
+                if not now.se >= 0:
+                    raise InputError(f"figure: {figure!r} has no value in these replicates")
+            result = recorder.finish()
     done = now.se <= wanted
     return Precise(result, figure, truth, now, wanted, done, tuple(totals))
-
-
-def _extended(held: Batches, design: TrialDesign, table: Arrays, totals: list[int]) -> Arrays:
-    """Run the replicates up to the last total and put them behind those there are."""
-    new = held.run(design, totals[-2] if len(totals) > 1 else 0, totals[-1])
-    whole = concatenate([table, new]) if table else new
-    assert isinstance(whole, dict)
-    return whole
 
 
 def _next(

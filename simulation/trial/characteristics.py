@@ -2,28 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import sqrt
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
-from scipy.stats import norm
 
 from extraction.records.errors import InputError, nearest
-from simulation.execution.results import digest
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
-from simulation.trial.rules.base import EFFICACY, FUTILITY
+from simulation.trial.moments import Measured, mean, share
+
+__all__ = [
+    "Arrays",
+    "Measured",
+    "OperatingCharacteristics",
+    "Replicates",
+    "ScenarioResult",
+    "Tested",
+    "mean",
+    "share",
+    "true_effect",
+]
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-_WIDTH = float(norm.ppf(0.975))
 
 
-@final
-@dataclass(frozen=True)
-class Measured:
-    """A simulated figure and its Monte Carlo standard error."""
+class Replicates(Protocol):
+    """Where the replicates are."""
 
-    value: float
-    se: float
+    def read(self) -> Arrays:
+        """Return the table of all replicates."""
 
 
 @final
@@ -101,8 +107,11 @@ class OperatingCharacteristics:
         How often, and the seed.
     scenarios
         One per truth, no effect first.
-    table
-        Per replicate and scenario, as `simulation.trial.replicate` returns it.
+    sha256
+        Digest of all replicates.
+    held
+        Where the replicates are: on disk beyond some thousands, so that memory does not grow
+        with them.
     """
 
     design: TrialDesign
@@ -110,7 +119,8 @@ class OperatingCharacteristics:
     replicates: int
     seed: int
     scenarios: tuple[ScenarioResult, ...]
-    table: Arrays
+    sha256: str
+    held: Replicates
 
     def __repr__(self) -> str:
         told = "; ".join(
@@ -130,6 +140,14 @@ class OperatingCharacteristics:
             f"scenario: {name!r} was not simulated; simulated were {', '.join(known)}"
             f"{nearest(name, known)}"
         )
+
+    @property
+    def table(self) -> Arrays:
+        """Per replicate and scenario, as `simulation.trial.replicate` returns it.
+
+        All of it is read into memory each time; keep it if you need it twice.
+        """
+        return self.held.read()
 
     @property
     def type_one_error(self) -> Measured:
@@ -160,7 +178,7 @@ class OperatingCharacteristics:
 
     def digest(self) -> str:
         """SHA-256 of all replicates; the same for any backend, chunk size and workers."""
-        return digest(self.table)
+        return self.sha256
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the replicates themselves, JSON-able."""
@@ -182,59 +200,6 @@ class OperatingCharacteristics:
         }
 
 
-def summarise(
-    design: TrialDesign, population: Mapping[str, Any], seed: int, table: Arrays
-) -> OperatingCharacteristics:
-    """Sum up the replicates of every scenario."""
-    scenarios = tuple(
-        _scenario(design, truth, {name: values[:, place] for name, values in table.items()})
-        for place, truth in enumerate(design.truths)
-    )
-    return OperatingCharacteristics(design, population, len(table["stage"]), seed, scenarios, table)
-
-
-def _scenario(design: TrialDesign, truth: Scenario, table: Arrays) -> ScenarioResult:
-    rejected, stage, reason = table["rejected"], table["stage"], table["reason"]
-    looks = range(design.rule.looks.count)
-    return ScenarioResult(
-        name=truth.name,
-        hypotheses=tuple(
-            _tested(design, truth, h, {k: table[k][:, h] for k in ("rejected", "estimate", "se")})
-            for h in range(rejected.shape[1])
-        ),
-        any_rejection=share(np.asarray(rejected.any(axis=1))),
-        all_rejections=share(np.asarray(rejected.all(axis=1))),
-        efficacy=tuple(share((reason == EFFICACY) & (stage == k)) for k in looks),
-        futility=tuple(share((reason == FUTILITY) & (stage == k)) for k in looks),
-        **{name: mean(table[name]) for name in ("n", "analysed", "screened", "duration")},
-    )
-
-
-def _tested(design: TrialDesign, truth: Scenario, number: int, table: Arrays) -> Tested:
-    tested = design.tested[number]
-    estimate, se = table["estimate"], table["se"]
-    there = np.isfinite(estimate)
-    known = true_effect(design, truth, number)
-    found: dict[str, Any] = {"bias": None, "rmse": None, "coverage": None}
-    if known is not None and there.sum() > 1:
-        error = estimate[there] - known
-        squared = mean(error**2)
-        root = sqrt(squared.value)
-        found = {
-            "bias": mean(error),
-            "rmse": Measured(root, squared.se / (2 * root) if root else 0.0),
-            "coverage": share(np.abs(error) <= _WIDTH * se[there]),
-        }
-    return Tested(
-        name=tested.name,
-        rejection=share(table["rejected"]),
-        truth=known,
-        mean=mean(estimate[there]),
-        no_estimate=float(1 - there.mean()),
-        **found,
-    )
-
-
 def true_effect(design: TrialDesign, truth: Scenario, number: int) -> float | None:
     """Effect of a scenario on the estimate's scale, where one figure says it.
 
@@ -254,18 +219,3 @@ def true_effect(design: TrialDesign, truth: Scenario, number: int) -> float | No
     if effects[-1].field == "shift":
         return float(size)
     return float(np.log(size)) if tested.analysis.ratio else None
-
-
-def share(hits: np.ndarray[Any, Any]) -> Measured:
-    """Share of hits; none or all of n give the standard error of one hit in n, never 0."""
-    value, n = float(hits.mean()), len(hits)
-    clear = min(max(value, 1 / n), 1 - 1 / n)
-    return Measured(value, sqrt(clear * (1 - clear) / n))
-
-
-def mean(values: np.ndarray[Any, Any]) -> Measured:
-    """Mean of finite values and its standard error."""
-    held = values[np.isfinite(values)]
-    if len(held) < 2:
-        return Measured(float("nan"), float("nan"))
-    return Measured(float(held.mean()), float(held.std(ddof=1)) / sqrt(len(held)))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extraction.records import Cohort, InputError, conditions
-from simulation.execution.mapping import map_chunks
-from simulation.execution.results import concatenate
-from simulation.trial.characteristics import OperatingCharacteristics, summarise
+from simulation.execution.results import Result
+from simulation.execution.streaming import Work, stream
+from simulation.trial.characteristics import Arrays, OperatingCharacteristics
 from simulation.trial.design import TrialDesign
 from simulation.trial.design.dropout import HazardDropout
 from simulation.trial.population import Population, TwinPopulation
+from simulation.trial.storage import Recorder, finished, resummarise
 
 if TYPE_CHECKING:
     from generation.engine import Model
@@ -48,8 +49,12 @@ def simulate(
         sqrt(p (1 - p) / replicates).
     seed
         Seed of all draws.
-    execution, workers, chunk_size, folder, progress
+    execution, workers, chunk_size, progress
         As in `simulation.execution.map_chunks`; none of them changes a result.
+    folder
+        Where finished chunks are kept, so that the same call goes on after any end, and where the
+        replicates lie at last as `replicates.parquet` (`simulation.trial.storage`). Memory does not
+        grow with the number of replicates, with a folder or without.
 
     Returns
     -------
@@ -67,28 +72,55 @@ def simulate(
         faults.append(f"replicates: {replicates} came; it must be at least 1")
     if faults:
         raise InputError(faults)
+    kept = None if folder is None else Path(folder)
     with ExitStack() as stack:
-        place = folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="trial-"))
-        facts, paths = drawn_from.send(Path(place))
-        results = map_chunks(
-            FUNCTION,
-            {
-                "design": design.model_dump(mode="json", exclude={"population"}),
-                "population": facts,
-                "seed": seed,
-            },
-            replicates,
-            chunk_size,
-            execution,
-            workers,
-            folder,
-            progress,
-            paths=paths,
+        place = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trial-")))
+        work = work_of(design, drawn_from, replicates, seed, chunk_size, place, kept)
+        about = drawn_from.describe()
+        if kept is not None and (file := finished(kept, work.identity)) is not None:
+            if progress is not None:
+                progress("finished before", 1.0)
+            return resummarise(design, about, seed, file)
+        recorder = stack.enter_context(
+            Recorder(design, about, seed, kept, work.identity, replicates)
         )
-    table = concatenate(results)
-    if not isinstance(table, dict):
+        for _, table in stream([work], execution, workers, progress):
+            recorder.add(arrays_of(table))
+        return recorder.finish()
+
+
+def work_of(
+    design: TrialDesign,
+    population: Population,
+    replicates: int,
+    seed: int,
+    chunk_size: int,
+    place: Path,
+    folder: Path | None,
+) -> Work:
+    """Describe the replicates of a design for workers.
+
+    Parameters
+    ----------
+    place
+        Where the population's files are put.
+    folder
+        Where finished chunks are kept until the last replicate is written down; None: nowhere.
+    """
+    facts, paths = population.send(place)
+    payload = {
+        "design": design.model_dump(mode="json", exclude={"population"}),
+        "population": facts,
+        "seed": seed,
+    }
+    return Work(FUNCTION, payload, replicates, chunk_size, folder, paths=paths, passing=True)
+
+
+def arrays_of(result: Result) -> Arrays:
+    """Take a chunk's result as arrays."""
+    if not isinstance(result, dict):
         raise TypeError("replicates came as a frame; arrays are needed")
-    return summarise(design, drawn_from.describe(), seed, table)
+    return result
 
 
 def population_faults(design: TrialDesign, population: Population) -> list[str]:
