@@ -72,6 +72,21 @@ class LookData:
             there = there & among
         return there, (self.arm == treated).astype(np.float64)
 
+    def moments(self, arms: int, among: Booleans | None = None) -> tuple[Floats, Floats, Floats]:
+        """Known last values, their sum and squares about the mean, (R, A) over the first arms."""
+        from simulation.kernels.moments import arm_moments
+
+        assert self.observed.values is not None
+        everybody = np.empty((len(self.arm), 0), dtype=np.bool_)
+        found: tuple[Floats, Floats, Floats] = arm_moments(
+            self.observed.values[-1],
+            self.observed.included,
+            everybody if among is None else among,
+            self.arm,
+            arms,
+        )
+        return found
+
 
 class Analysis(Plan, ABC):
     """A pre-specified analysis of one endpoint."""

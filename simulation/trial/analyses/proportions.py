@@ -40,13 +40,8 @@ class Proportions(Analysis):
 
     def fit(self, data: LookData, treated: int, control: int, among: Booleans | None = None) -> Fit:
         """Compare two arms in every replicate."""
-        there, arm = data.pair(treated, control, among)
-        assert data.observed.values is not None
-        value = data.observed.values[-1]
-        known = there & np.isfinite(value)
-        hit = np.where(known, value, 0.0)
-        n1, n0 = (known & (arm == 1)).sum(axis=1), (known & (arm == 0)).sum(axis=1)
-        x1, x0 = (hit * arm).sum(axis=1), (hit * (1 - arm)).sum(axis=1)
+        n, total, _ = data.moments(max(treated, control) + 1, among)
+        (n1, n0), (x1, x0) = n[:, [treated, control]].T, total[:, [treated, control]].T
         some = (n1 > 0) & (n0 > 0)
         p1, p0 = x1 / np.maximum(n1, 1), x0 / np.maximum(n0, 1)
         pooled = (x1 + x0) / np.maximum(n1 + n0, 1)
@@ -68,6 +63,6 @@ class Proportions(Analysis):
             estimate=np.where(sound, estimate, np.nan),
             se=np.sqrt(np.where(sound, variance, np.inf)),
             z=np.where(some & np.isfinite(z), z, 0.0),
-            information=(n1 + n0).astype(np.float64),
-            n=(n1 + n0).astype(np.float64),
+            information=n1 + n0,
+            n=n1 + n0,
         )

@@ -137,18 +137,8 @@ class ArmSummary:
     @classmethod
     def of(cls, data: LookData, arms: int, kind: str, sign: float) -> Self:
         """Sum up the last value of an endpoint."""
-        assert data.observed.values is not None
-        value = data.observed.values[-1]
-        known = data.observed.included & np.isfinite(value)
-        inside = [known & (data.arm == arm) for arm in range(arms)]
-        n = np.stack([held.sum(axis=1) for held in inside], axis=1).astype(np.float64)
-        mean = np.stack([np.where(held, value, 0.0).sum(axis=1) for held in inside], axis=1)
-        mean /= np.maximum(n, 1.0)
-        squares = [
-            (np.where(held, value - mean[:, arm, None], 0.0) ** 2).sum(axis=1)
-            for arm, held in enumerate(inside)
-        ]
-        return cls(n, mean, np.stack(squares, axis=1) / np.maximum(n - 1, 1.0), kind, sign)
+        n, total, squares = data.moments(arms)
+        return cls(n, total / np.maximum(n, 1.0), squares / np.maximum(n - 1, 1.0), kind, sign)
 
 
 @final
