@@ -3,7 +3,7 @@
 By topic: `runs` (studies), `data` (cohorts), `notes`, `showing`, `protecting` (identifiers),
 `restoring`, `tagging`, `models` (train, generate), `updates`, `control_requests` (control arms),
 `auditing` (inference audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts`
-(twins), `trials` (simulate), `health` (doctor).
+(twins), `trials` (simulate), `analysing` (analyse), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from extraction.lazy import lazy
 
 if TYPE_CHECKING:
+    from .analysing import analyse_trial, lock_analysis
     from .auditing import audit_inference
     from .coding import Coding
     from .control_requests import ControlArm, ControlsRequest, controls
@@ -40,6 +41,7 @@ __all__ = [
     "Pace",
     "Protection",
     "TwinRequest",
+    "analyse_trial",
     "audit_inference",
     "controls",
     "describe",
@@ -55,6 +57,7 @@ __all__ = [
     "forecast",
     "generate",
     "ingest",
+    "lock_analysis",
     "plan_study",
     "restore_notes",
     "run_study",
@@ -77,6 +80,7 @@ __getattr__, __dir__ = lazy(
         "Pace": "notes",
         "Protection": "protecting",
         "TwinRequest": "forecasts",
+        "analyse_trial": "analysing",
         "audit_inference": "auditing",
         "controls": "control_requests",
         "describe": "data",
@@ -92,6 +96,7 @@ __getattr__, __dir__ = lazy(
         "forecast": "forecasts",
         "generate": "models",
         "ingest": "data",
+        "lock_analysis": "analysing",
         "plan_study": "runs",
         "restore_notes": "restoring",
         "run_study": "runs",

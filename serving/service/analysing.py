@@ -1,0 +1,171 @@
+"""A real trial by a locked plan: lock it, analyse, and leave what re-derives every estimate."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extraction.records import Cohort
+from extraction.records.errors import Faults
+from serving.logs import log
+from serving.pipeline.cache import code_digest, sha256_of, versions
+
+from .folders import check_out
+
+if TYPE_CHECKING:
+    from simulation.trial.planned import Analysed, Lock
+
+_CODE = (
+    "extraction/records",
+    "simulation/analysis",
+    "simulation/kernels",
+    "simulation/trial/analyses",
+    "simulation/trial/planned",
+)
+_FIGURES = "%.17g"
+_NUMERIC = ("python", "numpy", "pandas", "scipy", "trialtwin")
+
+
+def lock_analysis(plan: Path, overwrite: bool = False) -> dict[str, Any]:
+    """Lock a plan: its hash, the time and the programs' versions in PLAN.lock.json beside it.
+
+    Parameters
+    ----------
+    plan
+        YAML file of an `AnalysisPlan`.
+    overwrite
+        Whether a changed plan may be locked again; the earlier hash stays in the file.
+
+    Returns
+    -------
+    dict
+        ``lock``: the file; ``sha256, locked_at, amended``.
+
+    Raises
+    ------
+    InputError
+        With every fault of the plan.
+    RefusedError
+        When another plan is locked there.
+    """
+    from simulation.trial.planned import lock_plan
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    lock, place = lock_plan(plan, now, _versions(), code_digest(_CODE), overwrite)
+    log().info("plan locked", plan=plan.name, sha256=lock.sha256, amended=len(lock.amended))
+    return {
+        "lock": str(place),
+        "sha256": lock.sha256,
+        "locked_at": lock.locked_at,
+        "amended": [dict(a) for a in lock.amended],
+    }
+
+
+def analyse_trial(
+    cohort: Path,
+    plan: Path,
+    out: Path,
+    exploratory: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Analyse a cohort by a plan.
+
+    Parameters
+    ----------
+    cohort
+        A cohort's folder.
+    plan
+        YAML file of an `AnalysisPlan`, locked by `lock_analysis`.
+    out
+        New folder of results.json, results.csv, report.html, plan.yaml, analysis.csv (one row a
+        patient: patient data) and rederive.R.
+    exploratory
+        Analyse without a lock, or against it; every output then says "exploratory".
+    overwrite
+        Whether an earlier analysis at `out` may be replaced.
+
+    Returns
+    -------
+    dict
+        results.json with ``folder`` and ``files``.
+
+    Raises
+    ------
+    InputError
+        With every fault of the plan, of the folders, and of what the cohort lacks.
+    RefusedError
+        When the plan is not locked or differs from its lock; no patient has been read then.
+    """
+    from simulation.trial.planned import AnalysisPlan, analyse, state_of
+
+    faults = Faults()
+    with faults.catch():
+        check_out(out, overwrite, "results.json")
+    with faults.catch():
+        planned = AnalysisPlan.read(plan)
+    if not (cohort / "cohort.json").is_file():
+        faults.add(f"{cohort.name}: this is no cohort's folder; make one with 'trialtwin ingest'")
+    faults.raise_if_any()
+    state, lock = state_of(planned, plan, exploratory)
+    patients = Cohort.read(cohort)
+    done = analyse(patients, planned, state, lock, _deviations(lock))
+    results = _write(patients, done, plan, out)
+    log().info(
+        "trial analysed",
+        study=done.study,
+        status=state,
+        plan=results["plan_sha256"],
+        deviations=len(done.deviations),
+    )
+    return {**results, "folder": str(out), "files": sorted(p.name for p in out.iterdir())}
+
+
+def _versions() -> dict[str, str]:
+    return {name: version for name, version in versions().items() if name in _NUMERIC}
+
+
+def _deviations(lock: Lock | None) -> tuple[str, ...]:
+    """What has changed in the programs since the lock."""
+    if lock is None:
+        return ()
+    now = _versions()
+    changed = [
+        f"{name} was {lock.versions.get(name, 'absent')} at the lock and is {now[name]}"
+        for name in now
+        if lock.versions.get(name) != now[name]
+    ]
+    if lock.code != code_digest(_CODE):
+        changed.append("the analyses' source has changed since the lock")
+    return tuple(changed)
+
+
+def _write(cohort: Cohort, done: Analysed, plan: Path, out: Path) -> dict[str, Any]:
+    """Write the folder, whole or not at all."""
+    from extraction.records.storage import atomic_folder
+    from serving.report.analysis_page import analysis_page
+    from simulation.trial.planned.rederive import script
+    from simulation.trial.planned.results import results_table
+    from simulation.trial.planned.table import Columns, analysis_table
+    from simulation.trial.planned.views import views
+
+    with atomic_folder(out) as fresh:
+        table = fresh / "analysis.csv"
+        analysis_table(cohort, done).to_csv(table, index=False, float_format=_FIGURES)
+        results_table(done).to_csv(fresh / "results.csv", index=False, float_format=_FIGURES)
+        (fresh / "rederive.R").write_text(script(done), "utf-8")
+        (fresh / "plan.yaml").write_bytes(plan.read_bytes())
+        results = {
+            **done.to_dict(),
+            "versions": _versions(),
+            "analysis_csv": {
+                "sha256": sha256_of(table),
+                "columns": Columns.of(done).meaning(done),
+            },
+        }
+        text = json.dumps(results, ensure_ascii=False, indent=1, allow_nan=False)
+        (fresh / "results.json").write_text(text + "\n", "utf-8")
+        page = analysis_page(results, views(done, cohort.schema))
+        (fresh / "report.html").write_text(page, "utf-8")
+    return results
