@@ -1,6 +1,7 @@
 """Cost: what a simulation will take, from a short pilot."""
 
 import os
+import tracemalloc
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Unpack, final
@@ -34,6 +35,10 @@ class Cost:
         Total; starting the workers and compiling come on top.
     pilot
         Replicates that were timed.
+    bytes_per_worker
+        Most memory that one chunk takes, on top of the program with its libraries.
+    expected_bytes
+        Of all workers together. Replicates are written down as they come and add nothing.
     """
 
     seconds_per_replicate: float
@@ -41,6 +46,8 @@ class Cost:
     workers: int
     expected_seconds: float
     pilot: int
+    bytes_per_worker: int
+    expected_bytes: int
 
 
 def estimate_cost(
@@ -75,7 +82,8 @@ def estimate_cost(
     faults = number_faults(replicates=replicates, pilot=pilot)
     if faults:
         raise InputError(faults)
-    timed = min(pilot, running.get("chunk_size", CHUNK))
+    chunk = running.get("chunk_size", CHUNK)
+    timed = min(pilot, chunk, replicates)
     with batches(design, population, seed, running) as held:
         payload = {
             "design": design.model_dump(mode="json", exclude={"population"}),
@@ -88,7 +96,23 @@ def estimate_cost(
         begun = perf_counter()
         later_replicates(payload, 0, timed)
         each = (perf_counter() - begun) / timed
+        peak = _peak(payload, timed) * min(chunk, replicates) // timed
     workers = 1
     if running.get("execution", "serial") != "serial":
         workers = running.get("workers") or len(os.sched_getaffinity(0))
-    return Cost(each, replicates, workers, each * replicates / workers, timed)
+    whole = each * replicates / workers
+    return Cost(each, replicates, workers, whole, timed, peak, peak * workers)
+
+
+def _peak(payload: dict[str, Any], replicates: int) -> int:
+    """Most bytes that Python and numpy hold at once while some replicates run."""
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    later_replicates(payload, 0, replicates)
+    _, peak = tracemalloc.get_traced_memory()
+    if not tracing:
+        tracemalloc.stop()
+    return max(peak - before, 0)

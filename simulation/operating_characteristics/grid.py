@@ -1,6 +1,6 @@
 """Grids: type I error over nuisance parameters, and figures over two assumptions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack, final
 
@@ -18,6 +18,8 @@ from simulation.operating_characteristics.figures import (
 from simulation.operating_characteristics.vary import cells, varied
 from simulation.trial.design import TrialDesign
 from simulation.trial.design.scenarios import NO_EFFECT
+
+Progress = Callable[[str, float], None]
 
 
 @final
@@ -56,6 +58,7 @@ def null_grid(
     replicates: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
+    progress: Progress | None = None,
     **running: Unpack[Running],
 ) -> NullGrid:
     """Type I error under no effect at every combination of nuisance parameters.
@@ -68,6 +71,8 @@ def null_grid(
         Values by dotted path, as in `vary.varied`: control rate, median, dropout, enrolment.
     level
         Joint confidence of the intervals, in (0, 1).
+    progress
+        Told after each cell.
 
     Returns
     -------
@@ -85,7 +90,9 @@ def null_grid(
         raise InputError(faults)
     null = TrialDesign.parse(design.model_dump(mode="json") | {"scenarios": ()})
     grid = cells(over)
-    found = _over(null, population, grid, "any_rejection", NO_EFFECT, replicates, seed, running)
+    found = _over(
+        null, population, grid, "any_rejection", NO_EFFECT, replicates, seed, running, progress
+    )
     frame = pd.DataFrame(found)
     hits = np.round(frame["value"].to_numpy() * replicates)
     low, high = exact_interval(hits, replicates, 1 - (1 - level) / len(grid))
@@ -105,6 +112,7 @@ def surface(
     scenario: str | None = None,
     replicates: int = 10_000,
     seed: int = 0,
+    progress: Progress | None = None,
     **running: Unpack[Running],
 ) -> pd.DataFrame:
     """A figure over two parameters.
@@ -117,6 +125,8 @@ def surface(
         Values of exactly two parameters, by dotted path as in `vary.varied`.
     figure, scenario
         What is measured (`figures.figure_names`), under which truth (None: the first given).
+    progress
+        Told after each cell.
 
     Returns
     -------
@@ -136,7 +146,9 @@ def surface(
     check_figure(design, figure)
     truth = scenario_name(design, scenario)
     grid = cells(over)
-    return pd.DataFrame(_over(design, population, grid, figure, truth, replicates, seed, running))
+    return pd.DataFrame(
+        _over(design, population, grid, figure, truth, replicates, seed, running, progress)
+    )
 
 
 def _over(
@@ -148,6 +160,7 @@ def _over(
     replicates: int,
     seed: int,
     running: Running,
+    progress: Progress | None,
 ) -> list[dict[str, Any]]:
     """Simulate every cell. All cells are checked before the first is run."""
     trials = [varied(design, population, cell) for cell in grid]
@@ -157,6 +170,8 @@ def _over(
             table = held.run(changed, 0, replicates)
         now = measure(replicate_values(changed, table, figure, scenario))
         rows.append({**cell, "value": now.value, "se": now.se})
+        if progress is not None:
+            progress(f"{len(rows)} of {len(grid)} cells", len(rows) / len(grid))
     return rows
 
 

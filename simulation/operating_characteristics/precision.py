@@ -1,5 +1,6 @@
 """Precision: as many replicates as a wanted Monte Carlo standard error needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any, Final, Unpack, final
@@ -63,6 +64,7 @@ def simulate_to_precision(
     first: int = 1000,
     most: int = 1_000_000,
     seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
     **running: Unpack[Running],
 ) -> Precise:
     """Simulate a design until a figure's Monte Carlo standard error is at most the wanted one.
@@ -83,6 +85,8 @@ def simulate_to_precision(
         Under which truth; None: the first scenario given.
     first, most
         Replicates of the first batch (rounded up to whole chunks), and of all.
+    progress
+        Told after each batch how many replicates there are and the share of those needed.
 
     Returns
     -------
@@ -115,6 +119,9 @@ def simulate_to_precision(
                 now = measure(np.concatenate(values))
                 if not now.se >= 0:
                     raise InputError(f"figure: {figure!r} has no value in these replicates")
+            if progress is not None:
+                share = 1.0 if totals[-1] >= most else min(1.0, (wanted / now.se) ** 2)
+                progress(f"{totals[-1]:,} replicates, standard error {now.se:.2g}", share)
             result = recorder.finish()
     done = now.se <= wanted
     return Precise(result, figure, truth, now, wanted, done, tuple(totals))

@@ -49,7 +49,8 @@ def test_cost_is_that_of_the_pilot_times_the_replicates() -> None:
     assert cost.seconds_per_replicate > 0 and cost.pilot == 20
     assert cost.expected_seconds == pytest.approx(5000 * cost.seconds_per_replicate)
     spread = estimate_cost(DESIGN, PEOPLE, 100, pilot=5, execution="processes", workers=2)
-    assert spread.workers == 2
+    assert spread.workers == 2 and spread.expected_bytes == 2 * spread.bytes_per_worker
+    assert spread.bytes_per_worker > 5 * 40 * 8
     assert spread.expected_seconds == pytest.approx(50 * spread.seconds_per_replicate)
 
 
