@@ -258,13 +258,14 @@ def tilted(moments: FloatArray, aim: FloatArray) -> FloatArray:
     from scipy.special import logsumexp, softmax
 
     away = moments - aim
-    found = minimize(
-        lambda b: float(logsumexp(away @ b)),
-        np.zeros(aim.size),
-        jac=lambda b: softmax(away @ b) @ away,
-        method="BFGS",
-        options={"gtol": 1e-8},
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # aims out of reach drive the slopes to infinity
+        found = minimize(
+            lambda b: float(logsumexp(away @ b)),
+            np.zeros(aim.size),
+            jac=lambda b: softmax(away @ b) @ away,
+            method="BFGS",
+            options={"gtol": 1e-8},
+        )
     chances: FloatArray = softmax(away @ found.x)
     if np.abs(chances @ away).max() > 1e-4:
         raise ValueError("drift: too large for these patients; choose a smaller one")
