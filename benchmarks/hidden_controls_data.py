@@ -258,7 +258,8 @@ def tilted(moments: FloatArray, aim: FloatArray) -> FloatArray:
     from scipy.special import logsumexp, softmax
 
     away = moments - aim
-    with np.errstate(over="ignore", invalid="ignore"):  # aims out of reach drive the slopes to infinity
+    # Aims out of reach drive the slopes to infinity.
+    with np.errstate(over="ignore", invalid="ignore"):
         found = minimize(
             lambda b: float(logsumexp(away @ b)),
             np.zeros(aim.size),
