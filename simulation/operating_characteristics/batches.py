@@ -10,8 +10,9 @@ from extraction.records.errors import InputError
 from simulation.execution.results import concatenate
 from simulation.execution.streaming import Work, stream
 from simulation.trial.characteristics import Arrays
-from simulation.trial.conduct import arrays_of, as_population, population_faults
+from simulation.trial.conduct import as_population, population_faults
 from simulation.trial.design import TrialDesign
+from simulation.trial.pool import arrays_of
 from simulation.trial.population import Population
 from simulation.trial.replicate import replicate
 

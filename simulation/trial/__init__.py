@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulation.trial.conduct import simulate
     from simulation.trial.design import TrialDesign
     from simulation.trial.population import ParametricPopulation, TwinPopulation
+    from simulation.trial.sweep import simulate_many
 
 __all__ = [
     "OperatingCharacteristics",
@@ -22,6 +23,7 @@ __all__ = [
     "TrialDesign",
     "TwinPopulation",
     "simulate",
+    "simulate_many",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -32,5 +34,6 @@ __getattr__, __dir__ = lazy(
         "TrialDesign": "design",
         "TwinPopulation": "population",
         "simulate": "conduct",
+        "simulate_many": "sweep",
     },
 )

@@ -28,8 +28,8 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 class Replicates(Protocol):
     """Where the replicates are."""
 
-    def read(self) -> Arrays:
-        """Return the table of all replicates."""
+    def read(self, *names: str) -> Arrays:
+        """Return arrays of all replicates: those named, or the whole table."""
 
 
 @final
@@ -145,7 +145,7 @@ class OperatingCharacteristics:
     def table(self) -> Arrays:
         """Per replicate and scenario, as `simulation.trial.replicate` returns it.
 
-        All of it is read into memory each time; keep it if you need it twice.
+        All of it is read into memory each time; `held.read("n", "duration")` reads some arrays.
         """
         return self.held.read()
 
@@ -212,7 +212,8 @@ def true_effect(design: TrialDesign, truth: Scenario, number: int) -> float | No
     if not effects:
         return 0.0
     size = getattr(effects[-1], effects[-1].field)
-    if effects[-1].where is not None:
+    own = None if tested.subgroup is None else tested.subgroup.where
+    if effects[-1].where not in (None, own):
         return None
     if isinstance(size, tuple):
         return float(size[-1]) if effects[-1].field == "shift" else None

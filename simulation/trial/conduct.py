@@ -3,22 +3,19 @@
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extraction.records import Cohort, InputError, conditions
-from simulation.execution.results import Result
-from simulation.execution.streaming import Work, stream
-from simulation.trial.characteristics import Arrays, OperatingCharacteristics
+from simulation.trial.characteristics import OperatingCharacteristics
 from simulation.trial.design import TrialDesign
 from simulation.trial.design.dropout import HazardDropout
+from simulation.trial.pool import Job, conducted
 from simulation.trial.population import Population, TwinPopulation
-from simulation.trial.storage import Recorder, finished, resummarise
 
 if TYPE_CHECKING:
     from generation.engine import Model
-
-FUNCTION = "simulation.trial.replicate:replicate"
 
 
 def simulate(
@@ -72,55 +69,13 @@ def simulate(
         faults.append(f"replicates: {replicates} came; it must be at least 1")
     if faults:
         raise InputError(faults)
-    kept = None if folder is None else Path(folder)
     with ExitStack() as stack:
-        place = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trial-")))
-        work = work_of(design, drawn_from, replicates, seed, chunk_size, place, kept)
-        about = drawn_from.describe()
-        if kept is not None and (file := finished(kept, work.identity)) is not None:
-            if progress is not None:
-                progress("finished before", 1.0)
-            return resummarise(design, about, seed, file)
-        recorder = stack.enter_context(
-            Recorder(design, about, seed, kept, work.identity, replicates)
-        )
-        for _, table in stream([work], execution, workers, progress):
-            recorder.add(arrays_of(table))
-        return recorder.finish()
-
-
-def work_of(
-    design: TrialDesign,
-    population: Population,
-    replicates: int,
-    seed: int,
-    chunk_size: int,
-    place: Path,
-    folder: Path | None,
-) -> Work:
-    """Describe the replicates of a design for workers.
-
-    Parameters
-    ----------
-    place
-        Where the population's files are put.
-    folder
-        Where finished chunks are kept until the last replicate is written down; None: nowhere.
-    """
-    facts, paths = population.send(place)
-    payload = {
-        "design": design.model_dump(mode="json", exclude={"population"}),
-        "population": facts,
-        "seed": seed,
-    }
-    return Work(FUNCTION, payload, replicates, chunk_size, folder, paths=paths, passing=True)
-
-
-def arrays_of(result: Result) -> Arrays:
-    """Take a chunk's result as arrays."""
-    if not isinstance(result, dict):
-        raise TypeError("replicates came as a frame; arrays are needed")
-    return result
+        place = Path(folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="trial-")))
+        job = Job.of(design, drawn_from, replicates, seed, chunk_size, place)
+        if folder is not None:
+            job = replace(job, work=replace(job.work, folder=place))
+        (found,) = conducted([job], execution, workers, progress)
+    return found
 
 
 def population_faults(design: TrialDesign, population: Population) -> list[str]:
@@ -136,6 +91,11 @@ def population_faults(design: TrialDesign, population: Population) -> list[str]:
     named = tuple(dict.fromkeys(n for n in asked if not (n == "site" and sites)))
     faults += population.covariate_faults(named)
     given = {f"scenarios.{s.name}": effect.where for s in design.scenarios for effect in s.effects}
+    given |= {
+        f"hypotheses: subgroup {t.subgroup.name!r}": t.subgroup.where
+        for t in design.tested
+        if t.subgroup is not None
+    }
     for where, condition in {"eligibility": design.eligibility, **given}.items():
         if condition is None:
             continue

@@ -32,9 +32,9 @@ class InMemory:
     def __init__(self, table: Arrays) -> None:
         self._table = table
 
-    def read(self) -> Arrays:
-        """Return the table of all replicates."""
-        return self._table
+    def read(self, *names: str) -> Arrays:
+        """Return arrays of all replicates: those named, or the whole table."""
+        return {name: self._table[name] for name in names or self._table}
 
 
 @final
@@ -63,15 +63,17 @@ class ReplicateFile:
         told = json.loads(metadata.get(_ABOUT, b"{}"))
         return dict(told) | {"digest": metadata.get(_DIGEST, b"").decode()}
 
-    def blocks(self) -> Iterator[Arrays]:
-        """Tables of the replicates, block by block."""
-        arrays = self.about()["arrays"]
+    def blocks(self, *names: str) -> Iterator[Arrays]:
+        """Arrays of the replicates, block by block: those named, or the whole table."""
+        held = self.about()["arrays"]
+        arrays = {name: held[name] for name in names or held}
+        columns = ["scenario", *(c for told in arrays.values() for c in told["names"])]
         with pq.ParquetFile(self.path) as file:
             for group in range(file.num_row_groups):
-                yield _arrays(file.read_row_group(group), arrays)
+                yield _arrays(file.read_row_group(group, columns), arrays)
 
-    def read(self) -> Arrays:
-        """Return the table of all replicates; all of them come into memory.
+    def read(self, *names: str) -> Arrays:
+        """Return arrays of all replicates: those named, or the whole table, into memory.
 
         Raises
         ------
@@ -80,14 +82,13 @@ class ReplicateFile:
         """
         if not self.path.exists():
             raise InputError(f"{FILE}: it is no longer there; simulate again to have replicates")
-        parts = list(self.blocks())
+        parts = list(self.blocks(*names))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def finished(folder: Path, work: Mapping[str, Any]) -> ReplicateFile | None:
+def finished(folder: Path | None, work: Mapping[str, Any]) -> ReplicateFile | None:
     """Return the file that an earlier run of the same work has finished, if it is whole."""
-    path = folder / FILE
-    if not path.exists():
+    if folder is None or not (path := folder / FILE).exists():
         return None
     file = ReplicateFile(path)
     try:
@@ -117,8 +118,6 @@ class Recorder:
         to a temporary file that lives as long as the result.
     work
         Identity of the work, for `finished`.
-    replicates
-        How many will come; None: as many as come until `finish`.
     """
 
     def __init__(
@@ -128,12 +127,10 @@ class Recorder:
         seed: int,
         folder: Path | None = None,
         work: Mapping[str, Any] | None = None,
-        replicates: int | None = None,
     ) -> None:
         self.design = design
         self.population = population
         self.seed = seed
-        self.total = replicates
         self.rows = 0
         self._summary = Summary(design)
         self._digest = Digest()
@@ -166,7 +163,7 @@ class Recorder:
                 shutil.rmtree(self._temporary, ignore_errors=True)
 
     def add(self, table: Arrays) -> None:
-        """Take the next replicates, however many; with the last of `replicates`, finish."""
+        """Take the next replicates, however many."""
         self._waiting.append(table)
         self.rows += len(table["stage"])
         waiting = sum(len(part["stage"]) for part in self._waiting)
@@ -177,13 +174,9 @@ class Recorder:
                 self._take({name: v[start : start + BLOCK] for name, v in whole.items()})
             rest = {name: values[cut:].copy() for name, values in whole.items()}
             self._waiting = [rest] if cut < waiting else []
-        if self.rows == self.total:
-            self.finish()
 
     def finish(self) -> OperatingCharacteristics:
         """Sum up; the file gets its name."""
-        if self._result is not None:
-            return self._result
         held: InMemory | ReplicateFile
         last = _together(self._waiting) if self._waiting else None
         if last is not None and self._file is None and self._folder is None:

@@ -111,6 +111,8 @@ def test_the_file_reads_as_a_table(tmp_path: Path) -> None:
     for name, values in result.table.items():
         assert values.dtype == table[name].dtype
         assert np.array_equal(values, table[name], equal_nan=True)
+    assert set(result.held.read("n", "se")) == {"n", "se"}
+    assert np.array_equal(result.held.read("n")["n"], table["n"])
     frame = pd.read_parquet(tmp_path / FILE)
     assert list(frame.columns[:4]) == ["replicate", "scenario", "stage", "reason"]
     assert list(frame["scenario"][:2]) == ["no effect", "one"]

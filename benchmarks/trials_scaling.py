@@ -1,0 +1,128 @@
+"""How simulated trials scale: peak memory over replicates, and time over workers.
+
+Run: python -m benchmarks.trials_scaling memory [REPLICATES ...]
+     python -m benchmarks.trials_scaling workers [REPLICATES [ROUNDS]]
+
+Every run is a process of its own, so that its peak memory is its own. The load of the machine is
+printed beside each time: on a machine that others use, fewer CPU-seconds come in a second.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from statistics import median
+from typing import Any
+
+from simulation import TrialDesign, simulate
+from simulation.trial import ParametricPopulation
+
+DESIGN: dict[str, Any] = {
+    "name": "two looks",
+    "arms": [{"name": "Placebo", "control": True}, {"name": "Active"}],
+    "endpoints": [{"kind": "continuous", "name": "ADAS", "visits": [168]}],
+    "n": 60,
+    "rule": {"kind": "group_sequential", "looks": {"number": 2}},
+    "scenarios": [
+        {"name": "planned", "effects": [{"arm": "Active", "endpoint": "ADAS", "shift": 0.8}]}
+    ],
+}
+CHUNK = 1000
+
+
+def one(replicates: int, execution: str, workers: int) -> dict[str, Any]:
+    """Simulate, keeping the replicates in a folder; what it took, and the digest."""
+    people = ParametricPopulation(outcomes={"ADAS": {"kind": "continuous"}})
+    with tempfile.TemporaryDirectory() as folder:
+        began, load = time.perf_counter(), os.getloadavg()[0]
+        found = simulate(
+            TrialDesign.parse(DESIGN),
+            people,
+            replicates,
+            execution=execution,
+            workers=workers,
+            chunk_size=CHUNK,
+            folder=folder,
+        )
+        seconds = time.perf_counter() - began
+        size = os.path.getsize(os.path.join(folder, "replicates.parquet"))
+    own, others = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return {
+        "replicates": replicates,
+        "execution": execution,
+        "workers": workers,
+        "seconds": seconds,
+        "cpu_driver": own.ru_utime + own.ru_stime,
+        "cpu_workers": others.ru_utime + others.ru_stime,
+        "peak_mib": own.ru_maxrss / 1024,
+        "peak_worker_mib": others.ru_maxrss / 1024,
+        "file_mib": size / 2**20,
+        "load": load,
+        "digest": found.digest(),
+        "power": found.power.value,
+        "type_one_error": found.type_one_error.value,
+    }
+
+
+def run(replicates: int, execution: str, workers: int) -> dict[str, Any]:
+    """Carry out one run in a process of its own and print its line."""
+    command = [sys.executable, "-m", "benchmarks.trials_scaling", "one"]
+    done = subprocess.run(
+        [*command, str(replicates), execution, str(workers)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    print(
+        f"{told['replicates']:>9,} replicates  {execution:<9} {workers} worker(s)  "
+        f"{told['seconds']:7.1f} s  {replicates / told['seconds']:7.0f} replicates/s  "
+        f"CPU driver {told['cpu_driver']:6.1f} s workers {told['cpu_workers']:6.1f} s  "
+        f"peak {told['peak_mib']:4.0f} MiB, of a worker {told['peak_worker_mib']:4.0f} MiB  "
+        f"file {told['file_mib']:6.1f} MiB  load {told['load']:.1f}  {told['digest'][:12]}",
+        flush=True,
+    )
+    return told
+
+
+def memory(sizes: list[int]) -> None:
+    """Peak memory over replicates, serially and over two workers; digests must agree."""
+    for replicates in sizes:
+        told = [run(replicates, "serial", 1), run(replicates, "processes", 2)]
+        if len({t["digest"] for t in told}) > 1:
+            raise SystemExit("two different digests")
+        print(
+            f"          power {told[0]['power']:.4f}, type I error "
+            f"{told[0]['type_one_error']:.4f}; one digest"
+        )
+
+
+def workers(replicates: int, rounds: int) -> None:
+    """One worker against two, in turns, and the median ratio of their times."""
+    ratios = []
+    for _ in range(rounds):
+        single, double = (run(replicates, "processes", k)["seconds"] for k in (1, 2))
+        ratios.append(single / double)
+    print(
+        f"two workers against one: {', '.join(f'{r:.2f}' for r in ratios)} times as fast; "
+        f"median {median(ratios):.2f}"
+    )
+
+
+def main() -> None:
+    what, *rest = sys.argv[1:] or ["memory"]
+    if what == "one":
+        print(json.dumps(one(int(rest[0]), rest[1], int(rest[2]))))
+    elif what == "workers":
+        workers(int(rest[0]) if rest else 400_000, int(rest[1]) if rest[1:] else 3)
+    else:
+        memory([int(n) for n in rest] or [10_000, 100_000, 1_000_000])
+
+
+if __name__ == "__main__":
+    main()
