@@ -118,13 +118,15 @@ def _replay(
         np.arange(replicate, replicate + 1),
     )
     seen: list[Seen] = []
-    ended = Chunk(design, people, drawn, truth).run(seen.append)
+    chunk = Chunk(design, people, drawn, truth)
+    ended = chunk.run(seen.append)
     row = {
         name: np.asarray(values[0]) if values.ndim > 1 else values[0].item()
         for name, values in ended.items()
     }
     looks = pd.DataFrame([line for look in seen for line in _look(design, look)])
-    return Replay(truth.name, replicate, seed, _patients(design, people, drawn, seen), looks, row)
+    patients = _patients(design, people, chunk.drawn, seen)
+    return Replay(truth.name, replicate, seed, patients, looks, row)
 
 
 def _look(design: TrialDesign, seen: Seen) -> list[dict[str, Any]]:

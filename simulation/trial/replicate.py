@@ -13,6 +13,7 @@ from simulation.trial.design import Enrolment, Scenario, Tested, TrialDesign
 from simulation.trial.dropout import leaving
 from simulation.trial.enrol import Enrolled, enrol
 from simulation.trial.looks import event_times, look_at
+from simulation.trial.narrow import narrow
 from simulation.trial.outcomes import Applied, Latent, observe, respond
 from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed, Response
 from simulation.trial.population import Population, receive
@@ -118,6 +119,19 @@ class Drawn:
         """Enrol, randomise, and draw the outcomes under control."""
         n = design.rule.largest(design.n)
         enrolled = enrol(design, enrolment, population, stream, replicates, n)
+        return cls.of(design, enrolment, population, replicates, enrolled)
+
+    @classmethod
+    def of(
+        cls,
+        design: TrialDesign,
+        enrolment: Enrolment,
+        population: Population,
+        replicates: Indices,
+        enrolled: Enrolled,
+    ) -> "Drawn":
+        """Randomise those who have been enrolled, and draw their outcomes under control."""
+        stream, n = enrolled.place.stream, enrolled.entry.shape[1]
         latents = {
             e.name: population.latent(e, enrolled.place, enrolled.baseline)
             for e in design.endpoints
@@ -167,6 +181,8 @@ class Chunk:
         self.population = population
         self.drawn = drawn
         self.scenario = scenario
+        self._of_all: Booleans | None = None
+        """Patients recruited while everybody could come; None: all."""
 
     def run(self, watch: Callable[[Seen], None] | None = None) -> Arrays:
         """Go through the looks until every replicate has stopped; `watch` is told of each."""
@@ -187,6 +203,11 @@ class Chunk:
         for look in range(rule.looks.count):
             if rule.adapts and look > 0:
                 arm = self._next_arms(arm, state, look, cut)
+                responses, leaves = self._follow(arm)
+                events = self._events(responses, leaves)
+            if state.narrowed is not None and state.narrowed.any():
+                self._narrow(state.narrowed, look, cut)
+                arm = self.drawn.arm
                 responses, leaves = self._follow(arm)
                 events = self._events(responses, leaves)
             changed = rule.adapts or rule.resizes
@@ -224,6 +245,20 @@ class Chunk:
             waiting = self.drawn.enrolled.entry[:, start:] < cut
             later = np.where(waiting, arm[:, start:], later)
         return np.concatenate([arm[:, :start], later], axis=1)
+
+    def _narrow(self, which: Booleans, look: int, cut: Floats) -> None:
+        """Recruit the subgroup alone in some replicates, after the previous look's time."""
+        entry, start = self.drawn.enrolled.entry, self.design.sizes[look - 1]
+        first = np.broadcast_to(np.arange(entry.shape[1]) < start, entry.shape)
+        subgroup = next(t.subgroup for t in self.design.tested if t.subgroup is not None)
+        enrolment = self.scenario.enrolment or self.design.enrolment
+        enrolled, self._of_all = narrow(
+            self.design, enrolment, self.population, self.drawn.enrolled, which,
+            first if self.drawn.at_once else first | (entry < cut), subgroup.where,
+        )
+        self.drawn = Drawn.of(
+            self.design, enrolment, self.population, self.drawn.replicates, enrolled
+        )
 
     def _follow(self, arm: Indices) -> tuple[dict[str, Response], Floats]:
         """Outcomes under the arms, and when patients leave."""
@@ -288,6 +323,9 @@ class Chunk:
         covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
         strata = strata_of(tested.analysis.strata, self.population, self.drawn.enrolled)
         data = LookData(observed, arm, covariates, strata)
+        group = self._of_all if tested.subgroup is None else self._meets(tested.subgroup.where)
+        if group is not None:
+            among = group if among is None else among & group
         fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
         turned = fit.z * tested.endpoint.sign * tested.analysis.sign
         return Fit(fit.estimate, fit.se, turned, fit.information, fit.n)

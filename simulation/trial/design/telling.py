@@ -233,6 +233,7 @@ def _hypotheses(design: TrialDesign) -> list[str]:
         weight = tested.share if graph is None else graph.weights[place]
         others = "all other arms" if design.rule.every_arm else design.control.name
         adjusted = [*tested.analysis.covariates, *tested.analysis.strata]
+        group = f" in {tested.subgroup.name}" if tested.subgroup else ""
         by = f", adjusted for {_listed(adjusted)}" if adjusted else ""
         level = (
             ""
@@ -240,7 +241,7 @@ def _hypotheses(design: TrialDesign) -> list[str]:
             else f", at {_share(weight)} of alpha ({weight * design.rule.alpha:.4g})"
         )
         told.append(
-            f"{design.arms[tested.arm].name} against {others} on {tested.endpoint.name}: "
+            f"{design.arms[tested.arm].name} against {others} on {tested.endpoint.name}{group}: "
             f"{tested.analysis.summary} ({tested.analysis.kind.replace('_', ' ')}{by}){level}."
         )
     if graph is not None:

@@ -26,6 +26,14 @@ from simulation.trial.rules.group_sequential import Fixed
 
 
 @final
+class Subgroup(Plan):
+    """Patients who meet a condition on the baseline."""
+
+    name: Name
+    where: dict[str, Any] = Field(min_length=1)
+
+
+@final
 class Hypothesis(Plan):
     """A null hypothesis: an arm is no better than control on an endpoint."""
 
@@ -33,6 +41,7 @@ class Hypothesis(Plan):
     arm: Name | None = Field(default=None, description="none: each treated arm")
     analysis: AnalysisChoice | None = Field(default=None, description="none: the endpoint's usual")
     share: float = Field(default=1.0, gt=0, le=1, description="share of alpha")
+    subgroup: Subgroup | None = Field(default=None, description="whom it is about; none: all")
 
 
 @final
@@ -44,6 +53,7 @@ class Tested(Plan):
     arm: int
     analysis: Any
     share: float
+    subgroup: Subgroup | None = None
 
 
 @final
@@ -187,6 +197,8 @@ class TrialDesign(Stated):
             found = next((e for e in self.endpoints if e.name == looks.endpoint), self.endpoints[0])
             if found.kind != "time_to_event":
                 faults.append("rule.looks: looks by events need a time-to-event endpoint")
+        if self.rule.narrows:
+            faults += self._narrowing_faults()
         if looks.by == "time" and self.enrolment.at_once:
             faults.append("rule.looks: looks by time need an enrolment")
         if looks.by == "patients" and (looks.at or (0,))[-1] > self.n:
@@ -196,6 +208,16 @@ class TrialDesign(Stated):
                 f"rule.looks: the first look has {self.sizes[0]} patients; at least "
                 f"{2 * len(self.arms)} are needed; raise n or look later"
             )
+        return faults
+
+    def _narrowing_faults(self) -> list[str]:
+        faults = []
+        if [tested.subgroup is None for tested in self.tested] != [True, False]:
+            faults.append("hypotheses: the first is about all patients, the second has a subgroup")
+        elif len({tested.endpoint.name for tested in self.tested}) > 1:
+            faults.append("hypotheses: both are about one endpoint; name the same")
+        if any(e.duration for e in (self.enrolment, *(s.enrolment for s in self.scenarios)) if e):
+            faults.append("enrolment.duration: the subgroup's pace follows from a ramp or sites")
         return faults
 
     @classmethod
@@ -254,11 +276,13 @@ class TrialDesign(Stated):
             share = held.share
             out += [
                 Tested(
-                    name=f"{self.arms[k].name}: {endpoint.name}",
+                    name=f"{self.arms[k].name}: {endpoint.name}"
+                    + ("" if held.subgroup is None else f" in {held.subgroup.name}"),
                     endpoint=endpoint,
                     arm=k,
                     analysis=analysis,
                     share=share / (len(arms) if held.arm is None else 1),
+                    subgroup=held.subgroup,
                 )
                 for k in arms
             ]
@@ -287,7 +311,8 @@ class TrialDesign(Stated):
     def estimand(self, tested: Tested) -> Estimand:
         """The question of a hypothesis, by the five attributes of ICH E9(R1)."""
         return Estimand(
-            population="patients as drawn from the simulated population",
+            population="patients as drawn from the simulated population"
+            + ("" if tested.subgroup is None else f", {tested.subgroup.name}"),
             treatment=f"{self.arms[tested.arm].name} against "
             + ("all other arms" if self.rule.every_arm else self.control.name),
             variable=tested.endpoint.name,

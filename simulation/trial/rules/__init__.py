@@ -5,13 +5,19 @@ from typing import Annotated
 from pydantic import Field
 
 from simulation.trial.rules.base import ArmSummary, Evidence, Looks, Rule, State
+from simulation.trial.rules.enrichment import EnrichmentRule
 from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
 from simulation.trial.rules.multi_arm import MultiArmRule
 from simulation.trial.rules.reestimation import ReestimationRule
 from simulation.trial.rules.response_adaptive import ResponseAdaptiveRule
 
 Choice = Annotated[
-    Fixed | GroupSequentialRule | MultiArmRule | ReestimationRule | ResponseAdaptiveRule,
+    EnrichmentRule
+    | Fixed
+    | GroupSequentialRule
+    | MultiArmRule
+    | ReestimationRule
+    | ResponseAdaptiveRule,
     Field(discriminator="kind"),
 ]
 

@@ -78,6 +78,8 @@ class State:
         Patients at which each replicate is full.
     among
         Patients on whom the decision rests from now on, (R, N), or None for all.
+    narrowed
+        Replicates (R,) that recruit the subgroup alone from now on, or None.
     kept
         What a rule carries from look to look, by name.
     """
@@ -89,6 +91,7 @@ class State:
     weights: Floats
     size: Indices
     among: Booleans | None = None
+    narrowed: Booleans | None = None
     kept: dict[str, Floats] = field(default_factory=dict)
 
     @classmethod
@@ -221,6 +224,11 @@ class Rule(Plan, ABC):
     @property
     def resizes(self) -> bool:
         """Whether the number of patients depends on earlier data, by `State.size`."""
+        return False
+
+    @property
+    def narrows(self) -> bool:
+        """Whether later patients may come from the subgroup alone, by `State.narrowed`."""
         return False
 
     @abstractmethod

@@ -1,0 +1,170 @@
+"""Adaptive enrichment: at the interim look go on with all patients, with a subgroup, or stop.
+
+Sources: Brannath et al. (2009), doi 10.1002/sim.3559; Wassmer and Brannath (2016), ch. 11, doi
+10.1007/978-3-319-32562-0.
+"""
+
+from typing import Annotated, Literal, final
+
+import numpy as np
+from pydantic import Field
+from scipy.special import ndtri
+
+from simulation.analysis.multiplicity_nested import (
+    Intersection,
+    nested_intersections,
+    rejected_nested,
+)
+from simulation.analysis.sequential import Boundary, OBrienFleming, rate_faults
+from simulation.analysis.sequential.combination import stage_weights
+from simulation.trial.outcomes.base import Booleans, Floats
+from simulation.trial.plan import Finite, NotNegative, Plan
+from simulation.trial.rules.base import EFFICACY, FUTILITY, Evidence, Rule, State
+from simulation.trial.rules.group_sequential import finish, one_sided
+
+_ALL, _SUBGROUP = 0, 1
+
+
+@final
+class Higher(Plan):
+    """Go on with the population of the higher z, or stop where neither is promising."""
+
+    kind: Literal["higher"] = "higher"
+    margin: NotNegative = Field(default=0.0, description="by which the subgroup must be ahead")
+    futility: Finite | None = Field(
+        default=None, description="stop where the chosen population's z is below; none: go on"
+    )
+
+    def chosen(self, z: Floats, rest: Floats) -> tuple[Booleans, Booleans]:
+        """Replicates (R,) that go on with all patients, and with the subgroup alone."""
+        ahead = z[:, _SUBGROUP] > z[:, _ALL] + self.margin
+        least = -np.inf if self.futility is None else self.futility
+        return ~ahead & (z[:, _ALL] >= least), ahead & (z[:, _SUBGROUP] >= least)
+
+
+@final
+class Thresholds(Plan):
+    """All patients where they and the rest are promising; else the subgroup where it is; else stop.
+
+    The rest are the patients outside the subgroup: a good result of all may be the subgroup's.
+    """
+
+    kind: Literal["thresholds"] = "thresholds"
+    all: Finite = Field(default=0.0, description="least z of all patients")
+    rest: Finite | None = Field(default=None, description="least z of the rest; none: not asked")
+    subgroup: Finite = Field(default=0.0, description="least z of the subgroup")
+
+    def chosen(self, z: Floats, rest: Floats) -> tuple[Booleans, Booleans]:
+        """Replicates (R,) that go on with all patients, and with the subgroup alone."""
+        whole = z[:, _ALL] >= self.all
+        if self.rest is not None:
+            whole &= rest >= self.rest
+        return whole, ~whole & (z[:, _SUBGROUP] >= self.subgroup)
+
+
+Selection = Annotated[Higher | Thresholds, Field(discriminator="kind")]
+
+
+@final
+class EnrichmentRule(Rule):
+    """Two looks; at the first the population of all later patients is chosen by a stated rule.
+
+    Two hypotheses are tested: in all patients, and in a subgroup. Where the subgroup is chosen
+    only its members are recruited from then on. Each set of hypotheses has stage-wise p values,
+    which the inverse normal method combines with weights fixed beforehand; closed testing holds
+    the familywise level whatever is chosen and why. Stages are told apart by independent
+    increments, so the choice may rest on the tested endpoint alone.
+
+    `test: naive` is invalid: it tests the population that was chosen as if it had been planned. It
+    is there to show by simulation what that costs.
+    """
+
+    kind: Literal["enrichment"] = "enrichment"
+    boundary: Boundary = OBrienFleming()
+    intersection: Intersection = "dunnett"
+    selection: Selection = Thresholds()
+    keep_subgroup: bool = Field(
+        default=True, description="whether the subgroup is still tested where all go on"
+    )
+    test: Literal["closed", "naive"] = "closed"
+
+    @property
+    def narrows(self) -> bool:
+        """Later patients may come from the subgroup alone."""
+        return True
+
+    def faults(self, n: int, arms: int, hypotheses: int) -> list[str]:
+        """Two looks by patients, one treated arm, two hypotheses."""
+        faults = rate_faults(self.looks.rates, "rule.looks: information rates")
+        if self.looks.by != "patients" or self.looks.count != 2:
+            faults.append("rule.looks: enrichment has two looks by patients")
+        if arms != 2 or hypotheses != 2:
+            faults.append(
+                f"rule: {arms} arms and {hypotheses} hypotheses came; enrichment has two arms and "
+                "two hypotheses, of all patients and of a subgroup"
+            )
+        return faults
+
+    def critical(self, alpha: float) -> tuple[float, ...]:
+        """Critical values of each set's combined statistic."""
+        return one_sided(self.boundary, self.looks.rates, alpha).critical
+
+    def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:
+        """Test; at the first look choose the population."""
+        if evidence.look == 0:
+            state.kept["active"] = np.ones((len(state.running), 2))
+            state.kept["sets"] = np.zeros((len(state.running), 3))
+            state.kept["rejected sets"] = np.zeros((len(state.running), 3))
+        chosen = self._chosen(evidence) if evidence.look == 0 else None
+        if self.test == "naive":
+            self._test_naively(evidence, state, chosen)
+        else:
+            self._test_closed(evidence, state)
+        won = state.rejected[:, _ALL] | (state.rejected | (state.kept["active"] == 0)).all(axis=1)
+        state.stop(np.asarray(won), evidence.look, EFFICACY)
+        if chosen is not None:
+            self._go_on(state, *chosen)
+        finish(state, evidence.look, last=evidence.look == self.looks.count - 1)
+
+    def _chosen(self, evidence: Evidence) -> tuple[Booleans, Booleans]:
+        """Who goes on with all patients, and with the subgroup."""
+        z, information = np.nan_to_num(evidence.z), np.nan_to_num(evidence.information)
+        score = z * np.sqrt(information)
+        rest = information[:, _ALL] - information[:, _SUBGROUP]
+        beyond = (score[:, _ALL] - score[:, _SUBGROUP]) / np.sqrt(np.where(rest > 0, rest, 1.0))
+        return self.selection.chosen(z, np.where(rest > 0, beyond, 0.0))
+
+    def _test_closed(self, evidence: Evidence, state: State) -> None:
+        """Combine the stages of each set, and reject what every set agrees on."""
+        active = np.asarray(state.kept["active"] > 0)
+        before = state.kept.get("information", np.zeros_like(evidence.z))
+        z = evidence.stage_z(state)
+        step = np.maximum(state.kept["information"] - before, 0.0)
+        share = step[:, _SUBGROUP] / np.where(step[:, _ALL] > 0, step[:, _ALL], 1.0)
+        p = nested_intersections(z, active, np.sqrt(np.minimum(share, 1.0)), self.intersection)
+        weights = stage_weights(self.looks.rates)
+        weight, used = weights[evidence.look], weights[: evidence.look + 1]
+        state.kept["sets"] = state.kept["sets"] - weight * ndtri(np.clip(p, 1e-300, 1.0))
+        bound = self.critical(self.alpha)[evidence.look] * np.sqrt((used**2).sum())
+        done = (state.kept["rejected sets"] > 0) | (state.kept["sets"] >= bound)
+        state.kept["rejected sets"] = done.astype(np.float64)
+        state.rejected |= rejected_nested(done) & active & state.running[:, None]
+
+    def _test_naively(
+        self, evidence: Evidence, state: State, chosen: tuple[Booleans, Booleans] | None
+    ) -> None:
+        """Test the population that is chosen as if nothing had been."""
+        if chosen is not None:
+            state.kept["active"] = np.column_stack(chosen).astype(np.float64)
+        crossed = evidence.z >= self.critical(self.alpha)[evidence.look]
+        state.rejected |= crossed & (state.kept["active"] > 0) & state.running[:, None]
+
+    def _go_on(self, state: State, whole: Booleans, subgroup: Booleans) -> None:
+        """Keep the hypotheses of the chosen population; stop where neither is chosen."""
+        further = subgroup & ~state.rejected[:, _SUBGROUP]
+        stops = ~whole & ~further
+        state.stop(np.asarray(stops & state.rejected.any(axis=1)), 0, EFFICACY)
+        state.stop(np.asarray(stops), 0, FUTILITY)
+        both = whole & (self.test == "closed") & self.keep_subgroup
+        state.kept["active"] = np.column_stack([whole, further | both]).astype(np.float64)
+        state.narrowed = np.asarray(further & state.running)
