@@ -62,5 +62,6 @@ class Mmrm(Analysis):
             "df": found.df[:, 0],
             "naive_se": found.naive_se[:, 0],
             "family": found.family.astype(np.float64),
+            "adjusted": found.adjusted[:, 0].astype(np.float64),
         }
         return Fit(estimate, se, z, 1 / se**2, found.n, more)

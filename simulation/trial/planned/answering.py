@@ -168,7 +168,9 @@ def _more(question: Question, fit: Fit, seen: LookData | None) -> dict[str, Any]
         family = int(fit.more["family"][0])
         found["naive_se"] = float(fit.more["naive_se"][0])
         found["covariance"] = None if family < 0 else FAMILIES[family]
-        found["standard_error"] = "Kenward-Roger"
+        found["standard_error"] = (
+            "Kenward-Roger" if fit.more["adjusted"][0] else "Satterthwaite"
+        )
     if question.analysis.kind == "max_combo":
         chosen = question.analysis.tests[int(fit.more["chosen"][0])]
         found["chosen"] = chosen.weight.name

@@ -82,9 +82,9 @@ class PlannedEndpoint(Plan, ABC):
         """What was done about each intercurrent event, in words."""
         dated = {e.name for e in schema.endpoints}
         return {
-            event: f"{strategy}: {self._done(strategy)}"
+            event: f"{strategy}, {self._done(strategy)}"
             if event in dated
-            else f"{strategy}: stated only; the cohort has no dates of it"
+            else f"{strategy}, stated only: the cohort has no dates of it"
             for event, strategy in self.intercurrent_events.items()
         }
 

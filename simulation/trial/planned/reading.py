@@ -45,7 +45,7 @@ class Data:
         """Who has an outcome (N,)."""
         seen = self.outcomes[question.endpoint.name]
         if seen.values is None:
-            return seen.included[0]
+            return np.asarray(seen.included[0])
         finite = np.isfinite(seen.values[:, 0])
         some = finite.any(axis=0) if question.analysis.kind == "mmrm" else finite[-1]
         return np.asarray(seen.included[0] & some)
@@ -74,7 +74,7 @@ class Chosen:
 def read(cohort: Cohort, plan: AnalysisPlan) -> Data:
     """Read all that a plan needs; the plan has been checked against the cohort."""
     numbers = {arm: k for k, arm in enumerate(plan.arms)}
-    arm = cohort.subjects["arm"].map(numbers).fillna(-1).to_numpy(dtype=np.int64)
+    arm = np.asarray(cohort.subjects["arm"].map(numbers).fillna(-1), dtype=np.int64)
     counted = np.ones(len(cohort), dtype=bool)
     if plan.patients.condition is not None:
         counted = np.asarray(cohort.mask(plan.patients.condition) == 1)

@@ -26,6 +26,10 @@ those <- function(column, categories = character(0)) {
 # Compare c(estimate, standard error) with results.csv; differences of estimates are told in units
 # of the larger of the estimate and its standard error, those of standard errors of their own.
 check <- function(id, tolerance, value) {
+  value <- tryCatch(value, error = function(fault) {
+    message(id, ": ", conditionMessage(fault))
+    c(NA, NA)
+  })
   ours <- as.numeric(results[id, c("scale_estimate", "model_se")])
   value <- as.numeric(value)
   gap <- abs(value - ours) / c(max(abs(ours)), abs(ours[2]))
@@ -202,10 +206,15 @@ repeated <- function(d, outcomes, covariates, family) {
   correlation <- switch(family, unstructured = corSymm(form = form),
                         heterogeneous_ar1 = corAR1(form = form),
                         heterogeneous_cs = corCompSymm(form = form))
-  fit <- gls(reformulate(terms, "y"), long, correlation, varIdent(form = ~ 1 | at),
-             method = "REML",
-             control = glsControl(maxIter = 500, msMaxIter = 2000, tolerance = 1e-10,
-                                  msTol = 1e-12, opt = "optim"))
+  # Each optimiser loses its way on some data: the better of the two that arrive.
+  fits <- lapply(c("nlminb", "optim"), function(opt) tryCatch(
+    gls(reformulate(terms, "y"), long, correlation, varIdent(form = ~ 1 | at), method = "REML",
+        control = glsControl(maxIter = 500, msMaxIter = 2000, tolerance = 1e-10, msTol = 1e-12,
+                             opt = opt)),
+    error = function(fault) NULL))
+  fits <- Filter(Negate(is.null), fits)
+  if (!length(fits)) stop("gls does not converge")
+  fit <- fits[[which.max(sapply(fits, function(fit) as.numeric(logLik(fit))))]]
   last <- paste0("at", length(outcomes), ":treated")
   c(coef(fit)[[last]], sqrt(vcov(fit)[last, last]))
 }
