@@ -15,6 +15,9 @@ from simulation.analysis.external.verdict import StoppingRule, Verdict
 
 CAP = StoppingRule().max_type_one
 SHIPPED = StoppingRule().min_conflict_p
+FEW = 20
+"""Replicates that must have gone on for a figure given not stopped."""
+NONE = (float("nan"), float("nan"))
 
 
 def _text(span: Span) -> str:
@@ -34,6 +37,8 @@ def hidden_tables(found: Sequence[Hidden]) -> Iterable[str]:
                         (h.sizes for h in groups))
         yield f"{'':26}{sizes}{'RMS gap':>9}{'inside':>8}"
         yield f"{'randomised':26}" + "".join(f"{_text(h.randomised):>31}" for h in groups)
+        half = [(h.randomised[2] - h.randomised[1]) / 2 for h in groups]
+        yield f"  root mean square of the randomised answers' half-widths: {_rms(half):.2f}"
         for title, kind in (("no own controls", "external"), ("half of them seen", "hybrid")):
             yield f"  {title}"
             for method in getattr(groups[0], kind):
@@ -49,9 +54,13 @@ def hidden_tables(found: Sequence[Hidden]) -> Iterable[str]:
             yield f"  group {h.group + 1}, half of them seen: {_told(h.half)}"
 
 
+def _rms(values: Sequence[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
 def _against(spans: Sequence[Span], truths: Sequence[Span]) -> str:
     """Spans, their root mean squared gap from the randomised answers, and how many hold them."""
-    gap = np.sqrt(np.mean([(s[0] - t[0]) ** 2 for s, t in zip(spans, truths, strict=True)]))
+    gap = _rms([s[0] - t[0] for s, t in zip(spans, truths, strict=True)])
     inside = sum(s[1] <= t[0] <= s[2] for s, t in zip(spans, truths, strict=True))
     return "".join(f"{_text(s):>31}" for s in spans) + f"{gap:9.2f}{f'{inside}/{len(spans)}':>8}"
 
@@ -81,6 +90,11 @@ def _row(name: str, cells: Iterable[tuple[float, float]]) -> str:
     return f"{name:26}" + "".join(f"{_cell(*c):>13}" for c in cells)
 
 
+def _shown(enough: BoolArray, cells: Iterable[tuple[float, float]]
+           ) -> Iterable[tuple[float, float]]:
+    return (cell if kept else NONE for kept, cell in zip(enough, cells, strict=True))
+
+
 def _rates(hits: BoolArray) -> list[tuple[float, float]]:
     rate = hits.mean(axis=1)
     return list(zip(rate, np.sqrt(rate * (1 - rate) / hits.shape[1]), strict=True))
@@ -92,7 +106,8 @@ def grid_tables(grid: Grid, part: str, least_p: float) -> Iterable[str]:
     own = f", {n.own} own controls" if part == "hybrid" else ", no own controls"
     rule = f"; least conflict p {least_p:g}" if part == "hybrid" else "; baseline limits only"
     yield (f"\n{grid.data}, {n.treated} treated{own}, {n.external} external{rule}; "
-           f"{grid.replicates} replicates a drift; figure and Monte Carlo SE")
+           f"{grid.replicates} replicates a drift; figure and Monte Carlo SE, - where fewer than "
+           f"{FEW} went on")
     yield _header()
     yield _row("P(stop)", _rates(grid.stops(part, least_p)))
     if part == "external":
@@ -100,21 +115,21 @@ def grid_tables(grid: Grid, part: str, least_p: float) -> Iterable[str]:
                "conflict cannot be looked at")
     drifts = range(len(DRIFTS))
     lines = {m: [grid.line(part, m, d, least_p) for d in drifts] for m in grid.methods(part)}
+    enough = (~grid.stops(part, least_p)).sum(axis=1) >= FEW
     yield "  bias given not stopped, SDs of the outcome"
     for method, line in lines.items():
-        yield _row(method, ((x.bias, x.bias_se) for x in line))
+        yield _row(method, _shown(enough, ((x.bias, x.bias_se) for x in line)))
     yield "  coverage of the 95 % interval given not stopped"
     for method, line in lines.items():
-        yield _row(method, ((x.coverage, x.coverage_se) for x in line))
+        yield _row(method, _shown(enough, ((x.coverage, x.coverage_se) for x in line)))
     yield "  type I error at .05 given not stopped"
     for method, line in lines.items():
-        yield _row(method, ((x.rejection, x.rejection_se) for x in line))
+        yield _row(method, _shown(enough, ((x.rejection, x.rejection_se) for x in line)))
     yield f"  power given not stopped, effect {n.effect:g} SD"
     went_on = ~grid.stops(part, least_p)
     for method in lines:
         won = grid.rejected(part, method, "power")
-        cells = [_rates(won[d][went_on[d]][None])[0] if went_on[d].any() else (np.nan, np.nan)
-                 for d in drifts]
+        cells = (_rates(won[d][went_on[d]][None])[0] if enough[d] else NONE for d in drifts)
         yield _row(method, cells)
     rest = "own controls alone" if part == "hybrid" else "no claim"
     yield f"  type I error of the whole strategy: {rest} where stopped"
@@ -122,17 +137,24 @@ def grid_tables(grid: Grid, part: str, least_p: float) -> Iterable[str]:
         yield _row(method, _rates(grid.strategy(part, method, least_p)))
 
 
+def _given_on(grid: Grid, part: str, method: str, least_p: float) -> tuple[float, float]:
+    lines = [grid.line(part, method, d, least_p) for d in range(len(DRIFTS))]
+    return max(((x.rejection, x.rejection_se) for x in lines if 1 - x.p_stop >= 0.05),
+               default=NONE)
+
+
 def gains(grid: Grid, part: str, limits: Mapping[str, float | None]) -> Iterable[str]:
     """Greatest type I error beside the power gain at no drift, of each method's strategy.
 
-    The gain is over the own controls alone, in the same trials.
+    The gain is over the own controls alone, in the same trials; "max given on" is the greatest
+    type I error given not stopped at drifts that let at least a twentieth go on.
     """
     n = SETTINGS[grid.data]
     what = "with own controls" if part == "hybrid" else "without own controls, baseline limits only"
     yield (f"\n{grid.data}, {what}: greatest type I error of the strategy over the drifts beside "
            f"the power gain at no drift (effect {n.effect:g} SD); cap {CAP:g}")
     yield (f"{'':26}{'least p':>8}{'P(stop) none':>14}{'type I none':>14}{'max type I':>14}  "
-           f"{'at drift':17}{'power':>13}{'gain':>14}  verdict")
+           f"{'at drift':17}{'power':>13}{'gain':>14}{'max given on':>14}  verdict")
     alone = grid.rejected("hybrid", OWN_ONLY, "power")[0]
     for method, least in limits.items():
         if least is None:
@@ -142,10 +164,12 @@ def gains(grid: Grid, part: str, limits: Mapping[str, float | None]) -> Iterable
         top = int(np.argmax([r for r, _ in rates]))
         won = grid.strategy(part, method, least, "power")[0]
         gap = won.astype(float) - alone
+        given = _given_on(grid, part, method, least)
         said = "may be used" if rates[top][0] <= CAP else "refused: over the cap"
         yield (f"{method:26}{least if part == 'hybrid' else '-':>8}"
                f"{_cell(*_rates(grid.stops(part, least))[0]):>14}{_cell(*rates[0]):>14}"
                f"{_cell(*rates[top]):>14}  {f'{DRIFTS[top][0]} {DRIFTS[top][1]:g}':17}"
                f"{_cell(*_rates(won[None])[0]):>13}"
-               f"{_cell(float(gap.mean()), float(gap.std() / np.sqrt(gap.size))):>14}  "
+               f"{_cell(float(gap.mean()), float(gap.std() / np.sqrt(gap.size))):>14}"
+               f"{_cell(*given):>14}  "
                f"{'-' if method == OWN_ONLY else said}")

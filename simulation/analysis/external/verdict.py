@@ -24,7 +24,8 @@ class StoppingRule:
     baseline
         Limits on balance, overlap, effective sample size and the endpoint's definition.
     min_conflict_p
-        Least prior-predictive p of the trial's own controls.
+        Least prior-predictive p of the trial's own controls. The default holds `max_type_one` for
+        few methods and sizes (docs/external-controls.md); choose it with `drift.conflict_limit`.
     negative_control_alpha
         Level at which negative-control outcomes, Bonferroni-corrected, may differ by chance.
     min_negative_controls
