@@ -54,6 +54,7 @@ PLAN: dict[str, Any] = {
     ],
     "multiplicity": {"procedure": "fixed_sequence"},
     "subgroups": [{"by": "SEX"}],
+    "missing_data": [{"analysis": "main", "deltas": [0, -30], "imputations": 5}],
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from simulation.analysis.estimate import jsonable
 from simulation.trial.outcomes.base import Booleans
 from simulation.trial.planned.answering import Answer, answer
+from simulation.trial.planned.departures import departures
 from simulation.trial.planned.lock import Lock, State, plan_digest
 from simulation.trial.planned.plan import AnalysisPlan
 from simulation.trial.planned.reading import Data, read
@@ -42,6 +43,7 @@ class Analysed:
     answers: tuple[Answer, ...]
     decisions: dict[str, dict[str, Any]]
     subgroups: tuple[dict[str, Any], ...]
+    missing_data: tuple[dict[str, Any], ...]
     strategies: dict[str, dict[str, str]]
     deviations: tuple[str, ...]
     data: Data = field(repr=False)
@@ -65,6 +67,7 @@ class Analysed:
                     },
                     "analyses": [self._told(answer) for answer in self.answers],
                     "subgroups": list(self.subgroups),
+                    "missing_data": list(self.missing_data),
                     "intercurrent_events": self.strategies,
                 }
             )
@@ -129,6 +132,7 @@ def analyse(
         answers,
         decide(plan, answers),
         tuple(subgroups(data, plan, cohort)),
+        tuple(departures(data, plan)),
         {e.name: e.applied(cohort.schema) for e in plan.endpoints},
         deviations,
         data,

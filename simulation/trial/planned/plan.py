@@ -14,11 +14,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from extraction.records.errors import Faults, InputError, nearest
 from simulation.analysis.estimate import Estimand
+from simulation.analysis.missing import Assumption
 from simulation.analysis.multiplicity import MOST, Graph, fixed_sequence, hochberg, holm
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.outcomes.base import Floats
-from simulation.trial.plan import Name, Plan, Stated
+from simulation.trial.plan import Finite, Name, Plan, Stated
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
 
 if TYPE_CHECKING:
@@ -101,10 +102,27 @@ class Subgroup(Plan):
 
 
 @final
+class MissingData(Plan):
+    """Sensitivity of an analysis of visits to values that are not missing at random.
+
+    Reference-based multiple imputation; see `simulation.analysis.missing.reference_based`.
+    """
+
+    analysis: Name = Field(description="name of an mmrm or ancova analysis")
+    assumptions: tuple[Assumption, ...] = Field(default=("jump_to_reference",), min_length=1)
+    deltas: tuple[Finite, ...] = Field(
+        default=(0.0,), min_length=1, max_length=50, description="shifts of imputed values"
+    )
+    imputations: int = Field(default=100, ge=2, le=1000)
+    seed: int = Field(default=0, ge=0)
+
+
+@final
 class Question(Plan):
     """An analysis for one treated arm, with everything filled in."""
 
     id: str
+    planned: str
     name: str
     role: Role
     endpoint: Any
@@ -155,6 +173,9 @@ class AnalysisPlan(Stated):
         default=None, description="needed where more than one hypothesis is tested"
     )
     subgroups: tuple[Subgroup, ...] = Field(default=(), description="of the primary analyses")
+    missing_data: tuple[MissingData, ...] = Field(
+        default=(), max_length=10, description="what if values are not missing at random"
+    )
 
     @classmethod
     def _where(cls) -> str:
@@ -194,7 +215,17 @@ class AnalysisPlan(Stated):
                     f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(self.treated)}"
                     f"{nearest(held.arm, self.treated)}"
                 )
-        return faults
+        return faults + self._missing_faults()
+
+    def _missing_faults(self) -> list[str]:
+        kinds = {e.name: e.kind for e in self.endpoints}
+        fit = [a.name for a in self.analyses if kinds.get(a.endpoint) == "continuous"]
+        return [
+            f"missing_data[{k}].analysis: {held.analysis!r} is no analysis of a continuous "
+            f"endpoint: {', '.join(fit) or 'there is none'}{nearest(held.analysis, fit)}"
+            for k, held in enumerate(self.missing_data)
+            if held.analysis not in fit
+        ]
 
     def _hypothesis_faults(self) -> list[str]:
         tested = [question for question in self.questions if question.tested]
@@ -262,6 +293,7 @@ class AnalysisPlan(Stated):
                 out.append(
                     Question(
                         id=_slug(held.name + several),
+                        planned=held.name,
                         name=held.name + several,
                         role=held.role,
                         endpoint=endpoint,

@@ -92,8 +92,13 @@ def read(cohort: Cohort, plan: AnalysisPlan) -> Data:
     return Data(arm, counted, outcomes, baseline, levels)
 
 
-def choose(data: Data, question: Question, among: Booleans | None = None) -> Chosen:
-    """Who counts in an analysis: both arms, the plan's patients, covariates and outcome known."""
+def choose(
+    data: Data, question: Question, among: Booleans | None = None, outcome: bool = True
+) -> Chosen:
+    """Who counts in an analysis: both arms, the plan's patients, covariates and outcome known.
+
+    With `outcome` False, those without an outcome count too.
+    """
     left = (data.arm == 0) | (data.arm == question.arm_number)
     if among is not None:
         left = left & among
@@ -103,7 +108,7 @@ def choose(data: Data, question: Question, among: Booleans | None = None) -> Cho
         for name in getattr(question.analysis, what):
             known &= np.isfinite(data.baseline[name])
         tests[f"{what} unknown"] = known
-    if question.analysis.kind != "standardised":  # which standardises over them too
+    if outcome and question.analysis.kind != "standardised":  # which standardises over them too
         tests["no outcome"] = data.known(question)
     reasons = {}
     for reason, kept in tests.items():

@@ -30,6 +30,8 @@ _HEAD = """\
 # results.json, and leaves with status 1 if one is beyond its tolerance. Needs R with its
 # recommended packages survival and nlme. Estimates are on the analyses' own scales: logarithms of
 # ratios. Of repeated measures the model-based standard error is checked, not Kenward and Roger's.
+# Multiple imputations draw at random and are not computed anew; subgroups are these analyses among
+# fewer patients.
 # Status of the analysis: {state}. Plan: {digest}.
 
 """

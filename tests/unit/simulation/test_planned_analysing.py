@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extraction.records import Cohort
+from extraction.records import Cohort, InputError
 from simulation.analysis.binary import two_proportions
 from simulation.analysis.continuous import ancova
 from simulation.analysis.cox import cox
 from simulation.analysis.longitudinal.trial import mmrm
+from simulation.analysis.missing import reference_based
 from simulation.analysis.multiplicity import fixed_sequence
 from simulation.analysis.standardised import standardised
 from simulation.analysis.survival import restricted_mean_difference
@@ -29,7 +30,7 @@ def cohort() -> Cohort:
 
 def run(cohort: Cohort, *analyses: dict[str, Any], **changes: Any) -> Analysed:
     """The plan's endpoints with other analyses of them, the first one primary."""
-    given = plan(covariates=[], subgroups=[], multiplicity=None, **changes)
+    given = plan(covariates=[], subgroups=[], missing_data=[], multiplicity=None, **changes)
     given["analyses"] = [
         {"name": f"a{k}", "role": "exploratory" if k else "primary", "arm": "High", **held}
         for k, held in enumerate(analyses)
@@ -208,9 +209,31 @@ def test_subgroups_are_the_analysis_among_them(cohort: Cohort) -> None:
     assert 0 <= by_sex["heterogeneity"]["p_value"] <= 1 and women["heterogeneity"] is None
 
 
+def test_departures_are_reference_based_imputation(cohort: Cohort) -> None:
+    done = analyse(cohort, AnalysisPlan.parse(plan()))
+    (held,) = done.missing_data
+    data = done.data
+    rows = (data.arm != 1) & np.isfinite(data.baseline["SCOREBL"])
+    values = data.outcomes["score change"].values[:, 0][:, rows].T
+    zero, moved = reference_based(
+        values, data.arm[rows] > 0, {"b": data.baseline["SCOREBL"][rows]}, deltas=(0, -30),
+        imputations=5,
+    )  # fmt: skip
+    assert [e["estimate"] for e in held["estimates"]] == [zero.estimate, moved.estimate]
+    assert held["estimates"][0]["n"] == rows.sum()
+    assert held["question"] == "main" and held["assumption"] == "jump_to_reference"
+    assert held["tips_at"] == next(
+        (e.extra["delta"] for e in (zero, moved) if e.low <= 0 <= e.high), None
+    )
+    with pytest.raises(InputError, match="did you mean main"):
+        AnalysisPlan.parse(plan(missing_data=[{"analysis": "mian"}]))
+
+
 def test_what_cannot_be_estimated_says_so() -> None:
     few = invented(6)
-    done = analyse(few, AnalysisPlan.parse(plan(patients={"condition": {"SCOREBL": ">=1000"}})))
+    nobody = plan(patients={"condition": {"SCOREBL": ">=1000"}})
+    done = analyse(few, AnalysisPlan.parse(nobody))
+    assert done.missing_data[0]["note"].startswith("no estimate: ")
     told = done.to_dict()
     json.dumps(told, allow_nan=False)
     for answer in told["analyses"]:

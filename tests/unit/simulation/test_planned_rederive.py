@@ -56,7 +56,7 @@ def cohort() -> Cohort:
 
 @pytest.fixture(scope="module")
 def done(cohort: Cohort) -> Analysed:
-    given = plan(covariates=[], subgroups=[], multiplicity={"procedure": "holm"})
+    given = plan(covariates=[], subgroups=[], missing_data=[], multiplicity={"procedure": "holm"})
     given["analyses"] = [
         {"name": f"q{k}", "endpoint": endpoint, "analysis": analysis,
          "role": "exploratory" if k else "primary"}
