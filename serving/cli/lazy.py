@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("", "Judge synthetic patients, or extracted facts."),
     "twin": ("twin:twin", "Forecast one patient's future."),
     "simulate": ("simulate:simulate", "Simulate a trial: power, type I error, expected size."),
+    "sweep": ("sweep:sweep", "Simulate many designs and assumptions in one pool of workers."),
     "analyse": ("analyse:analyse", "Analyse a trial by a locked plan, with an R script beside it."),
     "serve": ("serve:serve", "Start the HTTP interface and the page on this machine."),
     "doctor": ("doctor:doctor", "Check this installation."),

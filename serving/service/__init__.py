@@ -3,7 +3,7 @@
 By topic: `runs` (studies), `data` (cohorts), `notes`, `showing`, `protecting` (identifiers),
 `restoring`, `tagging`, `models` (train, generate), `updates`, `control_requests` (control arms),
 `auditing` (inference audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts`
-(twins), `trials` (simulate), `analysing` (analyse), `health` (doctor).
+(twins), `trials` (simulate), `sweeps` (sweep), `analysing` (analyse), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from .restoring import restore_notes
     from .runs import plan_study, run_study
     from .showing import show_notes
+    from .sweeps import simulate_sweep
     from .tagging import evaluate_gold, train_notes
-    from .trials import simulate_trial
+    from .trials import OpenTrial, TrialRequest, cost_of, dry_run, open_trial, replay_trial
     from .updates import update
 
 __all__ = [
@@ -38,15 +39,19 @@ __all__ = [
     "ControlsRequest",
     "DisclosureRequest",
     "EvaluationRequest",
+    "OpenTrial",
     "Pace",
     "Protection",
+    "TrialRequest",
     "TwinRequest",
     "analyse_trial",
     "audit_inference",
     "controls",
+    "cost_of",
     "describe",
     "doctor",
     "draft_mapping",
+    "dry_run",
     "evaluate_cohort",
     "evaluate_disclosure",
     "evaluate_gold",
@@ -58,11 +63,13 @@ __all__ = [
     "generate",
     "ingest",
     "lock_analysis",
+    "open_trial",
     "plan_study",
+    "replay_trial",
     "restore_notes",
     "run_study",
     "show_notes",
-    "simulate_trial",
+    "simulate_sweep",
     "train",
     "train_notes",
     "update",
@@ -101,7 +108,11 @@ __getattr__, __dir__ = lazy(
         "restore_notes": "restoring",
         "run_study": "runs",
         "show_notes": "showing",
-        "simulate_trial": "trials",
+        "simulate_sweep": "sweeps",
+        **dict.fromkeys(
+            ("OpenTrial", "TrialRequest", "cost_of", "dry_run", "open_trial", "replay_trial"),
+            "trials",
+        ),
         "train": "models",
         "train_notes": "tagging",
         "update": "updates",

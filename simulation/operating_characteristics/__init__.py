@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
     from simulation.operating_characteristics.search import Effort, Found, search_design
+    from simulation.operating_characteristics.sweeps import Sweep, SweepPlan, sweep
 
 __all__ = [
     "Assurance",
@@ -33,6 +34,8 @@ __all__ = [
     "Goal",
     "NullGrid",
     "Precise",
+    "Sweep",
+    "SweepPlan",
     "compare",
     "effect_of_criteria",
     "estimate_cost",
@@ -41,6 +44,7 @@ __all__ = [
     "simulate_assurance",
     "simulate_to_precision",
     "surface",
+    "sweep",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -64,5 +68,8 @@ __getattr__, __dir__ = lazy(
         "null_grid": "grid",
         "simulate_to_precision": "precision",
         "surface": "grid",
+        "Sweep": "sweeps",
+        "SweepPlan": "sweeps",
+        "sweep": "sweeps",
     },
 )

@@ -40,7 +40,7 @@ def simulate_many(
     replicates, seed, execution, workers, chunk_size, progress
         As in `simulate`, for each trial.
     folder
-        Where each trial has a folder of its own, named by its name and the hash of its work. A
+        Where each trial has a folder of its own, named by its design and the hash of its work. A
         killed sweep goes on, and one to which trials are added does only those.
 
     Yields
@@ -82,17 +82,30 @@ def _run(
     with ExitStack() as stack:
         place = Path(folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="trials-")))
         jobs = []
-        for name, (design, population) in trials.items():
+        for design, population in trials.values():
             job = Job.of(design, population, replicates, seed, chunk_size, place / "populations")
             if folder is not None:
-                home = place / folder_name(name, job)
+                home = place / folder_name(job)
                 job = replace(job, work=replace(job.work, folder=home))
             jobs.append(job)
+        _check_folders(list(trials), jobs)
         yield from zip(trials, conducted(jobs, execution, workers, progress), strict=True)
 
 
-def folder_name(name: str, job: Job) -> str:
-    """Name a trial's folder: what it is called, and the hash that tells it from any other work."""
-    text = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60]
+def _check_folders(names: list[str], jobs: list[Job]) -> None:
+    """Refuse two trials that are one: they would write to one folder."""
+    first: dict[Path, str] = {}
+    faults = []
+    for name, job in zip(names, jobs, strict=True):
+        where = job.work.folder
+        if where is not None and first.setdefault(where, name) != name:
+            faults.append(f"{name}: it is the same trial as {first[where]!r}; leave one out")
+    if faults:
+        raise InputError(faults)
+
+
+def folder_name(job: Job) -> str:
+    """Name a trial's folder: its design's name, and the hash that tells it from other work."""
+    text = re.sub(r"[^A-Za-z0-9.]+", "-", job.design.name).strip("-.")[:60]
     told = json.dumps(job.work.identity, sort_keys=True).encode()
     return f"{text}-{hashlib.sha256(told).hexdigest()[:12]}"
