@@ -9,7 +9,7 @@ import numpy as np
 from extraction.records.errors import InputError
 from simulation.analysis.estimate import Estimate
 from simulation.analysis.missing import reference_based
-from simulation.trial.planned.answering import level_of
+from simulation.trial.planned.answering import FEWEST, level_of
 from simulation.trial.planned.plan import AnalysisPlan, MissingData, Question
 from simulation.trial.planned.reading import Data, choose, look
 
@@ -37,36 +37,40 @@ def departures(data: Data, plan: AnalysisPlan) -> list[dict[str, Any]]:
 def _assumed(
     data: Data, plan: AnalysisPlan, question: Question, asked: MissingData, assumption: Any
 ) -> dict[str, Any]:
-    chosen = choose(data, question, outcome=False)
-    seen = look(data, question, chosen)
-    assert seen.observed.values is not None
-    columns = {f"column {k}": column[0] for k, column in enumerate(seen.covariates)}
-    estimates: list[Estimate] = []
     note = None
+    estimates: list[Estimate] = []
     try:
-        estimates = reference_based(
-            np.moveaxis(seen.observed.values[:, 0], 0, -1),
-            (seen.arm[0] > 0).astype(np.float64),
-            columns,
-            assumption=assumption,
-            deltas=asked.deltas,
-            imputations=asked.imputations,
-            seed=asked.seed,
-            level=level_of(plan),
-            estimand=plan.estimand(question),
-        )
+        estimates = _estimates(data, plan, question, asked, assumption)
     except InputError as error:  # the other results stand
         note = "no estimate: " + "; ".join(error.faults)
     held = [e.extra["delta"] for e in estimates if e.low <= 0 <= e.high]
+    named = {"adjusted_for": list(question.analysis.covariates)}
     return {
         "question": question.id,
         "name": question.name,
         "assumption": assumption,
-        "estimates": [
-            {**e.to_dict(), "extra": e.to_dict()["extra"] | {
-                "adjusted_for": list(question.analysis.covariates)}}
-            for e in estimates
-        ],
+        "estimates": [{**e.to_dict(), "extra": {**e.extra, **named}} for e in estimates],
         "note": note,
         "tips_at": held[0] if held else None,
-    }  # fmt: skip
+    }
+
+
+def _estimates(
+    data: Data, plan: AnalysisPlan, question: Question, asked: MissingData, assumption: Any
+) -> list[Estimate]:
+    chosen = choose(data, question, outcome=False)
+    if min(chosen.n) < FEWEST:
+        raise InputError(f"fewer than {FEWEST} patients in an arm")
+    seen = look(data, question, chosen)
+    assert seen.observed.values is not None
+    return reference_based(
+        np.moveaxis(seen.observed.values[:, 0], 0, -1),
+        (seen.arm[0] > 0).astype(np.float64),
+        {f"column {k}": column[0] for k, column in enumerate(seen.covariates)},
+        assumption=assumption,
+        deltas=asked.deltas,
+        imputations=asked.imputations,
+        seed=asked.seed,
+        level=level_of(plan),
+        estimand=plan.estimand(question),
+    )
