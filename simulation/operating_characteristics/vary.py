@@ -67,6 +67,31 @@ def cells(over: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(over, values, strict=True)) for values in product(*over.values())]
 
 
+def value_at(design: TrialDesign, population: Any, path: str) -> Any:
+    """What stands at a dotted path of a design or its population, as configuration.
+
+    Raises
+    ------
+    InputError
+        If the path leads nowhere.
+    """
+    source = population if population is not None else design.population
+    tree: Any = design.model_dump(mode="json", exclude={"population"})
+    steps = path.split(".")
+    if steps[0] == _POPULATION:
+        if not isinstance(source, ParametricPopulation):
+            raise InputError(
+                f"{path}: the population is not one by formula, so it has no parameters"
+            )
+        tree, steps = source.model_dump(mode="json"), steps[1:]
+    for step in steps:
+        key, known = _key(tree, step)
+        if key is None:
+            raise InputError(f"{path}: {step!r} is nothing there; there are {known}")
+        tree = tree[key]
+    return tree
+
+
 def _put(tree: Any, steps: list[str], path: str, value: Any) -> list[str]:
     """Put a value at the end of the steps; say where they lead nowhere."""
     for step in steps[:-1]:

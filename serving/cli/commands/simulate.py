@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from serving.cli.options import FILE, common, execution
 from serving.cli.outcome import show
 
+if TYPE_CHECKING:
+    from serving.service import OpenTrial
+    from serving.service.trials import Progress, Watch
+
 EXAMPLES = """
 \b
 Examples:
-  trialtwin simulate examples/design.yaml --replicates 10000
+  trialtwin simulate examples/design.yaml --dry-run
+  trialtwin simulate examples/design.yaml --replicates 10000 --out trial
+  trialtwin simulate examples/design.yaml --precision 0.002 --curve --out trial \\
+      --surface dropout.rate=0.001,0.01,0.03 population.outcomes.OS.median=8,10,12
   trialtwin simulate my-design.yaml --population quickstart --replicates 10000
+  trialtwin simulate examples/design.yaml --out trial --credibility examples/context.yaml
+  trialtwin simulate examples/design.yaml --replay 17 --scenario "late benefit" --out replay
   trialtwin simulate my-design.yaml --resume runs/my-trial --execution processes --workers 2
 """
 
@@ -26,38 +35,130 @@ Examples:
     help="A run or model (twins under control) or a cohort's folder, in place of the design's own.",
 )
 @click.option("--replicates", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
+@click.option(
+    "--precision",
+    type=float,
+    default=None,
+    metavar="SE",
+    help="Monte Carlo standard error of the power to reach, in place of --replicates.",
+)
+@click.option("--dry-run", is_flag=True, help="Tell the design and its cost; simulate nothing.")
+@click.option("--curve", is_flag=True, help="Also power over sizes of the effect.")
+@click.option(
+    "--surface",
+    nargs=2,
+    default=None,
+    metavar="A B",
+    help="Also power over two assumptions, each PATH or PATH=1,2,3.",
+)
+@click.option(
+    "--nulls",
+    multiple=True,
+    metavar="A",
+    help="Also type I error over an assumption, PATH or PATH=1,2,3; more than one: all together.",
+)
+@click.option(
+    "--credibility", type=FILE, default=None, help="YAML of the context of use: also that report."
+)
+@click.option("--replay", type=int, default=None, help="Show this replicate alone, by patient.")
+@click.option("--scenario", default=None, help="Of --replay; else the first scenario given.")
+@click.option("--out", type=FILE, default=None, help="New folder for results, figures and page.")
 @click.option("--resume", type=FILE, default=None, help="Folder that keeps finished chunks.")
 @execution
 @common
 def simulate(
-    design: Path,
-    population: str | None,
-    replicates: int,
-    resume: Path | None,
-    execution: str,
-    workers: int | None,
     seed: int | None,
     as_json: bool,
+    dry_run: bool,
+    replay: int | None,
+    scenario: str | None,
+    surface: tuple[str, str] | None,
+    **given: Any,
 ) -> None:
     """Simulate a trial from the YAML file of its DESIGN.
 
+    First the design is told in plain language, with the time and memory that it will take.
     examples/design.yaml teaches every field of the file; copy it and change it.
     """
     from serving import service
 
-    done = service.simulate_trial(
-        design,
-        population,
-        replicates,
-        seed or 0,
-        execution=execution,
-        workers=workers,
-        folder=resume,
+    request = service.TrialRequest(seed=seed or 0, surface=surface or (), **given)
+    trial = service.open_trial(request)
+    if replay is not None:
+        _replay(trial, replay, scenario, as_json)
+        return
+    if dry_run:
+        done = service.dry_run(trial)
+        show(done, as_json, [*_told(trial), "", _cost(done["cost"]), *_files(done)])
+        return
+    if not as_json:
+        cost = service.cost_of(trial)
+        click.echo("\n".join([*_told(trial), "", _cost(cost), ""]))
+    done = trial.run(_watch(as_json))
+    show(done, as_json, _results(done))
+
+
+def _told(trial: OpenTrial) -> list[str]:
+    lines = [trial.plan.name]
+    for topic, sentences in trial.told.items():
+        lines += [f"  {topic}", *(f"    {sentence}" for sentence in sentences)]
+    return lines
+
+
+def _cost(cost: dict[str, Any]) -> str:
+    seconds = cost["expected_seconds"]
+    time = f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
+    time = "under 1 s" if seconds < 1 else time
+    workers = "1 worker" if cost["workers"] == 1 else f"{cost['workers']} workers"
+    return (
+        f"Cost: {time} for {cost['replicates']:,} replicates on {workers} "
+        f"({1000 * cost['seconds_per_replicate']:.2g} ms each), and "
+        f"{cost['expected_bytes'] / 2**20:.0f} MB of memory above the program's own."
     )
-    lines = [f"{done['design']['name']}: {replicates} replicates, digest {done['digest'][:12]}"]
+
+
+def _watch(quiet: bool) -> Watch:
+    """A bar for each part: drawn on a terminal, lines now and then elsewhere."""
+
+    def part(title: str) -> Progress | None:
+        if quiet:
+            return None
+        from serving.cli.notes_bar import NotesBar
+
+        bar = NotesBar()
+        return lambda what, share: bar(f"{title}: {what}", share, 0)
+
+    return part
+
+
+def _results(done: dict[str, Any]) -> list[str]:
+    name, replicates = done["design"]["name"], done["replicates"]
+    lines = [f"{name}: {replicates} replicates, digest {done['digest'][:12]}"]
     lines += [
         f"  {s['name']}: rejects {s['any_rejection']['value']:.4f} (MC SE "
         f"{s['any_rejection']['se']:.4f}), expected patients {s['n']['value']:.1f}"
         for s in done["scenarios"]
     ]
-    show(done, as_json, lines)
+    if "precision" in done and not done["precision"]["reached"]:
+        lines.append(f"A standard error of {done['precision']['wanted']} was not reached.")
+    if "nulls" in done:
+        held = done["nulls"]
+        lines.append(
+            f"  null grid: at most {held['maximum']:.4f} simulated, {held['low']:.4f} to "
+            f"{held['high']:.4f} with {held['level']:.0%} joint confidence"
+        )
+    return [*lines, *_files(done)]
+
+
+def _files(done: dict[str, Any]) -> list[str]:
+    return [f"{what}: {path}" for what, path in done.get("files", {}).items()]
+
+
+def _replay(trial: OpenTrial, number: int, scenario: str | None, as_json: bool) -> None:
+    from serving import service
+
+    done = service.replay_trial(trial, number, scenario)
+    lines = [done["told"], "", done["looks_table"], ""]
+    lines += [done["patients_table"]] if done["patients_table"] else [done["withheld"]]
+    shown = {k: v for k, v in done.items() if not k.endswith("_table")}
+    show(shown, as_json, [*lines, *_files(done)])

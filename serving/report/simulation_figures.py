@@ -1,0 +1,371 @@
+"""Figures of a simulated design, as SVG for the page and PNG for the printed report."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from serving.report.figures import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    SOFT,
+    canvas,
+    styled,
+    svg,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Form = Literal["svg", "png"]
+_PALE: Final = "#e3f1f7"
+_LEAST: Final = 0.035
+"""Share of a bar below which its figure is left out of the bar; the table has it."""
+
+
+def drawn(draw: Callable[..., Figure], *given: Any, form: Form = "svg") -> Any:
+    """Draw in the report's style: SVG text, or PNG bytes for paper."""
+
+    def finish() -> Any:
+        figure = draw(*given)
+        if form == "svg":
+            return svg(figure)
+        out = io.BytesIO()
+        figure.savefig(out, format="png", dpi=200, metadata={"Software": None})
+        return out.getvalue()
+
+    return styled(finish)
+
+
+def power_figure(scenarios: Sequence[Mapping[str, Any]], alpha: float | None) -> Figure:
+    """Probability of rejecting at least one hypothesis under each scenario, with limits."""
+    figure, axes = canvas(4.6, 0.9 + 0.46 * len(scenarios))
+    for place, scenario in enumerate(scenarios):
+        null = place == 0
+        low, high = scenario["limits"]
+        value = scenario["any_rejection"]["value"]
+        axes.plot([low, high], [place, place], color=SOFT if null else BLUE, lw=5, alpha=0.35)
+        axes.plot(value, place, "o", color=SOFT if null else BLUE, ms=7)
+        axes.annotate(
+            f"{value:.3f}",
+            (value, place),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9.5,
+        )
+    if alpha is not None:
+        axes.axvline(alpha, color=RED, lw=1, ls="--")
+        axes.text(alpha + 0.012, len(scenarios) - 0.45, f"alpha {alpha:g}", color=RED, fontsize=9)
+    _named_rows(axes, [s["name"] for s in scenarios])
+    axes.set(xlim=(-0.04, 1.04), xlabel="probability of rejecting")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def stopping_figure(scenarios: Sequence[Mapping[str, Any]]) -> Figure:
+    """Stacked bars: where each scenario's trials stop, and why."""
+    figure, axes = canvas(4.6, 1.35 + 0.5 * len(scenarios))
+    looks = len(scenarios[0]["efficacy"])
+    for place, scenario in enumerate(scenarios):
+        left = 0.0
+        for name, colour, value in _parts(scenario, looks):
+            axes.barh(place, value, left=left, color=colour, edgecolor="white", height=0.62)
+            if value >= _LEAST * 2:
+                axes.text(
+                    left + value / 2,
+                    place,
+                    f"{value:.0%}",
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if name.startswith(("success", "futility")) else INK,
+                )
+            left += value
+    seen = {name: colour for s in scenarios for name, colour, v in _parts(s, looks) if v > 0}
+    from matplotlib.patches import Patch
+
+    figure.legend(
+        handles=[Patch(color=colour, label=name) for name, colour in seen.items()],
+        loc="outside lower center",
+        ncols=2,
+        fontsize=9,
+    )
+    _named_rows(axes, [s["name"] for s in scenarios])
+    axes.set(xlim=(0, 1), xlabel="share of trials")
+    axes.grid(visible=False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def _parts(scenario: Mapping[str, Any], looks: int) -> list[tuple[str, str, float]]:
+    """Stops in the order of the looks: name, colour, share."""
+    blues = ("#08415c", "#0b6e99", "#3d93b8", "#6fb3cf", SKY)
+    oranges = ("#a34700", ORANGE, "#e58c4a")
+    parts = []
+    for look in range(looks):
+        last = " (final)" if look == looks - 1 and looks > 1 else ""
+        blue, orange = blues[min(look, len(blues) - 1)], oranges[min(look, len(oranges) - 1)]
+        parts.append((f"success, look {look + 1}{last}", blue, scenario["efficacy"][look]["value"]))
+        parts.append((f"futility, look {look + 1}", orange, scenario["futility"][look]["value"]))
+    rest = max(0.0, 1 - sum(value for _, _, value in parts))
+    return [*parts, ("no success at the end", "#dde4ea", rest if rest > 1e-9 else 0.0)]
+
+
+def spread_figure(
+    spread: Mapping[str, Mapping[str, Mapping[str, float]]], what: str, label: str
+) -> Figure:
+    """5 to 95 % and 25 to 75 % of trials, and the median, by scenario."""
+    figure, axes = canvas(4.6, 0.9 + 0.42 * len(spread))
+    for place, quantiles in enumerate(held[what] for held in spread.values()):
+        for low, high, width, shade in (("q05", "q95", 3, 0.4), ("q25", "q75", 9, 0.55)):
+            axes.plot(
+                [quantiles[low], quantiles[high]],
+                [place, place],
+                color=BLUE,
+                lw=width,
+                alpha=shade,
+                solid_capstyle="butt",
+            )
+        axes.plot(quantiles["q50"], place, "|", color=INK, ms=13, mew=2)
+    _named_rows(axes, list(spread))
+    axes.set(xlabel=label)
+    axes.set_xlim(left=0)
+    return figure
+
+
+def boundary_figure(boundary: Mapping[str, Any], by: str) -> Figure:
+    """Critical z, and the bound of futility, at each look."""
+    figure, axes = canvas(4.6, 3.1)
+    looks = boundary["looks"]
+    at = [look["at"] for look in looks]
+    upper = [look["critical"] for look in looks]
+    axes.plot(at, upper, "o-", color=BLUE, lw=1.8, label="reject at or above")
+    for look in looks:
+        axes.annotate(
+            f"{look['critical']:.3f}",
+            (look["at"], look["critical"]),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=10,
+        )
+    lower = [(look["at"], look["lower"]) for look in looks if look["lower"] is not None]
+    if lower:
+        axes.plot(*zip(*lower, strict=True), "s--", color=ORANGE, lw=1.6, label="stop at or below")
+        for when, bound in lower:
+            axes.annotate(
+                f"{bound:.3f}",
+                (when, bound),
+                xytext=(0, -15),
+                textcoords="offset points",
+                ha="center",
+                fontsize=10,
+            )
+    low = min([0.6, *(bound for _, bound in lower)])
+    axes.set(xlabel=f"{by} at the look", ylabel="z", ylim=(low - 0.6, max(upper) * 1.22))
+    axes.set_xlim(0, max(at) * 1.12)
+    axes.legend(loc="lower left")
+    return figure
+
+
+def curve_figure(rows: Sequence[Mapping[str, Any]], alpha: float | None, label: str) -> Figure:
+    """Power over the size of the effect, with 95 % Monte Carlo bars."""
+    figure, axes = canvas(4.6, 3.2)
+    single = all(row["size"] is not None for row in rows)
+    x = [row["size"] if single else row["factor"] for row in rows]
+    axes.errorbar(
+        x,
+        [row["power"] for row in rows],
+        yerr=[1.96 * row["power_se"] for row in rows],
+        color=BLUE,
+        marker="o",
+        ms=5,
+        lw=1.8,
+        capsize=3,
+    )
+    for level, colour in ((alpha, RED), (0.9, SOFT)):
+        if level is not None:
+            axes.axhline(level, color=colour, lw=1, ls="--")
+    if x[0] > x[-1]:
+        axes.invert_xaxis()
+    axes.set(xlabel=label, ylabel="power", ylim=(0, 1.03))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def surface_figure(rows: Sequence[Mapping[str, Any]], over: Mapping[str, Sequence[Any]]) -> Figure:
+    """A figure over two assumptions: a grid of cells with their values."""
+    (down, ys), (across, xs) = over.items()
+    figure, axes = canvas(4.6, 1.5 + 0.42 * len(ys))
+    values = [[_cell(rows, {down: y, across: x}) for x in xs] for y in ys]
+    image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for j, line in enumerate(values):
+        for i, value in enumerate(line):
+            axes.text(
+                i,
+                j,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=9.5,
+                color="white" if value > 0.6 else INK,
+            )
+    axes.set_xticks(range(len(xs)), [_short(x) for x in xs])
+    axes.set_yticks(range(len(ys)), [_short(y) for y in ys])
+    axes.set(xlabel=short_path(across), ylabel=short_path(down))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, shrink=0.9)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def _cell(rows: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> float:
+    for row in rows:
+        if all(row[name] == value for name, value in wanted.items()):
+            return float(row["value"])
+    return float("nan")
+
+
+def design_figure(design: Mapping[str, Any], sizes: Sequence[str]) -> Figure:
+    """A trial from screening to the last look, from top to bottom.
+
+    Parameters
+    ----------
+    design
+        `TrialDesign.model_dump`.
+    sizes
+        When each look comes, in words.
+    """
+    arms = design["arms"]
+    rows = -(-len(arms) // 3)
+    height = 3.3 + 0.75 * rows + 0.42 * len(sizes)
+    figure, axes = canvas(4.2, height * 0.88)
+    axes.set(xlim=(0, 10), ylim=(-height * 2, 0.4))
+    axes.axis("off")
+    y = _box(axes, 5, 0.0, 6.4, _screening(design), _PALE)
+    y = _arrow(axes, 5, y)
+    y = _box(axes, 5, y, 6.4, f"{design['n']:,} randomised\n{_ratio(arms)}", _PALE)
+    y = _arms_row(axes, arms, _arrow(axes, 5, y))
+    y = _arrow(axes, 5, y)
+    y = _box(axes, 5, y, 9.4, _followed(design), "#f2f4f6")
+    for number, when in enumerate(sizes, start=1):
+        y = _arrow(axes, 5, y, 0.55)
+        last = number == len(sizes)
+        name = "Final analysis" if last else f"Look {number}"
+        y = _box(axes, 5, y, 9.4, f"{name}: {when}", "#fdf1dc" if not last else "#e2f4ec")
+    axes.set_ylim(y - 0.3, 0.3)
+    return figure
+
+
+def _screening(design: Mapping[str, Any]) -> str:
+    enrolment = design["enrolment"]
+    rates = [step["rate"] for step in enrolment["ramp"]]
+    if rates:
+        told = " then ".join(f"{rate:g}" for rate in rates[:3])
+        return f"Screened: {told} a {design['time_unit']}"
+    if enrolment["sites"]:
+        return f"Screened at {len(enrolment['sites'])} sites"
+    if enrolment["duration"] is not None:
+        return f"Enrolled within {enrolment['duration']:g} {design['time_unit']}s"
+    return "All patients at once"
+
+
+def _ratio(arms: Sequence[Mapping[str, Any]]) -> str:
+    return ":".join(str(arm["allocation"]) for arm in arms)
+
+
+def _followed(design: Mapping[str, Any]) -> str:
+    parts = []
+    for endpoint in design["endpoints"][:4]:
+        visits = endpoint.get("visits") or [endpoint.get("visit")]
+        until = endpoint.get("follow_up")
+        if endpoint["kind"] == "time_to_event":
+            when = "until the look" if until is None else f"up to {until:g}"
+        elif until is not None:
+            when = f"over {until:g}"
+        else:
+            when = "at " + ", ".join(f"{v:g}" for v in visits if v is not None)
+        parts.append(f"{endpoint['name']} {when}")
+    more = len(design["endpoints"]) - 4
+    told = "; ".join(parts) + (f"; {more} more" if more > 0 else "")
+    return textwrap.fill(f"Followed for {told} ({design['time_unit']}s)", 44)
+
+
+def _arms_row(axes: Axes, arms: Sequence[Mapping[str, Any]], top: float) -> float:
+    lowest = top
+    for start in range(0, len(arms), 3):
+        row = arms[start : start + 3]
+        width = 9.4 / len(row)
+        bottoms = []
+        for k, arm in enumerate(row):
+            middle = 0.3 + width * (k + 0.5)
+            place = start + k
+            colour = SOFT if arm["control"] else (BLUE, GREEN, PURPLE, ORANGE)[place % 4]
+            name = textwrap.fill(arm["name"], max(10, int(width * 4)))
+            told = f"{name}\n(control)" if arm["control"] else name
+            bottoms.append(_box(axes, middle, lowest, width - 0.3, told, colour, "white", 2))
+        lowest = min(bottoms) - (0.2 if start + 3 < len(arms) else 0)
+    return lowest
+
+
+def _box(
+    axes: Axes,
+    x: float,
+    top: float,
+    width: float,
+    text: str,
+    colour: str,
+    ink: str = INK,
+    least: int = 1,
+) -> float:
+    """Draw a box with its text below a height; return its foot."""
+    from matplotlib.patches import FancyBboxPatch
+
+    lines = max(text.count("\n") + 1, least)
+    height = 0.75 * lines + 0.45
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, top - height),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.22",
+            fc=colour,
+            ec="none",
+        )
+    )
+    axes.text(x, top - height / 2, text, ha="center", va="center", color=ink, fontsize=11)
+    return top - height
+
+
+def _arrow(axes: Axes, x: float, top: float, length: float = 0.7) -> float:
+    axes.annotate(
+        "",
+        (x, top - length),
+        (x, top - 0.05),
+        arrowprops={"arrowstyle": "-|>", "color": SOFT, "lw": 1.3, "shrinkA": 0, "shrinkB": 0},
+    )
+    return top - length
+
+
+def _named_rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), [textwrap.fill(name, 18) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)[:12]
+
+
+def short_path(path: str) -> str:
+    """The end of a dotted path, as a label."""
+    return ".".join(path.split(".")[-2:])

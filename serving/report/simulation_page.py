@@ -1,0 +1,134 @@
+"""The page of a simulated trial: one self-contained HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving.report import simulation_figures as drawings
+from serving.report.render import environment
+
+_BY = {"patients": "patients", "events": "events", "time": "time"}
+_RATIOS = ("odds_ratio", "rate_ratio", "hazard_ratio")
+
+
+def simulation_page(done: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    done
+        What `serving.service.OpenTrial.run` gives.
+
+    Returns
+    -------
+    str
+        HTML without scripts; nothing is loaded from elsewhere.
+    """
+    scenarios = with_limits(done["scenarios"], done["replicates"])
+    return (
+        environment()
+        .get_template("simulation.html.j2")
+        .render(
+            d=done,
+            scenarios=scenarios,
+            alpha=alpha_of(done),
+            figures=figures(done, scenarios),
+            several=len(scenarios[0]["hypotheses"]) > 1,
+            looks=len(scenarios[0]["efficacy"]),
+            calendar=any(s["duration"]["value"] for s in scenarios),
+            screened=any(s["screened"]["value"] != s["n"]["value"] for s in scenarios),
+            futile=any(f["value"] for s in scenarios for f in s["futility"]),
+            unit=done["design"]["time_unit"],
+            at_looks=at_looks(done),
+            surface=crossed(done["surface"]) if "surface" in done else None,
+        )
+    )
+
+
+def with_limits(scenarios: Sequence[Mapping[str, Any]], replicates: int) -> list[dict[str, Any]]:
+    """Scenarios with the exact 95 % Monte Carlo limits of rejecting anything."""
+    from simulation.operating_characteristics.tables import monte_carlo_limits
+
+    return [
+        dict(s) | {"limits": monte_carlo_limits(s["any_rejection"]["value"], replicates)}
+        for s in scenarios
+    ]
+
+
+def alpha_of(done: Mapping[str, Any]) -> float | None:
+    """One-sided level, where it is what the rule controls."""
+    return float(done["design"]["rule"]["alpha"]) if done["boundaries"] else None
+
+
+def figures(
+    done: Mapping[str, Any], scenarios: Sequence[Mapping[str, Any]], form: drawings.Form = "svg"
+) -> dict[str, Any]:
+    """All figures that there are data for, by name."""
+    unit, alpha = done["design"]["time_unit"], alpha_of(done)
+
+    def draw(what: Any, *given: Any) -> Any:
+        return drawings.drawn(what, *given, form=form)
+
+    made = {
+        "design": draw(drawings.design_figure, done["design"], at_looks(done)),
+        "power": draw(drawings.power_figure, scenarios, alpha),
+    }
+    if len(scenarios[0]["efficacy"]) > 1:
+        made["stopping"] = draw(drawings.stopping_figure, scenarios)
+    if any(held["n"]["q05"] < held["n"]["q95"] for held in done["spread"].values()):
+        made["n"] = draw(drawings.spread_figure, done["spread"], "n", "patients randomised")
+    if any(s["duration"]["value"] for s in scenarios):
+        label = f"{unit}s until the stop"
+        made["duration"] = draw(drawings.spread_figure, done["spread"], "duration", label)
+    if done["boundaries"] and len(scenarios[0]["efficacy"]) > 1:
+        by = _BY[done["design"]["rule"]["looks"]["by"]].replace("time", f"{unit}s")
+        made["boundary"] = draw(drawings.boundary_figure, done["boundaries"][0], by)
+    if "curve" in done:
+        rows, label = done["curve"]["rows"], size_label(done)
+        made["curve"] = draw(drawings.curve_figure, rows, alpha, label)
+    if "surface" in done:
+        found = done["surface"]
+        made["surface"] = draw(drawings.surface_figure, found["rows"], found["over"])
+    return made
+
+
+def size_label(done: Mapping[str, Any]) -> str:
+    """What the axis of effect sizes shows."""
+    effects = done["design"]["scenarios"][0]["effects"]
+    if done["curve"]["rows"][0]["size"] is None:
+        return f"multiple of the effects of “{done['design']['scenarios'][0]['name']}”"
+    field = next(name for name in (*_RATIOS, "shift") if effects[0].get(name) is not None)
+    return f"{field.replace('_', ' ')} of {effects[0]['endpoint']}"
+
+
+def at_looks(done: Mapping[str, Any]) -> list[str]:
+    """When each look comes, in words."""
+    return looks_in_words(done["design"], done["looks"]["sizes"] or ())
+
+
+def looks_in_words(design: Mapping[str, Any], sizes: Sequence[int]) -> list[str]:
+    """When each look of a design comes; `sizes` are the patients of looks by patients."""
+    looks, unit = design["rule"]["looks"], design["time_unit"]
+    if looks["by"] == "patients":
+        return [f"{size:,} patients due" for size in sizes]
+    if looks["by"] == "events":
+        name = looks["endpoint"] or design["endpoints"][0]["name"]
+        return [f"{value:g} events of {name}" for value in looks["at"]]
+    return [f"{unit} {value:g}" for value in looks["at"]]
+
+
+def crossed(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A surface as a table: rows by the first assumption, columns by the second."""
+    (down, ys), (across, xs) = found["over"].items()
+    held = {(row[down], row[across]): row for row in found["rows"]}
+    return {
+        "down": down,
+        "across": across,
+        "down_short": drawings.short_path(down),
+        "across_short": drawings.short_path(across),
+        "columns": xs,
+        "rows": [(y, [held[y, x] for x in xs]) for y in ys],
+        "worst_se": max(row["se"] for row in found["rows"]),
+        "replicates": found["replicates"],
+    }

@@ -1,0 +1,80 @@
+"""What `trialtwin simulate` is given: options that go together, assumptions, patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extraction.records import Cohort, InputError
+
+from .folders import check_out
+from .models import find_model
+
+if TYPE_CHECKING:
+    from serving.service.trials import TrialRequest
+    from simulation.trial import TrialDesign
+
+_AROUND = (0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+def option_faults(request: TrialRequest) -> list[str]:
+    """Say which options do not go together or cannot be met."""
+    faults = []
+    if request.credibility is not None and request.out is None:
+        faults.append("--credibility: the report is a file; give --out FOLDER")
+    if request.precision is not None and not 0 < request.precision < 1:
+        faults.append(f"--precision: {request.precision} came; give a standard error such as 0.002")
+    if request.precision is not None and request.resume is not None:
+        faults.append("--resume: goes with a number of replicates, not with --precision")
+    if request.surface and len(request.surface) != 2:
+        faults.append(f"--surface: {len(request.surface)} assumptions came; give two")
+    if request.out is not None:
+        try:
+            check_out(request.out)
+        except InputError as error:
+            faults += error.faults
+    return faults
+
+
+def values_of(plan: TrialDesign, people: Any, option: str) -> dict[str, list[Any]]:
+    """Parse PATH=VALUE,VALUE; a PATH alone takes half to one and a half of what stands there."""
+    import yaml
+
+    from simulation.operating_characteristics.vary import value_at
+
+    path, given, values = option.partition("=")
+    now = value_at(plan, people, path)
+    if given:
+        try:
+            held = [yaml.safe_load(value) for value in values.split(",")]
+        except yaml.YAMLError:
+            raise InputError(f"{path}: the values cannot be read; write PATH=1,2,3") from None
+        if len(set(map(str, held))) < len(held) or None in held:
+            raise InputError(f"{path}: {values!r} came; give different values, as PATH=1,2,3")
+        return {path: held}
+    if not isinstance(now, int | float) or isinstance(now, bool) or now == 0:
+        raise InputError(f"{path}: it is no number to vary around; give values, as {path}=1,2,3")
+    around = [now * factor for factor in _AROUND]
+    return {path: [round(v) if isinstance(now, int) else float(f"{v:.6g}") for v in around]}
+
+
+def patients_of(
+    plan: TrialDesign, named: str | None, seed: int
+) -> tuple[Any, dict[str, Any] | None]:
+    """Open the model or cohort that is named, or that the design names; and a model's card."""
+    from simulation.trial import TwinPopulation
+    from simulation.trial.design.sources import CohortSource, ModelSource
+
+    source = plan.population
+    if named is not None:
+        is_cohort = (Path(named) / "cohort.json").is_file()
+        source = CohortSource(where=named) if is_cohort else ModelSource(model=named)
+    if isinstance(source, CohortSource):
+        return Cohort.read(source.where), None
+    if isinstance(source, ModelSource):
+        from generation import load_model
+
+        model = load_model(find_model(source.model))
+        people = TwinPopulation.from_model(model, plan, source.twins, source.given, seed)
+        return people, model.card.model_dump(mode="json", by_alias=True)
+    return None, None

@@ -1,0 +1,143 @@
+"""Tables about a simulated design: boundaries, spread, and every figure in one long table."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from simulation.operating_characteristics.grid import exact_interval
+from simulation.trial.characteristics import Measured, OperatingCharacteristics, ScenarioResult
+from simulation.trial.design import TrialDesign
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_WIDTH = float(norm.ppf(0.975))
+
+
+def boundaries(design: TrialDesign) -> list[dict[str, Any]]:
+    """Boundaries of each share of alpha that the design begins with.
+
+    Returns
+    -------
+    list of dict
+        share, alpha (one-sided), hypotheses (names) and looks: look, at (patients, events or
+        time), rate (of information), critical z, nominal one-sided p, and lower (z for futility;
+        None where there is none). Empty where probabilities decide.
+    """
+    rule: Any = design.rule
+    if not np.isfinite(rule.critical(rule.alpha)).any():
+        return []
+    graph = getattr(rule, "graph", None)
+    shares = [t.share for t in design.tested] if graph is None else list(graph.weights)
+    names = [tested.name for tested in design.tested]
+    return [
+        {
+            "share": share,
+            "alpha": share * rule.alpha,
+            "hypotheses": [n for n, held in zip(names, shares, strict=True) if held == share],
+            "looks": _looks(design, share * rule.alpha),
+        }
+        for share in sorted({s for s in shares if s > 0}, reverse=True)
+    ]
+
+
+def _looks(design: TrialDesign, alpha: float) -> list[dict[str, Any]]:
+    rule: Any = design.rule
+    looks = rule.looks
+    at = design.sizes if looks.by == "patients" else looks.at
+    lower = rule.lower(alpha) if hasattr(rule, "lower") else (-np.inf,) * looks.count
+    rows = zip(at, looks.rates, rule.critical(alpha), lower, strict=True)
+    return [
+        {
+            "look": k,
+            "at": float(when),
+            "rate": float(rate),
+            "critical": float(z),
+            "p": float(norm.sf(z)),
+            # At the last look the trial ends in any case.
+            "lower": float(low) if np.isfinite(low) and k < looks.count else None,
+        }
+        for k, (when, rate, z, low) in enumerate(rows, start=1)
+    ]
+
+
+def spread(found: OperatingCharacteristics) -> dict[str, dict[str, dict[str, float]]]:
+    """Quantiles of patients and duration over the replicates, by scenario.
+
+    Returns
+    -------
+    dict
+        scenario -> n and duration -> q05, q25, q50, q75, q95.
+    """
+    whole = found.held.read("n", "duration")
+    return {
+        scenario.name: {
+            name: {
+                f"q{100 * q:02.0f}": float(value)
+                for q, value in zip(QUANTILES, _quantiles(values[:, place]), strict=True)
+            }
+            for name, values in whole.items()
+        }
+        for place, scenario in enumerate(found.scenarios)
+    }
+
+
+def _quantiles(values: Any) -> Any:
+    known = values[np.isfinite(values)]
+    return np.quantile(known, QUANTILES) if len(known) else np.full(len(QUANTILES), np.nan)
+
+
+def long_table(found: OperatingCharacteristics) -> pd.DataFrame:
+    """Every figure of every scenario.
+
+    Returns
+    -------
+    DataFrame
+        scenario, figure, hypothesis or look (empty for figures of the whole trial), value, se, low
+        and high: 95 % Monte Carlo limits, exact for probabilities of rejection and of stopping.
+    """
+    return pd.DataFrame(
+        [row for scenario in found.scenarios for row in _figures(scenario, found.replicates)]
+    )
+
+
+def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
+    rows = []
+
+    def add(figure: str, of: str, held: Measured | None, share: bool = False) -> None:
+        if held is None:
+            return
+        low, high = held.value - _WIDTH * held.se, held.value + _WIDTH * held.se
+        if share:
+            low, high = monte_carlo_limits(held.value, replicates)
+        rows.append(
+            {
+                "scenario": scenario.name,
+                "figure": figure,
+                "of": of,
+                "value": held.value,
+                "se": held.se,
+                "low": low,
+                "high": high,
+            }
+        )
+
+    add("any_rejection", "", scenario.any_rejection, share=True)
+    add("all_rejections", "", scenario.all_rejections, share=True)
+    for name in ("n", "analysed", "screened", "duration"):
+        add(name, "", getattr(scenario, name))
+    for name in ("efficacy", "futility"):
+        for look, held in enumerate(getattr(scenario, name), start=1):
+            add(name, f"look {look}", held, share=True)
+    for tested in scenario.hypotheses:
+        add("rejection", tested.name, tested.rejection, share=True)
+        for name in ("mean", "bias", "rmse", "coverage"):
+            add(name, tested.name, getattr(tested, name))
+    return rows
+
+
+def monte_carlo_limits(value: float, replicates: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact limits of a simulated probability (Clopper and Pearson 1934)."""
+    hits = np.array([round(value * replicates)])
+    low, high = exact_interval(hits, replicates, level)
+    return float(low[0]), float(high[0])
