@@ -17,6 +17,10 @@ def is_study(path: Path) -> bool:
     return "kind" in yaml.safe_load(path.read_text("utf-8"))
 
 
+def is_cluster(path: Path) -> bool:
+    return "cluster_name" in yaml.safe_load(path.read_text("utf-8"))
+
+
 def test_there_are_configurations() -> None:
     assert {"quickstart.yaml", "historical-score.yaml"} <= {p.name for p in FILES}
 
@@ -30,7 +34,9 @@ def test_a_study_loads_and_has_its_stages(path: Path) -> None:
     assert len(set(stages)) == len(stages)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if not is_study(p)], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if not (is_study(p) or is_cluster(p))], ids=lambda p: p.name
+)
 def test_a_service_loads(path: Path) -> None:
     from serving.api.config import ServiceConfig
 
@@ -57,3 +63,14 @@ def test_the_quickstart_goes_through_every_stage() -> None:
         "trial",
         "report",
     ]
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if is_cluster(p)], ids=lambda p: p.name)
+def test_a_cluster_is_one_that_ray_takes(path: Path) -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    prepared = prepare_config(yaml.safe_load(path.read_text("utf-8")))
+    validate_config(prepared)
+    assert prepared["provider"]["worker_ips"]
+    starts = [*prepared["head_start_ray_commands"], *prepared["worker_start_ray_commands"]]
+    assert all("RAY_AUTH_MODE=token" in line for line in starts if " start" in line)
