@@ -13,6 +13,8 @@ from serving.report.blocks import NOT_STATED, Block, Facts, Grid, Picture, Repor
 _INK, _SOFT, _LINE, _ACCENT = "#1b2733", "#5a6b7b", "#dde4ea", "#0b6e99"
 _WIDTH: Final = 481.9
 """Points between the margins of A4."""
+_LETTER: Final = 5.2
+"""Points that a letter takes in a table, on the safe side."""
 _FONTS: Final = {"Report": "DejaVuSans.ttf", "Report-Bold": "DejaVuSans-Bold.ttf"}
 
 
@@ -115,22 +117,22 @@ def _picture(block: Picture, styles: dict[str, Any]) -> list[Any]:
     from reportlab.platypus import Image, KeepTogether, Paragraph
 
     width, height = ImageReader(io.BytesIO(block.image)).getSize()
-    shown = min(0.62 * _WIDTH, 330 * width / height)
+    shown = min(0.54 * _WIDTH, 250 * width / height)
     picture = Image(io.BytesIO(block.image), shown, shown * height / width, hAlign="LEFT")
     return [KeepTogether([picture, Paragraph(escape(block.caption), styles["caption"])])]
 
 
 def _shares(block: Grid) -> list[float]:
-    """Widths by the longest words and the length of the cells."""
+    """Widths: no word is broken, and what is left goes where the longest cells are."""
     columns = list(zip(block.head, *block.rows, strict=True))
-    wanted = [
-        max(
-            1.3 * max(len(word) for cell in column for word in (str(cell).split() or [""])),
-            min(max(len(str(cell)) for cell in column), 34),
-        )
+    least = [
+        _LETTER * max(len(word) for cell in column for word in (str(cell).split() or [""])) + 8
         for column in columns
     ]
-    return [share / sum(wanted) for share in wanted]
+    wanted = [min(max(len(str(cell)) for cell in column), 40) for column in columns]
+    spare = max(0.0, _WIDTH - sum(least))
+    widths = [low + spare * more / sum(wanted) for low, more in zip(least, wanted, strict=True)]
+    return [width / sum(widths) for width in widths]
 
 
 def _table(

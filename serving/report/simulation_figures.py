@@ -207,25 +207,25 @@ def surface_figure(rows: Sequence[Mapping[str, Any]], over: Mapping[str, Sequenc
     (down, ys), (across, xs) = over.items()
     figure, axes = canvas(4.6, 1.5 + 0.42 * len(ys))
     values = [[_cell(rows, {down: y, across: x}) for x in xs] for y in ys]
-    image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    # Cells as shapes: an image inside an SVG would not print sharply.
+    axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+    axes.invert_yaxis()
     for j, line in enumerate(values):
         for i, value in enumerate(line):
             axes.text(
-                i,
-                j,
+                i + 0.5,
+                j + 0.5,
                 f"{value:.2f}",
                 ha="center",
                 va="center",
                 fontsize=9.5,
                 color="white" if value > 0.6 else INK,
             )
-    axes.set_xticks(range(len(xs)), [_short(x) for x in xs])
-    axes.set_yticks(range(len(ys)), [_short(y) for y in ys])
+    axes.set_xticks([i + 0.5 for i in range(len(xs))], [_short(x) for x in xs])
+    axes.set_yticks([j + 0.5 for j in range(len(ys))], [_short(y) for y in ys])
     axes.set(xlabel=short_path(across), ylabel=short_path(down))
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.9)
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     return figure
 
 

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from extraction.records import Cohort, InputError
+from extraction.records import Cohort
+from extraction.records.errors import Faults
 
 from .trial_options import option_faults, patients_of, values_of
 
@@ -95,23 +96,26 @@ class OpenTrial:
 
         self.request = request
         self.context: Context | None = None
-        faults = option_faults(request)
+        self.people: Any = None
+        self.card: dict[str, Any] | None = None
+        self.surface: dict[str, list[Any]] = {}
+        self.nulls: dict[str, list[Any]] = {}
+        faults = Faults()
+        for fault in option_faults(request):
+            faults.add(fault)
         if request.credibility is not None:
-            try:
+            with faults.catch():
                 self.context = Context.read(request.credibility)
-            except InputError as error:
-                faults += error.faults
-        try:
+        with faults.catch():
             self.plan: TrialDesign = TrialDesign.read(request.design)
-        except InputError as error:
-            faults += error.faults
-        if faults:
-            raise InputError(faults)
-        self.people, self.card = patients_of(self.plan, request.population, request.seed)
-        if request.curve and all(truth.null for truth in self.plan.truths[:2]):
-            raise InputError("--curve: the first scenario has no effect to scale; give it one")
-        self.surface = self._over(request.surface)
-        self.nulls = self._over(request.nulls)
+            self.people, self.card = patients_of(self.plan, request.population, request.seed)
+            with faults.catch():
+                self.surface = self._over(request.surface)
+            with faults.catch():
+                self.nulls = self._over(request.nulls)
+            if request.curve and all(truth.null for truth in self.plan.truths[:2]):
+                faults.add("--curve: the first scenario has no effect to scale; give it one")
+        faults.raise_if_any()
 
     @cached_property
     def told(self) -> dict[str, list[str]]:
@@ -160,12 +164,12 @@ class OpenTrial:
             "description": self.told,
             "boundaries": boundaries(self.plan),
             "spread": spread(found),
-            "versions": {name: found for name, found in versions().items() if name in _VERSIONS},
+            "versions": {name: v for name, v in versions().items() if name in _VERSIONS},
         }
         done |= self._further(watch)
         if self.context is not None:
             done |= self._credible(watch, found)
-        done = plain(done)
+        done = dict(plain(done))
         if self.request.out is not None:
             from .trial_files import write_files
 
@@ -259,14 +263,11 @@ class OpenTrial:
         from simulation.operating_characteristics.vary import cells, varied
 
         over: dict[str, list[Any]] = {}
-        faults: list[str] = []
+        faults = Faults()
         for option in options:
-            try:
+            with faults.catch():
                 over |= values_of(self.plan, self.people, option)
-            except InputError as error:
-                faults += error.faults
-        if faults:
-            raise InputError(faults)
+        faults.raise_if_any()
         for cell in cells(over) if over else []:
             varied(self.plan, self.people, cell)
         return over
