@@ -10,7 +10,7 @@ from extraction.records.errors import InputError
 from generation.randomness import Stream, decision_id
 from simulation.trial.design import TrialDesign
 from simulation.trial.design.enrolment import Enrolment
-from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Indices
+from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Indices, rows_of
 from simulation.trial.population import Baseline, Place, Population
 
 _GAP: Final = decision_id("trial.gap")
@@ -44,6 +44,16 @@ class Enrolled:
     entry: Floats
     site: Indices | None
     screened: Floats
+
+    def rows(self, which: Booleans) -> "Enrolled":
+        """The patients of some replicates."""
+        return Enrolled(
+            self.place.rows(which),
+            self.baseline.rows_of(which),
+            rows_of(self.entry, which),
+            rows_of(self.site, which),
+            self.screened[which],
+        )
 
 
 def enrol(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from generation.randomness import Stream, decision_id
-from simulation.trial.outcomes.base import Floats, Indices
+from simulation.trial.outcomes.base import Booleans, Floats, Indices
 
 _ARM = decision_id("trial.arm")
 _ADAPTIVE = decision_id("trial.adaptive-arm")
@@ -59,12 +59,20 @@ def _blocks(
     return given
 
 
+def adaptive_draws(stream: Stream, replicates: Indices, n: int) -> Floats:
+    """Uniforms (R, n) by which weights choose arms; a patient's is the same at every look."""
+    return stream.uniform(replicates[:, None], np.arange(n)[None, :], _ADAPTIVE)
+
+
 def randomise_by_weight(
-    stream: Stream, replicates: Indices, start: int, stop: int, weights: Floats
+    drawn: Floats, weights: Floats, arm: Indices, keeps: Booleans
 ) -> Indices:
-    """Arms of patients start to stop - 1, (R, stop - start), drawn by weights (R, A)."""
-    patients = np.arange(start, stop)[None, :]
-    drawn = stream.uniform(replicates[:, None], patients, _ADAPTIVE)
+    """Arms (R, n) drawn by weights (R, A); patients (R, n) who are randomised keep theirs.
+
+    `drawn` are the uniforms of `adaptive_draws`.
+    """
+    from simulation.kernels.arms import weighted_arms
+
     upper = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
-    # The last weight that is not 0 takes what rounding leaves.
-    return np.asarray((drawn[:, :, None] >= upper[:, None, :-1]).sum(axis=2), dtype=np.int64)
+    given: Indices = weighted_arms(drawn, upper, arm, keeps)
+    return given

@@ -12,9 +12,11 @@ from extraction.records.errors import InputError, nearest
 from generation.randomness import Stream
 from simulation.trial.conduct import as_population, population_faults
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
+from simulation.trial.enrol import Enrolled
 from simulation.trial.outcomes.base import Observed, Response
 from simulation.trial.population import Population, receive
-from simulation.trial.replicate import STREAM, Chunk, Drawn, Seen, strata_of
+from simulation.trial.present import Drawn, strata_of
+from simulation.trial.replicate import STREAM, Chunk, Seen
 from simulation.trial.rules.base import EFFICACY, END, FUTILITY
 
 REASONS = {EFFICACY: "efficacy", FUTILITY: "futility", END: "the last look"}
@@ -118,14 +120,13 @@ def _replay(
         np.arange(replicate, replicate + 1),
     )
     seen: list[Seen] = []
-    chunk = Chunk(design, people, drawn, truth)
-    ended = chunk.run(seen.append)
+    ended = Chunk(design, people, drawn, truth).run(seen.append)
     row = {
         name: np.asarray(values[0]) if values.ndim > 1 else values[0].item()
         for name, values in ended.items()
     }
     looks = pd.DataFrame([line for look in seen for line in _look(design, look)])
-    patients = _patients(design, people, chunk.drawn, seen)
+    patients = _patients(design, people, drawn.at_once, seen)
     return Replay(truth.name, replicate, seed, patients, looks, row)
 
 
@@ -147,13 +148,13 @@ def _look(design: TrialDesign, seen: Seen) -> list[dict[str, Any]]:
 
 
 def _patients(
-    design: TrialDesign, people: Population, drawn: Drawn, seen: list[Seen]
+    design: TrialDesign, people: Population, at_once: bool, seen: list[Seen]
 ) -> pd.DataFrame:
-    last, enrolled = seen[-1], drawn.enrolled
+    last, enrolled = seen[-1], seen[-1].enrolled
     arms = np.array([arm.name for arm in design.arms], dtype=object)
     stratum = strata_of(design.strata, people, enrolled)
     columns: dict[str, Any] = {
-        "patient": np.arange(drawn.n),
+        "patient": np.arange(enrolled.entry.shape[1]),
         "entry": enrolled.entry[0],
         "arm": arms[last.arm[0]],
     }
@@ -161,22 +162,26 @@ def _patients(
         columns["stratum"] = stratum[0]
     if enrolled.site is not None:
         columns["site"] = enrolled.site[0]
-    columns |= _baseline(people, drawn)
+    columns |= _baseline(people, enrolled)
     columns["leaves"] = _finite(last.leaves[0])
+    stops = last.responses[design.endpoints[0].name].stops
+    if stops is not None:
+        columns["stops"] = _finite(stops[0])
     for endpoint in design.endpoints:
         columns |= _outcome(endpoint, last.responses[endpoint.name])
     for look in seen:
         columns[f"look {look.look + 1}: counts"] = look.counted[0]
         for endpoint in design.endpoints:
             columns |= _at_look(endpoint, look.observed[endpoint.name], look.look + 1)
-    there = last.counted[0] if drawn.at_once else enrolled.entry[0] < last.cut[0, 0]
-    return pd.DataFrame(columns)[there].reset_index(drop=True)
+    there = last.counted[0] if at_once else enrolled.entry[0] < last.cut[0, 0]
+    found: pd.DataFrame = pd.DataFrame(columns)[there].reset_index(drop=True)
+    return found
 
 
-def _baseline(people: Population, drawn: Drawn) -> dict[str, Any]:
+def _baseline(people: Population, enrolled: Enrolled) -> dict[str, Any]:
     held = {}
     for variable in people.baseline_schema.variables:
-        values = drawn.enrolled.baseline.values.get(variable.name)
+        values = enrolled.baseline.values.get(variable.name)
         if values is None:
             continue
         if variable.numeric:

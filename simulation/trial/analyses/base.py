@@ -40,6 +40,17 @@ class Fit:
     n: Floats
     more: dict[str, Floats] = field(default_factory=dict)
 
+    def rows(self, which: Booleans) -> "Fit":
+        """Those of some replicates."""
+        return Fit(
+            self.estimate[which],
+            self.se[which],
+            self.z[which],
+            self.information[which],
+            self.n[which],
+            {name: values[which] for name, values in self.more.items()},
+        )
+
 
 @final
 @dataclass(frozen=True)

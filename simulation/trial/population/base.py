@@ -17,7 +17,7 @@ from extraction.records.errors import InputError, nearest
 from extraction.records.schema import CohortSchema
 from generation.randomness import Stream
 from simulation.trial.outcomes import Endpoint, Latent
-from simulation.trial.outcomes.base import Booleans, Floats, Indices
+from simulation.trial.outcomes.base import Booleans, Floats, Indices, rows_of
 
 
 @final
@@ -36,6 +36,10 @@ class Place:
     def normal(self, decision: int, index: int = 0) -> Floats:
         """Keyed standard normals (R, N)."""
         return self.stream.normal(self.replicates, self.patients, decision, index)
+
+    def rows(self, which: Booleans) -> "Place":
+        """Those of some replicates."""
+        return Place(self.stream, self.replicates[which], rows_of(self.patients, which))
 
 
 @final
@@ -61,6 +65,11 @@ class Baseline:
         }
         rows = None if self.rows is None else np.take_along_axis(self.rows, chosen, axis=1)
         return Baseline(held, rows)
+
+    def rows_of(self, which: Booleans) -> "Baseline":
+        """The candidates of some replicates."""
+        held = {name: rows_of(array, which) for name, array in self.values.items()}
+        return Baseline(held, rows_of(self.rows, which))
 
 
 class Population(ABC):

@@ -76,12 +76,10 @@ class State:
         Randomisation weights of the arms for patients still to come.
     size
         Patients at which each replicate is full.
-    among
-        Patients on whom the decision rests from now on, (R, N), or None for all.
     narrowed
         Replicates (R,) that recruit the subgroup alone from now on, or None.
     kept
-        What a rule carries from look to look, by name.
+        What a rule carries from look to look, by name, (R, ...).
     """
 
     running: Booleans
@@ -90,7 +88,6 @@ class State:
     rejected: Booleans
     weights: Floats
     size: Indices
-    among: Booleans | None = None
     narrowed: Booleans | None = None
     kept: dict[str, Floats] = field(default_factory=dict)
 
@@ -114,6 +111,19 @@ class State:
         self.stage[now] = look
         self.reason[now] = reason
         self.running &= ~which
+
+    def rows(self, which: Booleans) -> "State":
+        """Those of some replicates."""
+        return State(
+            self.running[which],
+            self.stage[which],
+            self.reason[which],
+            self.rejected[which],
+            self.weights[which],
+            self.size[which],
+            None if self.narrowed is None else self.narrowed[which],
+            {name: values[which] for name, values in self.kept.items()},
+        )
 
 
 @final
@@ -143,6 +153,12 @@ class ArmSummary:
         n, total, squares = data.moments(arms)
         return cls(n, total / np.maximum(n, 1.0), squares / np.maximum(n - 1, 1.0), kind, sign)
 
+    def rows(self, which: Booleans) -> "ArmSummary":
+        """Those of some replicates."""
+        return ArmSummary(
+            self.n[which], self.mean[which], self.variance[which], self.kind, self.sign
+        )
+
 
 @final
 @dataclass(frozen=True)
@@ -155,7 +171,7 @@ class Evidence:
         0-based.
     fits
         Cumulative fit of each hypothesis (endpoint and treated arm); z is turned so that
-        positive is a benefit.
+        positive is a benefit. Rules over every arm have none: their summary is enough.
     arms
         Number of the treated arm of each hypothesis.
     control

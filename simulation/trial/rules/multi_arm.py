@@ -103,14 +103,14 @@ class MultiArmRule(Rule):
         """Test all intersections, then choose the arms that go on."""
         look, arms = evidence.look, list(evidence.arms)
         if look == 0:
-            state.kept["ratios"] = state.weights[0, arms] / state.weights[0, evidence.control]
+            state.kept["ratios"] = state.weights[:, arms] / state.weights[:, [evidence.control]]
             state.kept["sets"] = np.zeros((len(state.running), (1 << len(arms)) - 1))
             state.kept["rejected sets"] = np.zeros_like(state.kept["sets"])
         active = state.weights[:, arms] > 0
         weights = stage_weights(self.looks.rates)
         state.kept["sets"] = add_stage(
             state.kept["sets"], evidence.stage_z(state), active, float(weights[look]),
-            state.kept["ratios"],
+            state.kept["ratios"][0],
         )
         bound = self.critical(self.alpha)[look] * np.sqrt((weights[: look + 1] ** 2).sum())
         done = (state.kept["rejected sets"] > 0) | (state.kept["sets"] >= bound)

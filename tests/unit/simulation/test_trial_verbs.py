@@ -14,7 +14,7 @@ from simulation.trial.looks import event_times, look_at
 from simulation.trial.outcomes import Applied, Effect, observe, respond
 from simulation.trial.outcomes.base import Latent, Response
 from simulation.trial.outcomes.time_to_event import TimeToEventLaw
-from simulation.trial.randomise import randomise, randomise_by_weight
+from simulation.trial.randomise import adaptive_draws, randomise, randomise_by_weight
 
 STREAM = Stream(3, "verbs")
 REPLICATES = np.arange(6)
@@ -63,8 +63,12 @@ def test_each_stratum_has_its_own_blocks() -> None:
 
 def test_weights_steer_later_patients_and_zero_is_never_drawn() -> None:
     weights = np.array([[0.0, 1.0, 3.0]] * 6)
-    arm = randomise_by_weight(STREAM, REPLICATES, 10, 4010, weights)
-    shares = [(arm == k).mean() for k in range(3)]
+    drawn = adaptive_draws(STREAM, REPLICATES, 4010)
+    before = np.zeros(drawn.shape, dtype=np.int64)
+    keeps = np.broadcast_to(np.arange(4010) < 10, drawn.shape)
+    arm = randomise_by_weight(drawn, weights, before, keeps)
+    assert (arm[:, :10] == 0).all()
+    shares = [(arm[:, 10:] == k).mean() for k in range(3)]
     assert shares[0] == 0
     # 24,000 draws: SE .0028; four of them are a false alarm in 16,000.
     assert shares[2] == pytest.approx(0.75, abs=4 * 0.0028)
