@@ -1,9 +1,10 @@
 """A real trial by a plan that was locked before: the simulator's analyses on a cohort.
 
-`plan` is the plan as data, `endpoints` what it reads of each patient, `lock` its hash and refusals,
-`reading` who counts and who is left out, `answering` an estimate, `analysing` all of them and the
-decisions, `departures` values not missing at random, `views` the figures' data, `table` and
-`results` what is written, `rederive` the R script that computes every estimate anew.
+`plan` and its `parts` are the plan as data, `endpoints` what it reads of each patient, `lock` its
+hash and refusals, `reading` who counts and who is left out, `answering` an estimate, `analysing`
+all of them and the decisions, `departures` values not missing at random, `views` the figures'
+data, `table` and `results` what is written, `rederive` the R script that computes every estimate
+anew.
 """
 
 from typing import TYPE_CHECKING

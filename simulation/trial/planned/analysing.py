@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from simulation.analysis.estimate import jsonable
+from simulation.analysis.procova import AnalysisLog
 from simulation.trial.outcomes.base import Booleans
 from simulation.trial.planned.answering import Answer, answer
 from simulation.trial.planned.departures import departures
@@ -117,8 +118,14 @@ def analyse(
     ------
     InputError
         With everything that the cohort lacks.
+    RefusedError
+        When a score was learnt on this trial.
     """
     plan.check(cohort)
+    for score in plan.scores:
+        locked_at = "" if lock is None else lock.locked_at
+        log = AnalysisLog().add("score locked", score.study_id, score.digest, locked_at)
+        score.locked.check(log.add("outcomes read", plan.study), plan.study, cohort.digest())
     data = read(cohort, plan)
     answers = tuple(answer(data, plan, q) for q in plan.questions)
     if lock is not None and lock.sha256 != plan_digest(plan):

@@ -10,7 +10,8 @@ from extraction.records.errors import InputError
 from simulation.analysis.estimate import Estimate
 from simulation.analysis.missing import reference_based
 from simulation.trial.planned.answering import FEWEST, level_of
-from simulation.trial.planned.plan import AnalysisPlan, MissingData, Question
+from simulation.trial.planned.parts import MissingData
+from simulation.trial.planned.plan import AnalysisPlan, Question
 from simulation.trial.planned.reading import Data, choose, look
 
 

@@ -8,35 +8,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, final
 
-import numpy as np
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from extraction.records.errors import Faults, InputError, nearest
 from simulation.analysis.estimate import Estimand
-from simulation.analysis.missing import Assumption
-from simulation.analysis.multiplicity import MOST, Graph, fixed_sequence, hochberg, holm
+from simulation.analysis.multiplicity import MOST
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
-from simulation.trial.outcomes.base import Floats
-from simulation.trial.plan import Finite, Name, Plan, Stated
+from simulation.trial.plan import Name, Plan, Stated
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
+from simulation.trial.planned.parts import MissingData, Multiplicity, Patients, Score, Subgroup
 
 if TYPE_CHECKING:
     from extraction.records import Cohort, CohortSchema
 
 Role = Literal["primary", "secondary", "sensitivity", "exploratory"]
 TESTED: tuple[Role, ...] = ("primary", "secondary")
-
-
-@final
-class Patients(Plan):
-    """Who the question is about."""
-
-    words: str = Field(default="all randomised patients", min_length=1)
-    condition: dict[str, Any] | None = Field(
-        default=None, description="who counts, e.g. {ITTFL: Y}; none: everybody"
-    )
 
 
 @final
@@ -48,73 +36,6 @@ class PlannedAnalysis(Plan):
     role: Role = Field(description="primary and secondary are tested, the rest supports")
     arm: Name | None = Field(default=None, description="none: each treated arm")
     analysis: AnalysisChoice | None = Field(default=None, description="none: the endpoint's usual")
-
-
-@final
-class Multiplicity(Plan):
-    """How several tested hypotheses share alpha."""
-
-    procedure: Literal["graph", "holm", "hochberg", "fixed_sequence", "bonferroni"]
-    weights: tuple[float, ...] = Field(default=(), description="of a graph, by hypothesis")
-    transitions: tuple[tuple[float, ...], ...] = Field(default=(), description="of a graph")
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        if self.procedure != "graph":
-            if self.weights or self.transitions:
-                raise ValueError("weights, transitions: go with procedure graph only")
-            return self
-        try:
-            Graph(weights=self.weights, transitions=self.transitions)
-        except ValidationError as error:
-            raise ValueError(
-                "\n".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
-            ) from None
-        return self
-
-    def adjusted(self, p: Floats) -> Floats:
-        """Adjusted p values (H,)."""
-        h = p.size
-        if self.procedure == "hochberg":
-            return np.asarray(hochberg(p)[0])
-        graph = {
-            "graph": lambda: Graph(weights=self.weights, transitions=self.transitions),
-            "holm": lambda: holm(h),
-            "fixed_sequence": lambda: fixed_sequence(h),
-            "bonferroni": lambda: Graph(weights=(1 / h,) * h),
-        }[self.procedure]()
-        return np.asarray(graph.adjusted(p)[0])
-
-
-@final
-class Subgroup(Plan):
-    """Patients in whom an analysis is repeated: levels of a variable, or a condition."""
-
-    by: Name | None = Field(default=None, description="categorical baseline variable: each level")
-    name: Name | None = None
-    condition: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.by is None) == (self.condition is None) or (self.condition and not self.name):
-            raise ValueError("give either by, or name and condition")
-        return self
-
-
-@final
-class MissingData(Plan):
-    """Sensitivity of an analysis of visits to values that are not missing at random.
-
-    Reference-based multiple imputation; see `simulation.analysis.missing.reference_based`.
-    """
-
-    analysis: Name = Field(description="name of an mmrm or ancova analysis")
-    assumptions: tuple[Assumption, ...] = Field(default=("jump_to_reference",), min_length=1)
-    deltas: tuple[Finite, ...] = Field(
-        default=(0.0,), min_length=1, max_length=50, description="shifts of imputed values"
-    )
-    imputations: int = Field(default=100, ge=2, le=1000)
-    seed: int = Field(default=0, ge=0)
 
 
 @final
@@ -167,6 +88,9 @@ class AnalysisPlan(Stated):
     analyses: tuple[PlannedAnalysis, ...] = Field(min_length=1, max_length=60)
     covariates: tuple[Name, ...] = Field(default=(), description="of analyses that name none")
     strata: tuple[Name, ...] = Field(default=(), description="of analyses that name none")
+    scores: tuple[Score, ...] = Field(
+        default=(), max_length=10, description="locked on other trials; then covariates by name"
+    )
     alpha: float = Field(default=0.05, gt=0, lt=0.5, description="for all tested hypotheses")
     sides: Literal[1, 2] = 2
     multiplicity: Multiplicity | None = Field(
@@ -186,6 +110,7 @@ class AnalysisPlan(Stated):
         faults = _twice("endpoints", [e.name for e in self.endpoints])
         faults += _twice("analyses", [a.name for a in self.analyses])
         faults += _twice("treated", [*self.treated, self.control])
+        faults += _twice("scores", [s.name for s in self.scores])
         faults += self._analysis_faults()
         if not faults:
             faults += _twice("analyses", [q.id for q in self.questions])
@@ -360,15 +285,18 @@ class AnalysisPlan(Stated):
     def _variable_faults(self, schema: CohortSchema) -> list[str]:
         """Covariates, strata and subgroups that are no baseline variable, or of the wrong kind."""
         known = {v.name: v for v in schema.baseline}
+        scores = {s.name for s in self.scores}
         asked = {(f"{q.name}.covariates", n) for q in self.questions for n in q.analysis.covariates}
         grouping = {(f"{q.name}.strata", n) for q in self.questions for n in q.analysis.strata}
         grouping |= {("subgroups.by", s.by) for s in self.subgroups if s.by}
+        asked = {(where, name) for where, name in asked if name not in scores}
         faults = [
             f"{where}: {name!r} is no baseline variable; there are {', '.join(known) or 'none'}"
             f"{nearest(name, known)}"
             for where, name in sorted(asked | grouping)
             if name not in known
         ]
+        faults += [fault for score in self.scores for fault in score.faults(schema)]
         return faults + [
             f"{where}: {name!r} is a number; a variable with categories is needed"
             for where, name in sorted(grouping)

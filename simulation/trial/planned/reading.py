@@ -82,13 +82,17 @@ def read(cohort: Cohort, plan: AnalysisPlan) -> Data:
     outcomes = {endpoint.name: endpoint.read(cohort, unit) for endpoint in plan.endpoints}
     asked = {n for q in plan.questions for n in (*q.analysis.covariates, *q.analysis.strata)}
     asked |= {s.by for s in plan.subgroups if s.by}
+    scores = {s.name: s for s in plan.scores if s.name in asked}
+    asked |= {name for score in scores.values() for name, _ in score.columns.values()}
     baseline, levels = {}, {}
-    for name in sorted(asked):
+    for name in sorted(asked - set(scores)):
         variable, values = cohort.schema.variable(name), cohort.subjects[name]
         if not variable.numeric:
             values = values.map({c: float(k) for k, c in enumerate(variable.categories or ())})
         baseline[name] = values.to_numpy(dtype=np.float64)
         levels[name] = 0 if variable.numeric else len(variable.categories or ())
+    for name, score in scores.items():
+        baseline[name], levels[name] = score.values(baseline, cohort.schema), 0
     return Data(arm, counted, outcomes, baseline, levels)
 
 

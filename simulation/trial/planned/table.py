@@ -79,7 +79,8 @@ def analysis_table(cohort: Cohort, done: Analysed) -> pd.DataFrame:
         "arm_number": data.arm,
     }
     for name, column in columns.baseline.items():
-        table[column] = cohort.subjects[name].to_numpy()
+        known = name in cohort.subjects
+        table[column] = cohort.subjects[name].to_numpy() if known else data.baseline[name]
     for endpoint in done.plan.endpoints:
         values = _arrays(endpoint, data.outcomes[endpoint.name])
         table |= dict(zip(columns.outcomes[endpoint.name], values, strict=True))

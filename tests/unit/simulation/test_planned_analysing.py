@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extraction.records import Cohort, InputError
+from extraction.records import Cohort, InputError, RefusedError
 from simulation.analysis.binary import two_proportions
 from simulation.analysis.continuous import ancova
 from simulation.analysis.cox import cox
 from simulation.analysis.longitudinal.trial import mmrm
 from simulation.analysis.missing import reference_based
 from simulation.analysis.multiplicity import fixed_sequence
+from simulation.analysis.procova import lock_linear_score
 from simulation.analysis.standardised import standardised
 from simulation.analysis.survival import restricted_mean_difference
 from simulation.trial.planned import AnalysisPlan, analyse
@@ -227,6 +228,31 @@ def test_departures_are_reference_based_imputation(cohort: Cohort) -> None:
     )
     with pytest.raises(InputError, match="did you mean main"):
         AnalysisPlan.parse(plan(missing_data=[{"analysis": "mian"}]))
+
+
+def test_a_locked_score_is_a_covariate(cohort: Cohort) -> None:
+    locked = lock_linear_score(
+        "OLD", ("SCOREBL", "SITE=South"), np.array([0.5, -1.0]), np.array([20.0, 0.3]),
+        np.array([4.0, 0.5]), data_digest="old",
+    )  # fmt: skip
+    score = {"name": "risk", **vars(locked)}
+    analysis = {"kind": "ancova", "covariates": ["risk"]}
+    found = one(cohort, "score change", analysis, scores=[score], **policy(cohort, 0))
+    change, first, arm = values(cohort)
+    rows = np.isin(arm, ["Placebo", "High"]) & np.isfinite(change[:, 1])
+    south = (cohort.subjects["SITE"] == "South").to_numpy(dtype=float)
+    risk = locked.score({"SCOREBL": first[rows], "SITE=South": south[rows]})
+    other = ancova(change[rows, 1], arm[rows], {"risk": risk}, control="Placebo").effects["High"]
+    close(found, other)
+    with pytest.raises(InputError, match="does not match its hash"):
+        one(cohort, "score change", analysis, scores=[{**score, "study_id": "NEW"}])
+    spoilt = lock_linear_score("OLD", ("AGE", "SITE=Up", "SITE"), *np.ones((3, 3)))
+    with pytest.raises(InputError) as caught:
+        one(cohort, "score change", analysis, scores=[{"name": "risk", **vars(spoilt)}])
+    assert len(caught.value.faults) == 3
+    own = lock_linear_score("INVENTED", ("SCOREBL",), *np.ones((3, 1)))
+    with pytest.raises(RefusedError, match="PROCOVA needs historical data"):
+        one(cohort, "score change", analysis, scores=[{"name": "risk", **vars(own)}])
 
 
 def test_what_cannot_be_estimated_says_so() -> None:
