@@ -1,7 +1,7 @@
 """How simulated trials scale: peak memory over replicates, and time over workers.
 
 Run: python -m benchmarks.trials_scaling memory [REPLICATES ...]
-     python -m benchmarks.trials_scaling workers [REPLICATES [ROUNDS]]
+     python -m benchmarks.trials_scaling workers [small|survival [REPLICATES [ROUNDS]]]
 
 Every run is a process of its own, so that its peak memory is its own. On a machine that others
 use, fewer CPU-seconds come in a second: each line has the load, the CPU-seconds, and beside the
@@ -21,9 +21,10 @@ from typing import Any
 from simulation import TrialDesign, simulate
 from simulation.trial import ParametricPopulation
 
-DESIGN: dict[str, Any] = {
-    "name": "two looks",
-    "arms": [{"name": "Placebo", "control": True}, {"name": "Active"}],
+ARMS = [{"name": "Placebo", "control": True}, {"name": "Active"}]
+SMALL: dict[str, Any] = {
+    "name": "60 patients, a mean, two looks",
+    "arms": ARMS,
     "endpoints": [{"kind": "continuous", "name": "ADAS", "visits": [168]}],
     "n": 60,
     "rule": {"kind": "group_sequential", "looks": {"number": 2}},
@@ -31,17 +32,36 @@ DESIGN: dict[str, Any] = {
         {"name": "planned", "effects": [{"arm": "Active", "endpoint": "ADAS", "shift": 0.8}]}
     ],
 }
+SURVIVAL: dict[str, Any] = {  # that of benchmarks.trials
+    "name": "490 patients, survival, three looks",
+    "time_unit": "month",
+    "arms": ARMS,
+    "n": 490,
+    "enrolment": {"duration": 12},
+    "endpoints": [{"kind": "time_to_event", "name": "OS"}],
+    "rule": {"kind": "group_sequential", "looks": {"by": "events", "at": [112, 223, 335]}},
+    "scenarios": [
+        {"name": "planned", "effects": [{"arm": "Active", "endpoint": "OS", "hazard_ratio": 0.7}]}
+    ],
+}
+DESIGNS = {"small": SMALL, "survival": SURVIVAL}
+PEOPLE: dict[str, Any] = {
+    "ADAS": {"kind": "continuous"},
+    "OS": {"kind": "time_to_event", "median": 12},
+}
 CHUNK = 1000
 
 
-def one(replicates: int, execution: str, workers: int) -> dict[str, Any]:
+def one(which: str, replicates: int, execution: str, workers: int) -> dict[str, Any]:
     """Simulate, keeping the replicates in a folder; what it took, and the digest."""
-    people = ParametricPopulation(outcomes={"ADAS": {"kind": "continuous"}})
+    design = TrialDesign.parse(DESIGNS[which])
+    outcomes = {endpoint.name: PEOPLE[endpoint.name] for endpoint in design.endpoints}
+    people = ParametricPopulation(outcomes=outcomes)
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         began, load = time.perf_counter(), os.getloadavg()[0]
         found = simulate(
-            TrialDesign.parse(DESIGN),
+            design,
             people,
             replicates,
             execution=execution,
@@ -79,11 +99,11 @@ def fastest(times: list[float]) -> float:
     return tenth * CHUNK / min(b - a for a, b in zip(times, times[tenth:], strict=False))
 
 
-def run(replicates: int, execution: str, workers: int) -> dict[str, Any]:
+def run(which: str, replicates: int, execution: str, workers: int) -> dict[str, Any]:
     """Carry out one run in a process of its own and print its line."""
     command = [sys.executable, "-m", "benchmarks.trials_scaling", "one"]
     done = subprocess.run(
-        [*command, str(replicates), execution, str(workers)],
+        [*command, which, str(replicates), execution, str(workers)],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -103,8 +123,9 @@ def run(replicates: int, execution: str, workers: int) -> dict[str, Any]:
 
 def memory(sizes: list[int]) -> None:
     """Peak memory over replicates, serially and over two workers; digests must agree."""
+    print(SMALL["name"])
     for replicates in sizes:
-        told = [run(replicates, "serial", 1), run(replicates, "processes", 2)]
+        told = [run("small", replicates, "serial", 1), run("small", replicates, "processes", 2)]
         if len({t["digest"] for t in told}) > 1:
             raise SystemExit("two different digests")
         print(
@@ -113,9 +134,9 @@ def memory(sizes: list[int]) -> None:
         )
 
 
-def workers(replicates: int, rounds: int) -> None:
+def workers(which: str, replicates: int, rounds: int) -> None:
     """One worker against two, in turns, and the ratios of their speeds."""
-    told = [[run(replicates, "processes", k) for k in (1, 2)] for _ in range(rounds)]
+    told = [[run(which, replicates, "processes", k) for k in (1, 2)] for _ in range(rounds)]
     whole = [single["seconds"] / double["seconds"] for single, double in told]
     one_worker, two_workers = (max(pair[k]["fastest"] for pair in told) for k in (0, 1))
     print(
@@ -127,9 +148,11 @@ def workers(replicates: int, rounds: int) -> None:
 def main() -> None:
     what, *rest = sys.argv[1:] or ["memory"]
     if what == "one":
-        print(json.dumps(one(int(rest[0]), rest[1], int(rest[2]))))
+        print(json.dumps(one(rest[0], int(rest[1]), rest[2], int(rest[3]))))
     elif what == "workers":
-        workers(int(rest[0]) if rest else 400_000, int(rest[1]) if rest[1:] else 3)
+        which, replicates, rounds = [*rest, *["survival", "200000", "3"][len(rest) :]]
+        print(DESIGNS[which]["name"])
+        workers(which, int(replicates), int(rounds))
     else:
         memory([int(n) for n in rest] or [10_000, 100_000, 1_000_000])
 
