@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("", "Judge synthetic patients, or extracted facts."),
     "twin": ("twin:twin", "Forecast one patient's future."),
     "simulate": ("simulate:simulate", "Simulate a trial: power, type I error, expected size."),
+    "design-search": (
+        "designing:design_search", "Find the smallest size of a trial that has a power."
+    ),
+    "criteria": ("designing:criteria", "What eligibility criteria do to power and recruitment."),
     "sweep": ("sweep:sweep", "Simulate many designs and assumptions in one pool of workers."),
     "analyse": ("analyse:analyse", "Analyse a trial by a locked plan, with an R script beside it."),
     "serve": ("serve:serve", "Start the HTTP interface and the page on this machine."),

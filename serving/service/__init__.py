@@ -3,7 +3,8 @@
 By topic: `runs` (studies), `data` (cohorts), `notes`, `showing`, `protecting` (identifiers),
 `restoring`, `tagging`, `models` (train, generate), `updates`, `control_requests` (control arms),
 `auditing` (inference audits), `evaluations`, `judging` and `disclosing` (evaluate), `forecasts`
-(twins), `trials` (simulate), `sweeps` (sweep), `analysing` (analyse), `health` (doctor).
+(twins), `trials` (simulate), `sweeps` (sweep), `designing` (design-search, criteria), `analysing`
+(analyse), `health` (doctor).
 Names are imported when they are first asked for, so that a command loads only what it needs.
 """
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .coding import Coding
     from .control_requests import ControlArm, ControlsRequest, controls
     from .data import describe, draft_mapping, export, ingest, validate
+    from .designing import SearchRequest, judge_criteria, search_trial
     from .disclosing import DisclosureRequest, evaluate_disclosure
     from .evaluations import EvaluationRequest, evaluate_cohort, evaluate_patients
     from .forecasts import TwinRequest, forecast
@@ -42,6 +44,7 @@ __all__ = [
     "OpenTrial",
     "Pace",
     "Protection",
+    "SearchRequest",
     "TrialRequest",
     "TwinRequest",
     "analyse_trial",
@@ -62,12 +65,14 @@ __all__ = [
     "forecast",
     "generate",
     "ingest",
+    "judge_criteria",
     "lock_analysis",
     "open_trial",
     "plan_study",
     "replay_trial",
     "restore_notes",
     "run_study",
+    "search_trial",
     "show_notes",
     "simulate_sweep",
     "train",
@@ -86,6 +91,9 @@ __getattr__, __dir__ = lazy(
         "EvaluationRequest": "evaluations",
         "Pace": "notes",
         "Protection": "protecting",
+        "SearchRequest": "designing",
+        "judge_criteria": "designing",
+        "search_trial": "designing",
         "TwinRequest": "forecasts",
         "analyse_trial": "analysing",
         "audit_inference": "auditing",

@@ -60,7 +60,7 @@ def resized(
             rule[name] = ceil(rule[name] * ratio - 1e-9)
     if rule.get("maximum_information") is not None:
         rule["maximum_information"] *= ratio
-    return TrialDesign.parse(plan), population
+    return TrialDesign.parse(plan), design.population if population is None else population
 
 
 def size_by_formula(

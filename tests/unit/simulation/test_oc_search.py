@@ -107,6 +107,8 @@ def test_sizes_scale_looks_in_proportion() -> None:
     assert bigger.n == 150 and bigger.rule.looks.at == (75, 150) and bigger.rule.maximum == 300
     later, _ = resized(OS, None, "events", 330)
     assert later.rule.looks.at == (110, 220, 330) and later.n == 528
+    own = TrialDesign.parse(PLAN | {"population": PEOPLE.model_dump(mode="json")})
+    assert resized(own, None, "n", 150)[1] == PEOPLE
     with pytest.raises(InputError, match="no looks by events"):
         resized(DESIGN, None, "events", 100)
 

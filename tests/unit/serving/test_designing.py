@@ -1,0 +1,57 @@
+"""`trialtwin design-search` and `trialtwin criteria`: from a file to figures in words and JSON."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from serving.cli.lazy import program
+
+DESIGN = """
+name: Small
+arms: [{name: P, control: true}, {name: A}]
+n: 24
+eligibility: {age: [60, null]}
+enrolment: {ramp: [{rate: 1}]}
+endpoints: [{kind: continuous, name: y}]
+hypotheses: [{endpoint: y, analysis: {kind: ancova}}]
+population:
+  kind: parametric
+  covariates: [{kind: normal, name: age, mean: 65, sd: 10}]
+  outcomes: {y: {kind: continuous}}
+scenarios:
+  - {name: real, effects: [{arm: A, endpoint: y, shift: 1.2}]}
+"""
+
+
+def _run(tmp_path: Path, *words: str) -> str:
+    path = tmp_path / "design.yaml"
+    path.write_text(DESIGN, encoding="utf-8")
+    done = CliRunner().invoke(program, [words[0], str(path), *words[1:]])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_size_is_searched_from_the_command_line(tmp_path: Path) -> None:
+    asked = ("design-search", "--power", "0.8", "--most", "500", "--between", "12", "60",
+             "--type-one", "0.08", "--expected-n", "30")
+    told = json.loads(_run(tmp_path, *asked, "--json"))
+    assert told["formula"]["name"] == "t test" and 20 <= told["value"] <= 34
+    assert len(told["limits"]) == 2 and told["path"][0]["verdict"] in ("met", "not met", "open")
+    words = _run(tmp_path, *asked)
+    assert "by formula (t test)" in words and "not decided within 500" in words
+
+
+def test_criteria_are_told_in_words_and_json(tmp_path: Path) -> None:
+    told = json.loads(_run(tmp_path, "criteria", "--replicates", "40", "--json"))
+    assert [row["design"] for row in told["designs"]][-1] == "without any"
+    assert told["candidates"] == 40 * 24
+    words = _run(tmp_path, "criteria", "--replicates", "40")
+    assert "recruited in" in words and "fail it" in words
+
+
+def test_without_a_goal_it_says_what_to_give(tmp_path: Path) -> None:
+    path = tmp_path / "design.yaml"
+    path.write_text(DESIGN, encoding="utf-8")
+    done = CliRunner().invoke(program, ["design-search", str(path)])
+    assert done.exit_code != 0 and "give --power" in str(done.exception)
