@@ -8,6 +8,7 @@ import numpy as np
 
 from extraction.records.errors import InputError, nearest
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
+from simulation.trial.intercurrent import truth_of, unequal_nulls
 from simulation.trial.moments import Measured, mean, share
 
 __all__ = [
@@ -174,7 +175,7 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
-        return said
+        return said + unequal_nulls(self.design)
 
     def digest(self) -> str:
         """SHA-256 of all replicates; the same for any backend, chunk size and workers."""
@@ -204,8 +205,14 @@ def true_effect(design: TrialDesign, truth: Scenario, number: int) -> float | No
     """Effect of a scenario on the estimate's scale, where one figure says it.
 
     A conditional ratio differs from a marginal one where covariates matter; the figure is the
-    one that the scenario states.
+    one that the scenario states, and what stopping of treatment leaves of it.
     """
+    stated = _stated(design, truth, number)
+    return None if stated is None else truth_of(design, truth, design.tested[number], stated)
+
+
+def _stated(design: TrialDesign, truth: Scenario, number: int) -> float | None:
+    """Effect of a scenario on who takes the treatment, where one figure says it."""
     tested = design.tested[number]
     arm = design.arms[tested.arm].name
     effects = [e for e in truth.effects if (e.arm, e.endpoint) == (arm, tested.endpoint.name)]

@@ -84,7 +84,9 @@ def population_faults(design: TrialDesign, population: Population) -> list[str]:
     asked = [*design.strata]
     for tested in design.tested:
         asked += [*tested.analysis.covariates, *tested.analysis.strata]
-    for rule in (design.dropout, *(s.dropout for s in design.scenarios)):
+    stopping = (design.discontinuation, *(s.discontinuation for s in design.scenarios))
+    leaving = (design.dropout, *(s.dropout for s in design.scenarios))
+    for rule in (*leaving, *(law.when for law in stopping if law)):
         if isinstance(rule, HazardDropout):
             asked += [term.partition("=")[0] for term in rule.log_hazard_ratios]
     sites = any(e.sites for e in (design.enrolment, *(s.enrolment for s in design.scenarios)) if e)

@@ -34,7 +34,20 @@ def leaving(
     if rule.kind == "as_learnt":
         left = population.leaves(enrolled.place, enrolled.baseline)
         return np.full(shape, NEVER) if left is None else np.broadcast_to(left, shape)
-    drawn = enrolled.place.uniform(_DROPS)
+    return times(design, rule, population, enrolled, arm, response, _DROPS)
+
+
+def times(
+    design: TrialDesign,
+    rule: ShareDropout | HazardDropout,
+    population: Population,
+    enrolled: Enrolled,
+    arm: Indices,
+    response: Response,
+    decision: int,
+) -> Floats:
+    """Times (R, N) by a law, of a decision's own draws; infinite where it never comes."""
+    drawn = enrolled.place.uniform(decision)
     if isinstance(rule, ShareDropout):
         share = _by_arm(design, rule.share, rule.arms, arm)
         until = rule.by if rule.by is not None else last_time(design)

@@ -15,7 +15,8 @@ def event_times(
     endpoint = next(e for e in design.endpoints if e.name == name)
     time = responses[name].time
     assert time is not None and endpoint.kind == "time_to_event"
-    end = leaves if endpoint.follow_up is None else np.minimum(leaves, endpoint.follow_up)
+    lost = responses[name].lost(leaves)
+    end = lost if endpoint.follow_up is None else np.minimum(lost, endpoint.follow_up)
     return np.sort(np.where(time <= end, enrolled.entry + time, NEVER), axis=1)
 
 

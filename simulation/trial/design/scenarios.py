@@ -4,6 +4,7 @@ from typing import final
 
 from pydantic import Field
 
+from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import Dropout
 from simulation.trial.design.enrolment import Enrolment
 from simulation.trial.outcomes import Effect
@@ -17,6 +18,9 @@ class Scenario(Plan):
     name: Name
     effects: tuple[Effect, ...] = ()
     dropout: Dropout | None = Field(default=None, description="in place of the design's")
+    discontinuation: Discontinuation | None = Field(
+        default=None, description="in place of the design's"
+    )
     enrolment: Enrolment | None = Field(default=None, description="in place of the design's")
 
     @property

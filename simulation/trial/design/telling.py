@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import Dropout, HazardDropout, ShareDropout
 from simulation.trial.design.enrolment import Enrolment
 from simulation.trial.design.scenarios import Scenario
@@ -47,11 +48,7 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
         "Enrolment": [_enrolment(design.enrolment, unit)],
         "Endpoints": [_endpoint(e, unit) for e in design.endpoints],
         "Dropout": [_dropout(design.dropout, unit)],
-        "Intercurrent events": [
-            f"{event.capitalize()}: {strategy} strategy."
-            for event, strategy in design.intercurrent_events.items()
-        ]
-        or ["None is stated."],
+        "Intercurrent events": _intercurrent(design) or ["None is stated."],
         "Looks": _looks(design),
         "Decision": _decision(design),
         "Hypotheses": _hypotheses(design),
@@ -130,6 +127,29 @@ def _endpoint(endpoint: Any, unit: str) -> str:
         " Who left counts as not better." if getattr(endpoint, "missing_is_failure", 0) else ""
     )
     return f"{endpoint.name}: {kind} {when}; {better} is better.{failure}"
+
+
+def _intercurrent(design: TrialDesign) -> list[str]:
+    told = [
+        f"{event.capitalize()}: {strategy} strategy."
+        for event, strategy in design.intercurrent_events.items()
+    ]
+    told += [
+        f"For {endpoint.name}, {event}: {strategy} strategy."
+        for endpoint in design.endpoints
+        for event, strategy in endpoint.intercurrent_events.items()
+    ]
+    if design.discontinuation is not None:
+        told.append(f"{_stopping(design.discontinuation, design.time_unit)}.")
+    return told
+
+
+def _stopping(law: Discontinuation, unit: str) -> str:
+    stop = _dropout(law.when, unit).rstrip(".").replace(" leave", " stop treatment")
+    return (
+        f"{stop}, stay in the trial, and keep {law.effect_after:g} of the effect"
+        f"{_by_arm(law)}"
+    )
 
 
 def _dropout(rule: Dropout, unit: str) -> str:
@@ -254,6 +274,8 @@ def _scenario(design: TrialDesign, truth: Scenario) -> str:
     told = [_listed(effects)] if effects else ["no arm does anything"]
     if truth.dropout is not None:
         told.append(_dropout(truth.dropout, design.time_unit).rstrip("."))
+    if truth.discontinuation is not None:
+        told.append(_stopping(truth.discontinuation, design.time_unit))
     if truth.enrolment is not None:
         told.append(_enrolment(truth.enrolment, design.time_unit).rstrip("."))
     return f"{_capital(truth.name)}: {'; '.join(told)}."

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any, Literal, Self, final
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from extraction.records.errors import InputError, nearest
-from simulation.analysis.estimate import STRATEGIES, Estimand
+from simulation.analysis.estimate import Estimand
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm, arm_faults
+from simulation.trial.design.discontinuation import Discontinuation, stopping_faults
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
 from simulation.trial.design.scenarios import NO_EFFECT, Scenario
 from simulation.trial.design.sources import Source
 from simulation.trial.outcomes import Endpoint
+from simulation.trial.outcomes.base import Strategies
 from simulation.trial.outcomes.effects import FIELDS
 from simulation.trial.plan import Name, Plan, Stated
 from simulation.trial.rules import Choice as RuleChoice
@@ -92,7 +94,10 @@ class TrialDesign(Stated):
     enrolment: Enrolment = Enrolment()
     endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=20)
     dropout: Dropout = AsLearnt()
-    intercurrent_events: dict[str, str] = Field(
+    discontinuation: Discontinuation | None = Field(
+        default=None, description="stopping of treatment; none: nobody stops"
+    )
+    intercurrent_events: Strategies = Field(
         default={"discontinuation": "hypothetical"}, description="strategy of each, ICH E9(R1)"
     )
     strata: tuple[Name, ...] = Field(default=(), description="categories that randomisation holds")
@@ -107,20 +112,13 @@ class TrialDesign(Stated):
     def _where(cls) -> str:
         return "design"
 
-    @field_validator("intercurrent_events")
-    @classmethod
-    def _strategies(cls, events: dict[str, str]) -> dict[str, str]:
-        wrong = [s for s in events.values() if s not in STRATEGIES]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is no strategy; allowed are {', '.join(STRATEGIES)}")
-        return events
-
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         faults = arm_faults(self.arms)
         faults += self._endpoint_faults()
         faults += self._hypothesis_faults()
         faults += self._scenario_faults()
+        faults += self._stopping_faults()
         if not faults:
             faults += self.rule.faults(self.n, len(self.arms), len(self.tested))
             faults += self._look_faults()
@@ -184,6 +182,21 @@ class TrialDesign(Stated):
                         f"not {effect.field}"
                     )
         return faults
+
+    def _stopping_faults(self) -> list[str]:
+        given = {"discontinuation": self.discontinuation}
+        given |= {f"scenarios.{s.name}.discontinuation": s.discontinuation for s in self.scenarios}
+        analyses: dict[str, set[str]] = {}
+        for held in self.hypotheses:
+            if held.analysis is not None:
+                analyses.setdefault(held.endpoint, set()).add(held.analysis.kind)
+        return stopping_faults(
+            {where: law for where, law in given.items() if law is not None},
+            [arm.name for arm in self.arms],
+            self.endpoints,
+            {endpoint.name: self.strategies(endpoint) for endpoint in self.endpoints},
+            analyses,
+        )
 
     def _look_faults(self) -> list[str]:
         looks, faults = self.rule.looks, []
@@ -308,6 +321,11 @@ class TrialDesign(Stated):
 
         return [sentence for sentences in tell(self).values() for sentence in sentences]
 
+    def strategies(self, endpoint: Any) -> dict[str, str]:
+        """Strategy of each intercurrent event for an endpoint of the design."""
+        own: dict[str, str] = endpoint.intercurrent_events
+        return self.intercurrent_events | own
+
     def estimand(self, tested: Tested) -> Estimand:
         """The question of a hypothesis, by the five attributes of ICH E9(R1)."""
         return Estimand(
@@ -316,6 +334,6 @@ class TrialDesign(Stated):
             treatment=f"{self.arms[tested.arm].name} against "
             + ("all other arms" if self.rule.every_arm else self.control.name),
             variable=tested.endpoint.name,
-            intercurrent_events=self.intercurrent_events,
+            intercurrent_events=self.strategies(tested.endpoint),
             summary=tested.analysis.summary,
         )

@@ -6,7 +6,15 @@ import numpy as np
 from pydantic import Field
 from scipy.special import expit
 
-from simulation.trial.outcomes.base import Booleans, Floats, Latent, Observed, Response
+from simulation.trial.outcomes.base import (
+    Booleans,
+    Floats,
+    Latent,
+    Observed,
+    Response,
+    Strategies,
+    switched,
+)
 from simulation.trial.outcomes.effects import Applied
 from simulation.trial.plan import Finite, Name, NotNegative, Plan
 
@@ -27,6 +35,9 @@ class BinaryEndpoint(Plan):
     )
     level: str | None = Field(
         default=None, description="in a model or cohort: the category that counts as 1"
+    )
+    intercurrent_events: Strategies = Field(
+        default_factory=dict, description="strategies for this endpoint; none: the design's"
     )
 
     @property
@@ -66,6 +77,19 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
     return Response(values=(latent.uniform < expit(odds)).astype(np.float64)[None])
 
 
+def respond_until(
+    endpoint: BinaryEndpoint,
+    latent: Latent,
+    arm: Any,
+    applied: Applied,
+    stops: Floats,
+    after: Applied,
+) -> Response:
+    """0 or 1 under the arms, with the effect `after` where treatment stops before the visit."""
+    before, later = respond(latent, arm, applied), respond(latent, arm, after)
+    return switched(before, later, endpoint.visit, stops)
+
+
 def observe(
     endpoint: BinaryEndpoint,
     response: Response,
@@ -77,5 +101,5 @@ def observe(
     """Outcomes that are due by the look; missing, or a failure, where the patient had left."""
     assert response.values is not None
     gone = 1.0 - float(endpoint.higher_is_better) if endpoint.missing_is_failure else np.nan
-    values = np.where(leaves >= endpoint.visit, response.values, gone)
+    values = np.where(response.lost(leaves) >= endpoint.visit, response.values, gone)
     return Observed(randomised & (entry + endpoint.visit <= cut), values=values)

@@ -5,7 +5,15 @@ from typing import Any, Literal, Self, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from simulation.trial.outcomes.base import Booleans, Floats, Latent, Observed, Response
+from simulation.trial.outcomes.base import (
+    Booleans,
+    Floats,
+    Latent,
+    Observed,
+    Response,
+    Strategies,
+    switched,
+)
 from simulation.trial.outcomes.effects import Applied
 from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
 
@@ -28,6 +36,9 @@ class ContinuousEndpoint(Plan):
     )
     change_from: str | None = Field(
         default=None, description="in a model or cohort: visit whose value is taken off"
+    )
+    intercurrent_events: Strategies = Field(
+        default_factory=dict, description="strategies for this endpoint; none: the design's"
     )
 
     @model_validator(mode="after")
@@ -107,6 +118,19 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
     return Response(values=latent.values + np.stack(shifts))
 
 
+def respond_until(
+    endpoint: ContinuousEndpoint,
+    latent: Latent,
+    arm: Any,
+    applied: Applied,
+    stops: Floats,
+    after: Applied,
+) -> Response:
+    """Values under the arms, with the effect `after` at visits later than the stop."""
+    due = np.asarray(endpoint.visits)[:, None, None]
+    return switched(respond(latent, arm, applied), respond(latent, arm, after), due, stops)
+
+
 def observe(
     endpoint: ContinuousEndpoint,
     response: Response,
@@ -118,6 +142,6 @@ def observe(
     """Values of visits that are due by the look and before the patient left."""
     assert response.values is not None
     due = np.asarray(endpoint.visits)[:, None, None]
-    there = (entry + due <= cut) & (leaves >= due)
+    there = (entry + due <= cut) & (response.lost(leaves) >= due)
     values = np.where(there, response.values, np.nan)
     return Observed(randomised & (entry + endpoint.delay <= cut), values=values)

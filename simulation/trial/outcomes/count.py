@@ -5,7 +5,15 @@ from typing import Any, Literal, final
 import numpy as np
 from pydantic import Field
 
-from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Latent, Observed, Response
+from simulation.trial.outcomes.base import (
+    NEVER,
+    Booleans,
+    Floats,
+    Latent,
+    Observed,
+    Response,
+    Strategies,
+)
 from simulation.trial.outcomes.effects import Applied
 from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
 
@@ -21,6 +29,9 @@ class CountEndpoint(Plan):
     name: Name
     follow_up: Positive = Field(description="follow-up of a patient")
     higher_is_better: bool = False
+    intercurrent_events: Strategies = Field(
+        default_factory=dict, description="strategies for this endpoint; none: the design's"
+    )
 
     @property
     def delay(self) -> float:
@@ -61,6 +72,26 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
         return Response(values=np.where(rate > 0, latent.arrivals / rate, NEVER))
 
 
+def respond_until(
+    endpoint: CountEndpoint,
+    latent: Latent,
+    arm: Any,
+    applied: Applied,
+    stops: Floats,
+    after: Applied,
+) -> Response:
+    """Event times under the arms: from the stop on the process runs at the rate of `after`."""
+    assert latent.arrivals is not None and latent.scale is not None
+    on, off = (
+        latent.scale * np.exp(a.log_ratio(arm, "rate_ratio")) for a in (applied, after)
+    )
+    held = np.where(np.isfinite(stops), stops, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        before = np.where(on > 0, latent.arrivals / on, NEVER)
+        later = np.where(off > 0, held + (latent.arrivals - on * held) / off, NEVER)
+    return Response(values=np.where(before <= stops, before, later))
+
+
 def observe(
     endpoint: CountEndpoint,
     response: Response,
@@ -71,6 +102,7 @@ def observe(
 ) -> Observed:
     """Events counted until the look, the end of follow-up or the patient's leaving."""
     assert response.values is not None
-    exposure = np.clip(np.minimum(np.minimum(cut - entry, endpoint.follow_up), leaves), 0, None)
+    until = np.minimum(np.minimum(cut - entry, endpoint.follow_up), response.lost(leaves))
+    exposure = np.clip(until, 0, None)
     counted = (response.values <= exposure).sum(axis=0).astype(np.float64)
     return Observed(randomised & (exposure > 0), values=counted[None], exposure=exposure)

@@ -82,10 +82,19 @@ class Applied:
     effects
         Those of the endpoint, in the order of the scenario, each with the number of its arm and
         the patients (R, N) who meet its condition (None: all).
+    left
+        Share of each effect, of a ratio's logarithm, that acts: one, or one a patient (R, N).
     """
 
-    def __init__(self, effects: list[tuple[Effect, int, Booleans | None]]) -> None:
+    def __init__(
+        self, effects: list[tuple[Effect, int, Booleans | None]], left: Floats | float = 1.0
+    ) -> None:
         self._effects = effects
+        self._left = left
+
+    def scaled(self, left: Floats | float) -> "Applied":
+        """The same effects, of which a share acts."""
+        return Applied(self._effects, left)
 
     @property
     def starts(self) -> tuple[float, ...]:
@@ -111,7 +120,7 @@ class Applied:
         laid: Any = 0.0
         for effect, number, fits in self._effects:
             on = arm == number if fits is None else (arm == number) & fits
-            laid = np.where(on, size(effect), laid)
+            laid = np.where(on, size(effect) * self._left, laid)
         return laid
 
 

@@ -1,12 +1,20 @@
 """Time to event: hazards in steps or Weibull's law, hazard ratios that may change with time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, final
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Latent, Observed, Response
+from simulation.trial.outcomes.base import (
+    NEVER,
+    Booleans,
+    Floats,
+    Latent,
+    Observed,
+    Response,
+    Strategies,
+)
 from simulation.trial.outcomes.effects import Applied
 from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive, Share
 
@@ -21,6 +29,9 @@ class TimeToEventEndpoint(Plan):
         default=None, description="longest follow-up of a patient; none: until the look"
     )
     good: bool = Field(default=False, description="whether the event is wished for, as a response")
+    intercurrent_events: Strategies = Field(
+        default_factory=dict, description="strategies for this endpoint; none: the design's"
+    )
 
     @property
     def delay(self) -> float:
@@ -109,6 +120,16 @@ class Hazard:
         spent = np.clip(np.minimum(time, ends) - np.asarray(self.starts), 0, None)
         return float(np.asarray(self.rates) @ spent)
 
+    def at(self, time: Floats) -> Floats:
+        """Cumulative hazard at times of any shape."""
+        if len(self.starts) == 1:
+            return np.asarray((self.rates[0] * time) ** self.shape)
+        ends = np.append(self.starts[1:], np.inf)
+        spent = np.zeros(np.shape(time))
+        for start, end, rate in zip(self.starts, ends, self.rates, strict=True):
+            spent += rate * np.clip(np.minimum(time, end) - start, 0, None)
+        return spent
+
     def inverse(self, hazard: Floats) -> Floats:
         """Time at which a cumulative hazard is reached; infinite where it never is."""
         if len(self.starts) == 1:
@@ -156,6 +177,40 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
     return Response(time=latent.law.inverse(np.asarray(reached)))
 
 
+def respond_until(
+    endpoint: TimeToEventEndpoint,
+    latent: Latent,
+    arm: Any,
+    applied: Applied,
+    stops: Floats,
+    after: Applied,
+) -> Response:
+    """Event times under the arms: from the stop on the hazard has the ratios of `after`.
+
+    What the patient has spent of his unit exponential by the stop is as under `applied`; the rest
+    is spent under `after`.
+    """
+    assert latent.hazard is not None and latent.scale is not None
+    before = respond(latent, arm, applied)
+    assert before.time is not None
+    held = np.where(np.isfinite(stops), stops, 0.0)
+    gained = _spent(latent, arm, after, held) - _spent(latent, arm, applied, held)
+    later = respond(replace(latent, hazard=np.maximum(latent.hazard + gained, 0.0)), arm, after)
+    assert later.time is not None
+    return Response(time=np.where(before.time <= stops, before.time, later.time))
+
+
+def _spent(latent: Latent, arm: Any, applied: Applied, time: Floats) -> Floats:
+    """Cumulative hazard of patients by given times (R, N) under the arms."""
+    assert latent.scale is not None
+    total: Any = 0.0
+    for start, following in zip(applied.starts, (*applied.starts[1:], NEVER), strict=True):
+        ratio = np.exp(applied.log_ratio(arm, "hazard_ratio", start))
+        inside = latent.law.at(np.clip(time, start, following)) - latent.law.cumulative(start)
+        total = total + ratio * inside
+    return np.asarray(latent.scale * total)
+
+
 def observe(
     endpoint: TimeToEventEndpoint,
     response: Response,
@@ -168,5 +223,6 @@ def observe(
     from simulation.kernels.survival import cut_rows
 
     longest = NEVER if endpoint.follow_up is None else endpoint.follow_up
-    time, event, included = cut_rows(response.time, entry, leaves, cut, randomised, longest)
+    lost = response.lost(leaves)
+    time, event, included = cut_rows(response.time, entry, lost, cut, randomised, longest)
     return Observed(included, time=time, event=event)
