@@ -20,10 +20,10 @@ from simulation.trial.rules.group_sequential import GroupSequentialRule
 from simulation.trial.storage import ReplicateFile
 
 _BOUNDS: Final = {
-    "obrien_fleming": (3.471091, 2.454432, 2.004036),
-    "pocock": (2.289478, 2.289478, 2.289478),
-    "lan_demets_obrien_fleming": (3.710303, 2.511427, 1.993047),
-    "lan_demets_pocock": (2.279428, 2.294911, 2.295940),
+    "O'Brien-Fleming": ("obrien_fleming", (3.471091, 2.454432, 2.004036)),
+    "Pocock": ("pocock", (2.289478, 2.289478, 2.289478)),
+    "Lan-DeMets O'Brien-Fleming": ("lan_demets_obrien_fleming", (3.710303, 2.511427, 1.993047)),
+    "Lan-DeMets Pocock": ("lan_demets_pocock", (2.279428, 2.294911, 2.295940)),
 }
 _EVENTS: Final = {0.6: 161.0686, 0.7: 330.3779, 0.75: 507.8443}
 _PRINTED: Final = {"bounds": 1e-6, "events": 1e-4}
@@ -69,12 +69,12 @@ def verify(
 
 def _bounds() -> list[dict[str, Any]]:
     checks = []
-    for family, reference in _BOUNDS.items():
+    for name, (family, reference) in _BOUNDS.items():
         rule = GroupSequentialRule.model_validate({"boundary": family, "looks": {"number": 3}})
         obtained = rule.critical(0.025)
         checks.append(
             _check(
-                f"critical z of three looks, {family.replace('_', ' ')}",
+                f"critical z of three looks, {name}",
                 reference,
                 obtained,
                 _PRINTED["bounds"],
