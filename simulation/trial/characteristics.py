@@ -12,6 +12,7 @@ from simulation.trial.intercurrent import truth_of, unequal_nulls
 from simulation.trial.moments import Measured, mean, share
 
 __all__ = [
+    "Accuracy",
     "Arrays",
     "Measured",
     "OperatingCharacteristics",
@@ -35,6 +36,27 @@ class Replicates(Protocol):
 
 @final
 @dataclass(frozen=True)
+class Accuracy:
+    """How estimates and 95 % intervals of one hypothesis fall about the truth.
+
+    Attributes
+    ----------
+    mean
+        Of the estimates.
+    bias, rmse
+        Against the truth; None where no one figure says it.
+    coverage
+        Share of intervals that hold the truth.
+    """
+
+    mean: Measured
+    bias: Measured | None
+    rmse: Measured | None
+    coverage: Measured | None
+
+
+@final
+@dataclass(frozen=True)
 class Tested:
     """What becomes of one hypothesis in one scenario.
 
@@ -53,6 +75,9 @@ class Tested:
         Mean of the estimates at the stop.
     no_estimate
         Share of replicates without one.
+    adjusted
+        Median-unbiased estimates with stagewise intervals, for group-sequential designs of one
+        hypothesis with looks at planned information; None elsewhere.
     """
 
     name: str
@@ -63,6 +88,7 @@ class Tested:
     rmse: Measured | None
     coverage: Measured | None
     no_estimate: float
+    adjusted: Accuracy | None = None
 
 
 @final

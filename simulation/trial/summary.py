@@ -1,13 +1,15 @@
 """Summary: scenario results from blocks of replicates, in memory that does not grow with them."""
 
 from math import sqrt
-from typing import Any, Final, final
+from typing import Final, final
 
 import numpy as np
 
-from simulation.trial.characteristics import Arrays, ScenarioResult, Tested, true_effect
+from simulation.trial.adjusted import Stops, adjusted, stops_of
+from simulation.trial.characteristics import Accuracy, Arrays, ScenarioResult, Tested, true_effect
 from simulation.trial.design import Scenario, TrialDesign
 from simulation.trial.moments import Measured, Tally, tally
+from simulation.trial.outcomes.base import Floats
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
 _MEANS: Final = ("n", "analysed", "screened", "duration")
@@ -27,13 +29,14 @@ class Summary:
 
     def __init__(self, design: TrialDesign) -> None:
         self.design = design
+        self._stops = stops_of(design)
         self._tallies: dict[tuple[int, str], Tally] = {}
 
     def add(self, block: Arrays) -> None:
         """Add the next block (`moments.BLOCK` replicates; the last may be shorter)."""
         for place, truth in enumerate(self.design.truths):
             table = {name: values[:, place] for name, values in block.items()}
-            for name, values in _series(self.design, truth, table).items():
+            for name, values in _series(self.design, truth, table, self._stops).items():
                 now, before = tally(values), self._tallies.get((place, name))
                 self._tallies[place, name] = now if before is None else before + now  # type: ignore[operator]
 
@@ -63,29 +66,37 @@ class Summary:
             self._tallies[place, f"{name} {number}"] for name in ("rejected", "estimate")
         )
         known = true_effect(self.design, truth, number)
-        found: dict[str, Any] = {"bias": None, "rmse": None, "coverage": None}
-        if known is not None and estimate.n > 1:
-            error, squared, covered = (
-                self._tallies[place, f"{name} {number}"].measured()
-                for name in ("error", "squared", "covered")
-            )
-            root = sqrt(squared.value)
-            found = {
-                "bias": error,
-                "rmse": Measured(root, squared.se / (2 * root) if root else 0.0),
-                "coverage": covered,
-            }
+        naive = self._accuracy(place, "", number, known)
         return Tested(
             name=self.design.tested[number].name,
             rejection=rejected.measured(),
             truth=known,
-            mean=estimate.measured(),
+            mean=naive.mean,
+            bias=naive.bias,
+            rmse=naive.rmse,
+            coverage=naive.coverage,
             no_estimate=1 - estimate.n / rejected.n,
-            **found,
+            adjusted=None
+            if self._stops is None
+            else self._accuracy(place, "adjusted ", number, known),
         )
 
+    def _accuracy(self, place: int, kind: str, number: int, known: float | None) -> Accuracy:
+        estimate = self._tallies[place, f"{kind}estimate {number}"]
+        if known is None or estimate.n < 2:
+            return Accuracy(estimate.measured(), None, None, None)
+        error, squared, covered = (
+            self._tallies[place, f"{kind}{name} {number}"].measured()
+            for name in ("error", "squared", "covered")
+        )
+        root = sqrt(squared.value)
+        rmse = Measured(root, squared.se / (2 * root) if root else 0.0)
+        return Accuracy(estimate.measured(), error, rmse, covered)
 
-def _series(design: TrialDesign, truth: Scenario, table: Arrays) -> Arrays:
+
+def _series(
+    design: TrialDesign, truth: Scenario, table: Arrays, stops: Stops | None
+) -> Arrays:
     """Every figure of each replicate of one scenario: truth values for shares, else numbers."""
     rejected, stage, reason = table["rejected"], table["stage"], table["reason"]
     series: Arrays = {name: table[name] for name in _MEANS}
@@ -95,15 +106,32 @@ def _series(design: TrialDesign, truth: Scenario, table: Arrays) -> Arrays:
         series[f"efficacy {look}"] = (reason == EFFICACY) & (stage == look)
         series[f"futility {look}"] = (reason == FUTILITY) & (stage == look)
     for number in range(rejected.shape[1]):
-        estimate = table["estimate"][:, number]
+        estimate, se = table["estimate"][:, number], table["se"][:, number]
         series[f"rejected {number}"] = rejected[:, number]
-        series[f"estimate {number}"] = estimate
         known = true_effect(design, truth, number)
-        if known is not None:
-            there = np.isfinite(estimate)
-            error = estimate[there] - known
-            series[f"error {number}"] = error
-            series[f"squared {number}"] = error**2
-            covered = np.abs(error) <= _HALF_WIDTH * table["se"][there, number]
-            series[f"covered {number}"] = covered
+        half = _HALF_WIDTH * se
+        series |= _fall("", number, known, estimate, (estimate - half, estimate + half))
+        if stops is not None:
+            found = adjusted(stops, design.tested[number], stage, estimate, se)
+            limits = (found.low, found.high)
+            series |= _fall("adjusted ", number, known, found.estimate, limits)
     return series
+
+
+def _fall(
+    kind: str,
+    number: int,
+    known: float | None,
+    estimate: Floats,
+    limits: tuple[Floats, Floats],
+) -> Arrays:
+    """Figures of estimates and intervals about the truth."""
+    held: Arrays = {f"{kind}estimate {number}": estimate}
+    if known is not None:
+        there = np.isfinite(estimate)
+        error = estimate[there] - known
+        low, high = (limit[there] for limit in limits)
+        held[f"{kind}error {number}"] = error
+        held[f"{kind}squared {number}"] = error**2
+        held[f"{kind}covered {number}"] = (low <= known) & (known <= high)
+    return held
