@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from extraction.records import InputError
 
-from .trial_patients import patients
+from .trial_options import patients_of
 
 if TYPE_CHECKING:
     from simulation.operating_characteristics.sweeps import Sweep, SweepPlan
@@ -64,7 +64,7 @@ def simulate_sweep(
     if faults:
         raise InputError(faults)
     people = {
-        name: patients(design, asked.population, number)[0] for name, design in designs.items()
+        name: patients_of(design, asked.population, number)[0] for name, design in designs.items()
     }
     return asked, sweep(
         designs,

@@ -23,7 +23,10 @@ Examples:
   trialtwin simulate my-design.yaml --population quickstart --replicates 10000
   trialtwin simulate examples/design.yaml --out trial --credibility examples/context.yaml
   trialtwin simulate examples/design.yaml --replay 17 --scenario "late benefit" --out replay
-  trialtwin simulate my-design.yaml --resume runs/my-trial --execution processes --workers 2
+  trialtwin simulate my-design.yaml --folder runs/my-trial --execution processes --workers 2
+
+\b
+Many designs or assumptions at once: trialtwin sweep
 """
 
 
@@ -63,7 +66,15 @@ Examples:
 @click.option("--replay", type=int, default=None, help="Show this replicate alone, by patient.")
 @click.option("--scenario", default=None, help="Of --replay; else the first scenario given.")
 @click.option("--out", type=FILE, default=None, help="New folder for results, figures and page.")
-@click.option("--resume", type=FILE, default=None, help="Folder that keeps finished chunks.")
+@click.option(
+    "--folder",
+    "--resume",
+    "resume",
+    type=FILE,
+    default=None,
+    help="Keeps finished chunks, at last replicates.parquet: after any end, kill -9 too, the same "
+    "command goes on from it. Its other name is --resume.",
+)
 @execution
 @common
 def simulate(
