@@ -68,4 +68,5 @@ class Cox(Analysis):
                 included=included[lost],
             )
             estimate[lost], se[lost], z[lost] = plain.log_ratio, plain.se, plain.z
-        return Fit(estimate, se, z, found.events, included.sum(axis=1).astype(float))
+        n = included.sum(axis=1).astype(float)
+        return Fit(estimate, se, z, found.events, n, {"log_rank": (~sound).astype(float)})

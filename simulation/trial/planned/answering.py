@@ -164,6 +164,12 @@ def _more(question: Question, fit: Fit, seen: LookData | None) -> dict[str, Any]
     if question.analysis.kind == "proportions":
         x1, _, x0, _ = _table(question, seen)
         found["events"] = {"control": x0, "treated": x1}
+    if question.analysis.kind == "cox" and fit.more["log_rank"][0]:
+        found["fallback"] = "log_rank"
+        found["caution"] = (
+            "Cox's model has no finite maximum here: this is the log-rank test's one-step hazard "
+            "ratio in the same strata, without covariates"
+        )
     if question.analysis.kind == "mmrm":
         family = int(fit.more["family"][0])
         found["naive_se"] = float(fit.more["naive_se"][0])

@@ -152,7 +152,7 @@ def _survival(
     analysis = answer.question.analysis
     strata = f" + strata({groups})" if analysis.strata else ""
     data = f"d${time}, d${event}, d$treated"
-    if analysis.kind == "cox":
+    if analysis.kind == "cox" and "fallback" not in answer.estimate.extra:
         robust = ", robust = TRUE, cluster = seq_len(nrow(d))" if analysis.robust else ""
         return [
             f"fit <- coxph(Surv({time}, {event}) ~ {right}{strata}, d, "
@@ -168,7 +168,7 @@ def _survival(
     if analysis.kind == "max_combo":
         weights = ", ".join(_weight(test) for test in analysis.tests)
         return [f"max_combo({data}, {groups}, c({weights}))"]
-    if analysis.weighting is not None:
+    if analysis.kind == "log_rank" and analysis.weighting is not None:
         return [f"log_rank({data}, {groups}, {_weight(analysis.weighting)})"]
     return [
         f"fit <- survdiff(Surv({time}, {event}) ~ treated{strata}, d)",

@@ -21,6 +21,7 @@ from simulation.analysis.survival import restricted_mean_difference
 from simulation.trial.planned import AnalysisPlan, analyse
 from simulation.trial.planned.analysing import Analysed
 from simulation.trial.planned.answering import Answer
+from simulation.trial.planned.rederive import script
 from tests.support.planned_support import invented, plan
 
 
@@ -208,6 +209,22 @@ def test_subgroups_are_the_analysis_among_them(cohort: Cohort) -> None:
     assert by_sex["levels"][0]["estimate"] == pytest.approx(alone.estimate)
     assert women["levels"][0]["se"] == pytest.approx(alone.se)
     assert 0 <= by_sex["heterogeneity"]["p_value"] <= 1 and women["heterogeneity"] is None
+
+
+def test_a_cox_model_without_a_maximum_gives_way_and_says_so(cohort: Cohort) -> None:
+    none_under_placebo = {"any": [{"arm": "High"}, {"relapse_event": 0}]}
+    done = run(
+        cohort,
+        {"endpoint": "relapse", "analysis": {"kind": "cox", "covariates": ["SEX"]}},
+        {"endpoint": "relapse", "analysis": {"kind": "log_rank"}},
+        patients={"condition": none_under_placebo},
+    )
+    told, other = (answer.estimate for answer in done.answers)
+    assert told.extra["events"]["control"] == 0
+    assert told.extra["fallback"] == "log_rank" and "no finite maximum" in told.extra["caution"]
+    assert (told.estimate, told.se) == (other.estimate, other.se)
+    assert "survdiff" in script(done) and "coxph(" not in script(done)
+    assert "fallback" not in one(cohort, "relapse", {"kind": "cox"}).estimate.extra
 
 
 def test_departures_are_reference_based_imputation(cohort: Cohort) -> None:
