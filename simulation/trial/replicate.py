@@ -93,15 +93,28 @@ class Ended:
 @final
 @dataclass(frozen=True)
 class View:
-    """What a look may see: replicates, its time (R, 1), and the patients (R, N) it counts."""
+    """What a look may see.
+
+    Attributes
+    ----------
+    present, cut
+        Replicates, and the look's time (R, 1).
+    counted
+        Patients (R, N) whom it counts.
+    begun
+        Patients (R, N) in the trial by then: beside the counted those who are still followed.
+    """
 
     present: Present
     cut: Floats
     counted: Booleans
+    begun: Booleans
 
     def rows(self, which: Booleans) -> "View":
         """Some of the replicates."""
-        return View(self.present.rows(which), self.cut[which], self.counted[which])
+        return View(
+            self.present.rows(which), self.cut[which], self.counted[which], self.begun[which]
+        )
 
     def observed(self, endpoint: Any) -> Observed:
         """An endpoint as the look sees it."""
@@ -110,6 +123,13 @@ class View:
             endpoint, held.responses[endpoint.name], held.enrolled.entry, held.leaves, self.cut,
             self.counted,
         )
+
+    def unfinished(self, tested: Tested, observed: Observed) -> Observed:
+        """Add patients whose last visit is still to come, for analyses of all visits."""
+        if not tested.analysis.every_visit:
+            return observed
+        first = self.present.enrolled.entry + tested.endpoint.visits[0]
+        return replace(observed, included=self.begun & (first <= self.cut))
 
     def summary(self, tested: Tested, arms: int) -> ArmSummary:
         """Outcomes of every arm on a hypothesis' endpoint."""
@@ -183,7 +203,7 @@ class Chunk:
             present = self._changed(present, state, look, cut)
             sizes = state.size if self._sized(look) else None
             cut, counted = look_at(design, look, present.enrolled, present.events, sizes)
-            view = View(present, cut, counted)
+            view = View(present, cut, counted, self._begun(look, present, cut, counted))
             # A rule over every arm decides by a summary: only those who stop need estimates.
             fits = () if rule.every_arm and watch is None else self._fits(view)
             before = state.running.copy()
@@ -202,6 +222,12 @@ class Chunk:
     def _sized(self, look: int) -> bool:
         rule = self.design.rule
         return (rule.adapts or rule.resizes) and look == rule.looks.count - 1
+
+    def _begun(self, look: int, present: Present, cut: Floats, counted: Booleans) -> Booleans:
+        looks = self.design.rule.looks
+        if looks.by != "patients" or self.drawn.at_once or look == looks.count - 1:
+            return counted
+        return np.asarray(present.enrolled.entry < cut)
 
     def _decide(self, look: int, view: View, fits: tuple[Fit, ...], state: State) -> None:
         design, rule = self.design, self.design.rule
@@ -255,7 +281,7 @@ class Chunk:
     def _fits(self, view: View) -> tuple[Fit, ...]:
         seen = {e.name: view.observed(e) for e in self.design.endpoints}
         return tuple(
-            self._fit(tested, seen[tested.endpoint.name], view.present)
+            self._fit(tested, view.unfinished(tested, seen[tested.endpoint.name]), view.present)
             for tested in self.design.tested
         )
 

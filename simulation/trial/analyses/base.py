@@ -103,6 +103,8 @@ class Analysis(Plan, ABC):
     """A pre-specified analysis of one endpoint."""
 
     uses: ClassVar[tuple[str, ...]] = ("covariates", "strata")
+    every_visit: ClassVar[bool] = False
+    """Whether patients count from their first visit on, not only once their last is due."""
     kind: str
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Mixed model for repeated measures over all visits, read at the last."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -15,12 +15,14 @@ from simulation.trial.outcomes.base import Booleans
 class Mmrm(Analysis):
     """REML over all visits: treatment by visit, covariates by visit, read at the last visit.
 
-    Every patient with a value counts. With values missing at random given those seen before it
-    estimates the hypothetical effect had nobody left. Standard errors are Kenward and Roger's;
-    families of covariance are tried in order, and where none converges there is no estimate.
+    Every patient with a value counts; at an interim look so does who awaits his last visit. With
+    values missing at random given those seen before it estimates the hypothetical effect had
+    nobody left. Standard errors are Kenward and Roger's; families of covariance are tried in
+    order, and where none converges there is no estimate.
     Information is 1 / variance.
     """
 
+    every_visit: ClassVar[bool] = True
     kind: Literal["mmrm"] = "mmrm"
     covariance: tuple[Family, ...] = Field(
         default=FAMILIES, min_length=1, description="families of covariance, in order of fallback"
