@@ -19,6 +19,10 @@ from simulation.trial.planned.reading import Data, read
 if TYPE_CHECKING:
     from extraction.records import Cohort
 
+FEWEST_IN_SUBGROUP = 5
+"""Patients of each arm below whom a subgroup gets no estimate, and their number is not told."""
+
+
 @final
 @dataclass(frozen=True)
 class Analysed:
@@ -180,7 +184,7 @@ def subgroups(data: Data, plan: AnalysisPlan, cohort: Cohort) -> list[dict[str, 
             continue
         for group in plan.subgroups:
             rows = [
-                (label, answer(data, plan, question, inside))
+                (label, answer(data, plan, question, inside, FEWEST_IN_SUBGROUP))
                 for label, inside in _members(data, group, cohort)
             ]
             fits = [a.fit for _, a in rows if np.isfinite(a.fit.se[0])]
@@ -197,7 +201,7 @@ def subgroups(data: Data, plan: AnalysisPlan, cohort: Cohort) -> list[dict[str, 
                     "subgroup": group.by or group.name,
                     "levels": [
                         {"level": label, **a.estimate.to_dict(), "estimand": None,
-                         "n_by_arm": list(a.chosen.n)}
+                         "n_by_arm": [n if n >= FEWEST_IN_SUBGROUP else None for n in a.chosen.n]}
                         for label, a in rows
                     ],
                     "heterogeneity": heterogeneity,

@@ -49,10 +49,14 @@ def answer(
     plan: AnalysisPlan,
     question: Question,
     among: Booleans | None = None,
+    fewest: int = FEWEST,
 ) -> Answer:
-    """Answer one question, among some of the patients if asked."""
+    """Answer one question, among some of the patients if asked.
+
+    Nothing is estimated where an arm has fewer patients than `fewest`.
+    """
     chosen = choose(data, question, among)
-    if min(chosen.n) < FEWEST:
+    if min(chosen.n) < fewest:
         nothing = np.full(1, np.nan)
         fit = Fit(nothing, np.full(1, np.inf), np.zeros(1), np.zeros(1), np.zeros(1))
         seen = None
@@ -94,7 +98,7 @@ def _estimate(
     }
     if not sound:
         extra["note"] = (
-            f"no estimate: fewer than {FEWEST} patients in an arm" if min(chosen.n) < FEWEST
+            "no estimate: too few patients in an arm" if seen is None
             else "no estimate: the outcomes of an arm do not vary, follow-up is too short, or the "
             "model does not converge"
         )  # fmt: skip

@@ -281,7 +281,8 @@ def test_what_cannot_be_estimated_says_so() -> None:
     json.dumps(told, allow_nan=False)
     for answer in told["analyses"]:
         assert answer["estimate"] is None and answer["p_value"] is None
-        assert "fewer than 2 patients" in answer["extra"]["note"]
+        assert "too few patients" in answer["extra"]["note"]
+    assert done.subgroups[0]["levels"][0]["n_by_arm"] == [None, None]
     assert not any(decision["rejected"] for decision in done.decisions.values())
 
 
