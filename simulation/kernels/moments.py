@@ -29,8 +29,11 @@ def arm_moments(value: Any, included: Any, among: Any, arm: Any, arms: Any) -> t
     n = np.zeros((replicates, arms))
     total = np.zeros((replicates, arms))
     squares = np.zeros((replicates, arms))
+    mean = np.zeros(arms)
     for r in range(replicates):
         for second in range(2):
+            for a in range(arms):
+                mean[a] = total[r, a] / max(n[r, a], 1.0)
             for i in range(patients):
                 a = arm[r, i]
                 if not included[r, i] or a < 0 or a >= arms or not isfinite(value[r, i]):
@@ -38,7 +41,7 @@ def arm_moments(value: Any, included: Any, among: Any, arm: Any, arms: Any) -> t
                 if among.shape[1] > 0 and not among[r, i]:
                     continue
                 if second:
-                    squares[r, a] += (value[r, i] - total[r, a] / n[r, a]) ** 2
+                    squares[r, a] += (value[r, i] - mean[a]) ** 2
                 else:
                     n[r, a] += 1.0
                     total[r, a] += value[r, i]

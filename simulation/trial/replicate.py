@@ -71,23 +71,26 @@ class Ended:
             "information": np.zeros(both),
         }
 
-    def fill(self, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool) -> None:
-        """Keep what replicates have used by the look at which they stop."""
-        there = view.counted if at_once else view.present.enrolled.entry < view.cut
+    def fill(
+        self, which: Booleans, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool
+    ) -> None:
+        """Keep what replicates have used by the look at which they stop; fits are theirs alone."""
+        enrolled, cut = view.present.enrolled, view.cut[which]
+        there = view.counted[which] if at_once else enrolled.entry[which] < cut
         found = {
-            "stage": state.stage,
-            "reason": state.reason,
+            "stage": state.stage[which],
+            "reason": state.reason[which],
             "n": there.sum(axis=1),
-            "duration": view.cut[:, 0],
+            "duration": cut[:, 0],
             "analysed": np.max([fit.n for fit in fits], axis=0),
-            "screened": view.present.enrolled.screened,
-            "rejected": state.rejected,
+            "screened": enrolled.screened[which],
+            "rejected": state.rejected[which],
             "estimate": np.stack([fit.estimate for fit in fits], axis=1),
             "se": np.stack([fit.se for fit in fits], axis=1),
             "information": np.stack([fit.information for fit in fits], axis=1),
         }
         for name, values in found.items():
-            self.arrays[name][view.present.at] = values
+            self.arrays[name][view.present.at[which]] = values
 
 
 @final
@@ -210,9 +213,8 @@ class Chunk:
             self._decide(look, view, fits, state)
             stopped = before & ~state.running
             if stopped.any():
-                last = view.rows(stopped)
-                final_fits = tuple(fit.rows(stopped) for fit in fits) or self._fits(last)
-                ended.fill(last, final_fits, state.rows(stopped), self.drawn.at_once)
+                theirs = tuple(fit.rows(stopped) for fit in fits) or self._fits(view.rows(stopped))
+                ended.fill(stopped, view, theirs, state, self.drawn.at_once)
             if watch is not None:
                 watch(self._seen(look, view, fits, state))
             if not state.running.any():

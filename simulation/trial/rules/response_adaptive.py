@@ -20,7 +20,15 @@ from simulation.analysis.best_arm import (
 )
 from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.plan import Positive
-from simulation.trial.rules.base import EFFICACY, END, FUTILITY, Evidence, Rule, State
+from simulation.trial.rules.base import (
+    EFFICACY,
+    END,
+    FUTILITY,
+    ArmSummary,
+    Evidence,
+    Rule,
+    State,
+)
 
 
 @final
@@ -106,7 +114,8 @@ class ResponseAdaptiveRule(Rule):
     def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:
         """Drop, stop, or allocate anew, in the replicates that are running."""
         look, rows = evidence.look, state.running.copy()
-        held = self.posteriors(evidence).rows(rows)
+        assert evidence.summary is not None
+        held = self.posteriors(evidence.summary.rows(rows))
         best, active = self.dropped(held, np.asarray(state.weights[rows] > 0))
         superior = best > self.superiority
         state.rejected[rows] |= superior[:, list(evidence.arms)]
@@ -124,10 +133,8 @@ class ResponseAdaptiveRule(Rule):
         if look == self.looks.count - 1:
             state.stop(state.running.copy(), look, END)
 
-    def posteriors(self, evidence: Evidence) -> Posteriors:
+    def posteriors(self, seen: ArmSummary) -> Posteriors:
         """Posteriors of all arms, turned so that the lowest is the best."""
-        seen = evidence.summary
-        assert seen is not None
         if seen.kind == "binary":
             hits, prior = seen.n * seen.mean, self.prior
             a, b = prior[0] + hits, prior[1] + seen.n - hits

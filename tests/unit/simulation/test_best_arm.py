@@ -10,6 +10,7 @@ from simulation.analysis import best_arm
 from simulation.analysis.best_arm import (
     BetaPosteriors,
     NormalPosteriors,
+    Posteriors,
     probability_best_batch,
     probability_equivalent_batch,
 )
@@ -74,13 +75,25 @@ def test_three_arms_and_one_dropped_fitted_1e_8() -> None:
     assert best[1, 1] == 0
 
 
-def test_polynomials_hold_what_the_function_says_fitted_1e_9() -> None:
-    """Rows wide enough for polynomials, judged by the incomplete beta function itself."""
+@pytest.mark.parametrize("kind", ["beta", "beta, prior of 1.5", "normal"])
+def test_polynomials_hold_what_the_function_says_fitted_1e_9(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows wide enough for polynomials, judged by 128 nodes of the functions themselves."""
     rng = np.random.default_rng(5)
     a, b = rng.integers(1, 400, size=(2, 200, 3)).astype(np.float64)
-    held, active = BetaPosteriors(a, b), np.ones((200, 3), dtype=bool)
-    for by in (0.0, 0.05):
-        grid = best_arm._Grid.over(held, active).shifted(by, held)
-        found = grid.below(held, held.density(grid.x))
-        assert 0 < grid.smooth.sum() < 200
-        assert np.abs(found - held.below(grid.x)).max() < 1e-9
+    prior = 0.5 if "1.5" in kind else 0.0
+    held: Posteriors = BetaPosteriors(a + prior, b + prior)
+    if kind == "normal":
+        held = NormalPosteriors(a / 400, 0.1 + b / 4000)
+    active = np.ones((200, 3), dtype=bool)
+    for asked in (
+        lambda: probability_best_batch(held, active),
+        lambda: probability_equivalent_batch(held, active, 0.05),
+    ):
+        quick = asked()
+        with monkeypatch.context() as patch:
+            patch.setattr(best_arm, "_NARROW", 0.0)
+            exact = asked()
+        assert (quick != exact).any()
+        assert np.abs(quick - exact).max() < 1e-9

@@ -77,7 +77,7 @@ def test_an_arm_without_variance_takes_the_others() -> None:
     summary = ArmSummary(
         np.array([[1.0, 50.0]]), np.array([[0.0, 1.0]]), np.array([[0.0, 4.0]]), "continuous", -1.0
     )
-    held: Any = _rule().posteriors(Evidence(0, (), (0, 1), 0, summary))
+    held: Any = _rule().posteriors(summary)
     assert held.mean.tolist() == [[0.0, 1.0]]
     assert held.sd[0] == pytest.approx([2.0, 2.0 / np.sqrt(50)])
 
