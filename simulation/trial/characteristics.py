@@ -240,6 +240,9 @@ def true_effect(design: TrialDesign, truth: Scenario, number: int) -> float | No
 def _stated(design: TrialDesign, truth: Scenario, number: int) -> float | None:
     """Effect of a scenario on who takes the treatment, where one figure says it."""
     tested = design.tested[number]
+    if tested.analysis.competing:
+        # Effects are on hazards of causes; incidence follows from all of them together.
+        return 0.0 if truth.null else None
     arm = design.arms[tested.arm].name
     effects = [e for e in truth.effects if (e.arm, e.endpoint) == (arm, tested.endpoint.name)]
     if not effects:

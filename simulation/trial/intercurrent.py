@@ -104,7 +104,9 @@ def _composite(endpoint: Any, response: Response, leaves: Floats, stops: Floats)
     if response.time is not None:
         failed = (stops < response.time) & (stops <= leaves)
         time = np.where(failed, NEVER, response.time)
-        return Response(time=time, leaves=np.where(failed, NEVER, leaves), stops=stops)
+        return replace(
+            response, time=time, leaves=np.where(failed, NEVER, leaves), stops=stops
+        )
     assert response.values is not None
     failed = (stops < endpoint.visit) & (stops <= leaves)
     values = np.where(failed, 1.0 - float(endpoint.higher_is_better), response.values)

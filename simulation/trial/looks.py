@@ -17,6 +17,9 @@ def event_times(
     assert time is not None and endpoint.kind == "time_to_event"
     lost = responses[name].lost(leaves)
     end = lost if endpoint.follow_up is None else np.minimum(lost, endpoint.follow_up)
+    other = responses[name].other
+    if other is not None:
+        end = np.minimum(end, other)
     return np.sort(np.where(time <= end, enrolled.entry + time, NEVER), axis=1)
 
 
@@ -33,8 +36,10 @@ def look_at(
         size = np.full(len(enrolled.entry), design.sizes[look]) if sizes is None else sizes
         counted = np.arange(n)[None, :] < size[:, None]
         delay = max(endpoint.delay for endpoint in design.endpoints)
-        entry = np.where(counted & np.isfinite(enrolled.entry), enrolled.entry, -np.inf)
-        return entry.max(axis=1, keepdims=True) + delay, counted
+        last = int(size.max())
+        entry = enrolled.entry[:, :last]
+        known = np.where(counted[:, :last] & np.isfinite(entry), entry, -np.inf)
+        return known.max(axis=1, keepdims=True) + delay, counted
     assert looks.at is not None
     if looks.by == "time":
         cut = np.full((len(enrolled.entry), 1), looks.at[look])

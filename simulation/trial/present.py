@@ -114,15 +114,20 @@ class Truth:
         stopping = Stopping.draw(
             design, self.scenario, self.population, drawn.enrolled, arm, first
         )
-        if stopping is None:
-            return found
-        stops = np.broadcast_to(stopping.time, drawn.arm.shape)
-        return {
-            e.name: replace(
-                stopping.respond(e, latents[e.name], arm, applied[e.name]), stops=stops
-            )
-            for e in design.endpoints
-        }
+        if stopping is not None:
+            stops = np.broadcast_to(stopping.time, drawn.arm.shape)
+            found = {
+                e.name: replace(
+                    stopping.respond(e, latents[e.name], arm, applied[e.name]), stops=stops
+                )
+                for e in design.endpoints
+            }
+        for endpoint in design.endpoints:
+            cause = getattr(endpoint, "competing", None)
+            if cause is not None:
+                other = found[cause].time
+                found[endpoint.name] = replace(found[endpoint.name], other=other)
+        return found
 
     def defined(self, responses: dict[str, Response], leaves: Floats) -> dict[str, Response]:
         """Outcomes as the endpoints define them, where patients stop treatment."""

@@ -206,9 +206,11 @@ def _at_look(endpoint: Any, observed: Observed, look: int) -> dict[str, Any]:
     before = f"look {look}: "
     if observed.time is not None and observed.event is not None:
         known = observed.included[0]
+        held = {"time": observed.time, "event": observed.event, "competing": observed.other}
         return {
-            f"{before}{endpoint.name} time": np.where(known, observed.time[0], np.nan),
-            f"{before}{endpoint.name} event": np.where(known, observed.event[0], np.nan),
+            f"{before}{endpoint.name} {name}": np.where(known, values[0], np.nan)
+            for name, values in held.items()
+            if values is not None
         }
     assert observed.values is not None
     values = np.where(observed.included, observed.values, np.nan)

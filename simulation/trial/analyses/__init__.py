@@ -11,6 +11,8 @@ from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.analyses.base import Analysis, Fit, LookData
 from simulation.trial.analyses.count_regression import CountRegression
 from simulation.trial.analyses.cox import Cox
+from simulation.trial.analyses.cumulative_incidence import IncidenceDifference
+from simulation.trial.analyses.fine_gray import FineGray
 from simulation.trial.analyses.landmark import Landmark
 from simulation.trial.analyses.log_rank import LogRank
 from simulation.trial.analyses.max_combo import MaxCombo
@@ -24,6 +26,8 @@ Choice = Annotated[
     Ancova
     | CountRegression
     | Cox
+    | FineGray
+    | IncidenceDifference
     | Landmark
     | LogRank
     | MaxCombo

@@ -103,6 +103,8 @@ class Analysis(Plan, ABC):
     """A pre-specified analysis of one endpoint."""
 
     uses: ClassVar[tuple[str, ...]] = ("covariates", "strata")
+    competing: ClassVar[bool] = False
+    """Whether it asks for an endpoint with a competing cause."""
     every_visit: ClassVar[bool] = False
     """Whether patients count from their first visit on, not only once their last is due."""
     kind: str
@@ -167,6 +169,13 @@ def survival_data(
     time, event = data.observed.time, data.observed.event
     assert time is not None and event is not None
     return time, event, included, arm
+
+
+def causes_of(observed: Observed) -> Indices:
+    """Causes (R, N): 0 censored, 1 the endpoint's event, 2 that of the competing cause."""
+    assert observed.event is not None
+    other = 0.0 if observed.other is None else 2 * observed.other
+    return np.asarray(observed.event + other, dtype=np.int64)
 
 
 def no_fit(replicates: int) -> Any:

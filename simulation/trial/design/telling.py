@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from simulation.trial.design.competing import summary_of
 from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import Dropout, HazardDropout, ShareDropout
 from simulation.trial.design.enrolment import Enrolment
@@ -116,7 +117,8 @@ def _endpoint(endpoint: Any, unit: str) -> str:
             f"up to {_time(endpoint.follow_up, unit)}" if endpoint.follow_up else "until the look"
         )
         wish = "wished for" if endpoint.good else "to be avoided"
-        return f"{endpoint.name}: {kind}, followed {until}; the event is {wish}."
+        first = f" {endpoint.competing} precludes it." if endpoint.competing else ""
+        return f"{endpoint.name}: {kind}, followed {until}; the event is {wish}.{first}"
     better = "higher" if endpoint.higher_is_better else "lower"
     when = {
         "continuous": lambda: "at " + _listed([_time(v, unit) for v in endpoint.visits]),
@@ -260,9 +262,10 @@ def _hypotheses(design: TrialDesign) -> list[str]:
             if design.rule.every_arm
             else f", at {_share(weight)} of alpha ({weight * design.rule.alpha:.4g})"
         )
+        summary, kind = summary_of(tested.analysis, tested.endpoint), tested.analysis.kind
         told.append(
             f"{design.arms[tested.arm].name} against {others} on {tested.endpoint.name}{group}: "
-            f"{tested.analysis.summary} ({tested.analysis.kind.replace('_', ' ')}{by}){level}."
+            f"{summary} ({kind.replace('_', ' ')}{by}){level}."
         )
     if graph is not None:
         told.append("The weight of a rejected hypothesis goes to the others by the graph.")

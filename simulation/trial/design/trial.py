@@ -14,6 +14,11 @@ from simulation.analysis.estimate import Estimand
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm, arm_faults
+from simulation.trial.design.competing import (
+    cause_fault,
+    competing_faults,
+    summary_of,
+)
 from simulation.trial.design.discontinuation import Discontinuation, stopping_faults
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
@@ -131,7 +136,7 @@ class TrialDesign(Stated):
         return [
             f"endpoints: the name {name!r} stands twice; names must differ"
             for name in sorted({n for n in names if names.count(n) > 1})
-        ]
+        ] + competing_faults(self.endpoints)
 
     def _hypothesis_faults(self) -> list[str]:
         faults = []
@@ -150,6 +155,8 @@ class TrialDesign(Stated):
                     f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is "
                     f"{known[held.endpoint].kind}"
                 )
+            elif held.analysis and (fault := cause_fault(held.analysis, known[held.endpoint])):
+                faults.append(f"{where}.analysis: {fault}")
             if held.arm is not None and held.arm not in treated:
                 faults.append(f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(treated)}")
         if sum(held.share for held in self.hypotheses if held.share < 1) > 1 + 1e-9:
@@ -335,5 +342,5 @@ class TrialDesign(Stated):
             + ("all other arms" if self.rule.every_arm else self.control.name),
             variable=tested.endpoint.name,
             intercurrent_events=self.strategies(tested.endpoint),
-            summary=tested.analysis.summary,
+            summary=summary_of(tested.analysis, tested.endpoint),
         )

@@ -82,12 +82,15 @@ class Response:
         Until when the outcome is followed, (R, N), where that differs from leaving the trial.
     stops
         When treatment stops, (R, N); None where it never does.
+    other
+        Time to the event of a competing cause, (R, N); None where there is none.
     """
 
     values: Floats | None = None
     time: Floats | None = None
     leaves: Floats | None = None
     stops: Floats | None = None
+    other: Floats | None = None
 
     def lost(self, leaves: Floats) -> Floats:
         """Until when the outcome is followed, where patients leave the trial at given times."""
@@ -96,7 +99,7 @@ class Response:
     @classmethod
     def by_arm(cls, responses: "list[Response]") -> "Response":
         """Those under every arm, with a leading axis of arms."""
-        names = ("values", "time", "leaves", "stops")
+        names = ("values", "time", "leaves", "stops", "other")
         held = ([getattr(response, name) for response in responses] for name in names)
         return cls(*(None if every[0] is None else np.stack(every) for every in held))
 
@@ -117,7 +120,7 @@ class Response:
         return self._each(lambda held: held[..., :patients])
 
     def _each(self, change: Callable[[Any], Any]) -> "Response":
-        held = (self.values, self.time, self.leaves, self.stops)
+        held = (self.values, self.time, self.leaves, self.stops, self.other)
         return Response(*(None if values is None else change(values) for values in held))
 
 
@@ -140,6 +143,8 @@ class Observed:
         (V, R, N), NaN where missing.
     time, event
         Follow-up since randomisation, and 1.0 where it ended with the event.
+    other
+        1.0 where it ended with the event of a competing cause; None where there is none.
     exposure
         Count: time for which events were counted.
     """
@@ -149,4 +154,5 @@ class Observed:
     time: Floats | None = None
     event: Floats | None = None
     exposure: Floats | None = None
+    other: Floats | None = None
     facts: dict[str, Any] = field(default_factory=dict)

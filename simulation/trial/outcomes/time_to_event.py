@@ -28,6 +28,9 @@ class TimeToEventEndpoint(Plan):
     follow_up: Positive | None = Field(
         default=None, description="longest follow-up of a patient; none: until the look"
     )
+    competing: Name | None = Field(
+        default=None, description="time-to-event endpoint of the design whose event precludes this"
+    )
     good: bool = Field(default=False, description="whether the event is wished for, as a response")
     intercurrent_events: Strategies = Field(
         default_factory=dict, description="strategies for this endpoint; none: the design's"
@@ -219,10 +222,19 @@ def observe(
     cut: Floats,
     randomised: Booleans,
 ) -> Observed:
-    """Cut event times at a look: administrative censoring, dropout and longest follow-up."""
+    """Cut event times at a look: administrative censoring, dropout and longest follow-up.
+
+    Where a competing cause comes first, follow-up ends with its event.
+    """
     from simulation.kernels.survival import cut_rows
 
     longest = NEVER if endpoint.follow_up is None else endpoint.follow_up
     lost = response.lost(leaves)
-    time, event, included = cut_rows(response.time, entry, lost, cut, randomised, longest)
-    return Observed(included, time=time, event=event)
+    if response.other is None:
+        time, event, included = cut_rows(response.time, entry, lost, cut, randomised, longest)
+        return Observed(included, time=time, event=event)
+    assert response.time is not None
+    first = np.minimum(response.time, response.other)
+    time, event, included = cut_rows(first, entry, lost, cut, randomised, longest)
+    own = response.time <= response.other
+    return Observed(included, time=time, event=event * own, other=event * ~own)

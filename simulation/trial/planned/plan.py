@@ -135,6 +135,11 @@ class AnalysisPlan(Stated):
                     f"{where}.analysis: {held.analysis.kind} takes "
                     f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is {kind}"
                 )
+            elif held.analysis is not None and held.analysis.competing:
+                faults.append(
+                    f"{where}.analysis: {held.analysis.kind} asks for competing causes, which a "
+                    "plan's endpoints do not have yet; choose another"
+                )
             if held.arm is not None and held.arm not in self.treated:
                 faults.append(
                     f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(self.treated)}"
