@@ -19,7 +19,8 @@ TODAY := $(shell date -u +%F)
 # A + stands for a space. The full runs of the last four take an hour; see docs/evidence.
 # Those of the notes leave out, and say so, what needs corpora or a peer that are not installed.
 BENCHMARKS := boundaries codes oracle_r+--designs+20 rederive_r execution help_time notes notes_deidentification \
-  hidden_controls+--replicates+100 \
+  hidden_controls+--replicates+100 power_formulas+--replicates+1000+--nulls+1000 \
+  design_search+--most+2000 \
   notes_quality+--most+50 notes_speed+--notes+50+--encoder+2 notes_scale+--notes+2000+--chunk+250 \
   prognostic synthetic_controls twin_nulls type_one_error privacy+--replicates+2 \
   inference_audit+--engines+mixture+--trials+actg320 \

@@ -29,6 +29,7 @@ from simulation.trial.design import TrialDesign
 
 _FACTOR: Final = 1.25
 _GROWTH: Final = 2
+_WIDER: Final = (1.0, 1.5, 2.25)
 
 
 @final
@@ -299,10 +300,13 @@ def _decide_around(grid: _Grid, tries: _Tries, meets: int | None) -> None:
     away = (tries.effort.errors + 1) * spread
     if not np.isfinite(away):
         return
-    for side in (root - away, root + away):
-        number = grid.number(side)
-        if min(abs(grid.value(number) - side), away) <= grid.step:
-            tries.at(grid.value(number))
+    for side in (-away, away):
+        for further in _WIDER:
+            number = grid.number(root + further * side)
+            if abs(grid.value(number) - root - further * side) > grid.step:
+                break
+            if tries.at(grid.value(number)).verdict != "open":
+                break
 
 
 def _beyond(grid: _Grid, number: int, up: bool) -> int:
