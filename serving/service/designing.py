@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from extraction.records import InputError
 
-from .trial_patients import patients
+from .trial_options import patients_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def search_trial(request: SearchRequest) -> dict[str, Any]:
     design = TrialDesign.read(request.design)
     found = search_design(
         design,
-        patients(design, request.population, request.seed)[0],
+        patients_of(design, request.population, request.seed)[0],
         goal=goal,
         limits=limits,
         over=request.over,
@@ -144,7 +144,7 @@ def judge_criteria(
     plan = TrialDesign.read(design)
     found = effect_of_criteria(
         plan,
-        patients(plan, population, seed)[0],
+        patients_of(plan, population, seed)[0],
         replicates,
         scenario=scenario,
         seed=seed,
