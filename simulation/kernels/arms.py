@@ -7,8 +7,8 @@ from numba import njit
 
 
 @njit(cache=True)
-def weighted_arms(drawn: Any, upper: Any, arm: Any, keeps: Any) -> Any:
-    """Arms (R, N) of the patients who do not keep theirs, drawn anew.
+def weighted_arms(drawn: Any, upper: Any, arm: Any, kept: Any) -> Any:
+    """Arms (R, N): the first patients keep theirs, later ones are drawn anew.
 
     Parameters
     ----------
@@ -16,19 +16,22 @@ def weighted_arms(drawn: Any, upper: Any, arm: Any, keeps: Any) -> Any:
         Uniforms (R, N).
     upper
         Cumulative weights (R, A), rising to 1.
-    arm, keeps
-        Arms so far, and who keeps his, (R, N).
+    arm
+        Arms so far (R, N).
+    kept
+        How many keep theirs, (R,).
     """
-    given = arm.copy()
+    given = np.empty_like(arm)
     # The last weight that is not 0 takes what rounding leaves.
     bounds = upper.shape[1] - 1
     for r in range(drawn.shape[0]):
-        for i in range(drawn.shape[1]):
-            if not keeps[r, i]:
-                place = 0
-                for a in range(bounds):
-                    place += drawn[r, i] >= upper[r, a]
-                given[r, i] = place
+        for i in range(kept[r]):
+            given[r, i] = arm[r, i]
+        for i in range(kept[r], drawn.shape[1]):
+            place = 0
+            for a in range(bounds):
+                place += drawn[r, i] >= upper[r, a]
+            given[r, i] = place
     return given
 
 

@@ -36,10 +36,12 @@ def look_at(
         size = np.full(len(enrolled.entry), design.sizes[look]) if sizes is None else sizes
         counted = np.arange(n)[None, :] < size[:, None]
         delay = max(endpoint.delay for endpoint in design.endpoints)
-        last = int(size.max())
-        entry = enrolled.entry[:, :last]
-        known = np.where(counted[:, :last] & np.isfinite(entry), entry, -np.inf)
-        return known.max(axis=1, keepdims=True) + delay, counted
+        cut = np.take_along_axis(enrolled.entry, size[:, None] - 1, axis=1)
+        if not np.isfinite(cut).all():
+            # Fewer patients than planned: the look waits for the last who came.
+            known = np.where(counted & np.isfinite(enrolled.entry), enrolled.entry, -np.inf)
+            cut = known.max(axis=1, keepdims=True)
+        return cut + delay, counted
     assert looks.at is not None
     if looks.by == "time":
         cut = np.full((len(enrolled.entry), 1), looks.at[look])

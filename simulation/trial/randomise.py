@@ -3,7 +3,7 @@
 import numpy as np
 
 from generation.randomness import Stream, decision_id
-from simulation.trial.outcomes.base import Booleans, Floats, Indices
+from simulation.trial.outcomes.base import Floats, Indices
 
 _ARM = decision_id("trial.arm")
 _ADAPTIVE = decision_id("trial.adaptive-arm")
@@ -64,15 +64,13 @@ def adaptive_draws(stream: Stream, replicates: Indices, n: int) -> Floats:
     return stream.uniform(replicates[:, None], np.arange(n)[None, :], _ADAPTIVE)
 
 
-def randomise_by_weight(
-    drawn: Floats, weights: Floats, arm: Indices, keeps: Booleans
-) -> Indices:
-    """Arms (R, n) drawn by weights (R, A); patients (R, n) who are randomised keep theirs.
+def randomise_by_weight(drawn: Floats, weights: Floats, arm: Indices, kept: Indices) -> Indices:
+    """Arms (R, n) drawn by weights (R, A); the first patients, (R,) in number, keep theirs.
 
     `drawn` are the uniforms of `adaptive_draws`.
     """
     from simulation.kernels.arms import weighted_arms
 
     upper = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
-    given: Indices = weighted_arms(drawn, upper, arm, keeps)
+    given: Indices = weighted_arms(drawn, upper, arm, kept)
     return given

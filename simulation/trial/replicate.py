@@ -227,7 +227,9 @@ class Chunk:
 
     def _begun(self, look: int, present: Present, cut: Floats, counted: Booleans) -> Booleans:
         looks = self.design.rule.looks
-        if looks.by != "patients" or self.drawn.at_once or look == looks.count - 1:
+        asked = any(tested.analysis.every_visit for tested in self.design.tested)
+        last = look == looks.count - 1
+        if not asked or looks.by != "patients" or self.drawn.at_once or last:
             return counted
         return np.asarray(present.enrolled.entry < cut)
 
@@ -244,28 +246,28 @@ class Chunk:
             return present
         if self.design.rule.adapts:
             assert present.again is not None
-            keeps = self._randomised(present.enrolled, look, cut)
-            arm = randomise_by_weight(present.again, state.weights, present.arm, keeps)
+            kept = self._randomised(present.enrolled, look, cut)
+            arm = randomise_by_weight(present.again, state.weights, present.arm, kept)
             return present.with_arms(self.truth, arm)
         if state.narrowed is not None and state.narrowed.any():
             return self._narrowed(present, state.narrowed, look, cut)
         return present
 
-    def _randomised(self, enrolled: Enrolled, look: int, cut: Floats) -> Booleans:
-        """Patients (R, N) randomised by the time of the previous look."""
+    def _randomised(self, enrolled: Enrolled, look: int, cut: Floats) -> Indices:
+        """How many patients (R,) have been randomised by the time of the previous look."""
         start = self.design.sizes[look - 1]
-        first = np.arange(enrolled.entry.shape[1])[None, :] < start
         if self.drawn.at_once:
-            return np.broadcast_to(first, enrolled.entry.shape)
-        return np.asarray(first | (enrolled.entry < cut))
+            return np.full(len(cut), start)
+        return np.asarray(start + (enrolled.entry[:, start:] < cut).sum(axis=1))
 
     def _narrowed(self, present: Present, which: Booleans, look: int, cut: Floats) -> Present:
         """Recruit the subgroup alone in some replicates, after the previous look's time."""
         subgroup = next(t.subgroup for t in self.design.tested if t.subgroup is not None)
         enrolment = self.scenario.enrolment or self.design.enrolment
+        randomised = self._randomised(present.enrolled, look, cut)
         enrolled, of_all = narrow(
             self.design, enrolment, self.population, present.enrolled, which,
-            self._randomised(present.enrolled, look, cut), subgroup.where,
+            np.arange(present.arm.shape[1]) < randomised[:, None], subgroup.where,
         )
         replicates = self.drawn.replicates[present.at]
         drawn = Drawn.of(self.design, enrolment, self.population, replicates, enrolled)

@@ -99,7 +99,12 @@ def observe(
     randomised: Booleans,
 ) -> Observed:
     """Outcomes that are due by the look; missing, or a failure, where the patient had left."""
+    from simulation.kernels.visits import visit_rows
+
     assert response.values is not None
     gone = 1.0 - float(endpoint.higher_is_better) if endpoint.missing_is_failure else np.nan
-    values = np.where(response.lost(leaves) >= endpoint.visit, response.values, gone)
-    return Observed(randomised & (entry + endpoint.visit <= cut), values=values)
+    lost = response.lost(leaves)
+    values, due = visit_rows(
+        response.values[0], entry, lost, cut, randomised, endpoint.visit, gone
+    )
+    return Observed(due, values=values[None])

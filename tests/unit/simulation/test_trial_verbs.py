@@ -65,8 +65,7 @@ def test_weights_steer_later_patients_and_zero_is_never_drawn() -> None:
     weights = np.array([[0.0, 1.0, 3.0]] * 6)
     drawn = adaptive_draws(STREAM, REPLICATES, 4010)
     before = np.zeros(drawn.shape, dtype=np.int64)
-    keeps = np.broadcast_to(np.arange(4010) < 10, drawn.shape)
-    arm = randomise_by_weight(drawn, weights, before, keeps)
+    arm = randomise_by_weight(drawn, weights, before, np.full(6, 10))
     assert (arm[:, :10] == 0).all()
     shares = [(arm[:, 10:] == k).mean() for k in range(3)]
     assert shares[0] == 0
