@@ -200,7 +200,12 @@ def _joined(values: Sequence[Any]) -> str:
 
 def _validation(done: Mapping[str, Any], context: Context) -> Section:
     rows = [
-        [scenario["name"], tested["name"], with_error(tested["coverage"], 4)]
+        [
+            scenario["name"],
+            tested["name"],
+            with_error(tested["coverage"], 4),
+            with_error((tested["adjusted"] or {}).get("coverage"), 4),
+        ]
         for scenario in done["scenarios"]
         for tested in scenario["hypotheses"]
         if tested["coverage"] is not None
@@ -209,8 +214,11 @@ def _validation(done: Mapping[str, Any], context: Context) -> Section:
     blocks += _findings(context.validation)
     if rows:
         blocks += [
-            Words("Coverage of the naive 95 % interval within the simulation:"),
-            Grid(("Scenario", "Hypothesis", "Coverage (Monte Carlo SE)"), rows, figures=1),
+            Words(
+                "Coverage of 95 % intervals within the simulation (Monte Carlo SE); adjusted: the "
+                "stagewise interval, where the design has one:"
+            ),
+            Grid(("Scenario", "Hypothesis", "Naive", "Adjusted"), rows, figures=2),
         ]
     return Section("Validation", "Step 5: does it agree with what is known", blocks)
 
@@ -227,7 +235,7 @@ def _characteristics(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Secti
     rows = []
     for scenario in with_limits(done["scenarios"], done["replicates"]):
         low, high = scenario["limits"]
-        biases = [with_error(h["bias"], 4) for h in scenario["hypotheses"]]
+        biases = [with_error((h["adjusted"] or h)["bias"], 4) for h in scenario["hypotheses"]]
         rows.append(
             [
                 scenario["name"],
@@ -238,7 +246,9 @@ def _characteristics(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Secti
                 "; ".join(biases),
             ]
         )
-    head = ("Scenario", "Rejects (SE)", "95 % limits", "Patients (SE)", "Time (SE)", "Bias (SE)")
+    adjusted = any(h["adjusted"] for s in done["scenarios"] for h in s["hypotheses"])
+    bias = "Bias, adjusted (SE)" if adjusted else "Bias (SE)"
+    head = ("Scenario", "Rejects (SE)", "95 % limits", "Patients (SE)", "Time (SE)", bias)
     level = "" if alpha is None else f" One-sided alpha is {alpha:g}."
     blocks: list[Block] = [
         Words(f"Under “no effect” the probability of rejecting is the type I error.{level}"),

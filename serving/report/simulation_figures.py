@@ -90,11 +90,12 @@ def stopping_figure(scenarios: Sequence[Mapping[str, Any]]) -> Figure:
                     color="white" if name.startswith(("success", "futility")) else INK,
                 )
             left += value
-    seen = {name: colour for s in scenarios for name, colour, v in _parts(s, looks) if v > 0}
+    there = {name for s in scenarios for name, _, value in _parts(s, looks) if value > 0}
+    shown = [part for part in _parts(scenarios[0], looks) if part[0] in there]
     from matplotlib.patches import Patch
 
     figure.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in seen.items()],
+        handles=[Patch(color=colour, label=name) for name, colour, _ in shown],
         loc="outside lower center",
         ncols=2,
         fontsize=9,
@@ -271,8 +272,8 @@ def _screening(design: Mapping[str, Any]) -> str:
     enrolment = design["enrolment"]
     rates = [step["rate"] for step in enrolment["ramp"]]
     if rates:
-        told = " then ".join(f"{rate:g}" for rate in rates[:3])
-        return f"Screened: {told} a {design['time_unit']}"
+        told = ", then ".join(f"{rate:g}" for rate in rates[:4])
+        return textwrap.fill(f"Screened: {told} a {design['time_unit']}", 30)
     if enrolment["sites"]:
         return f"Screened at {len(enrolment['sites'])} sites"
     if enrolment["duration"] is not None:

@@ -11,6 +11,8 @@ from simulation.trial.characteristics import Measured, OperatingCharacteristics,
 from simulation.trial.design import TrialDesign
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+CLOSED = ("multi_arm", "enrichment")
+"""Rules whose closed tests hold every intersection to the bounds of the whole alpha."""
 _WIDTH = float(norm.ppf(0.975))
 
 
@@ -29,6 +31,8 @@ def boundaries(design: TrialDesign) -> list[dict[str, Any]]:
         return []
     graph = getattr(rule, "graph", None)
     shares = [t.share for t in design.tested] if graph is None else list(graph.weights)
+    if rule.kind in CLOSED:
+        shares = [1.0] * len(design.tested)
     names = [tested.name for tested in design.tested]
     return [
         {
@@ -133,6 +137,8 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
         add("rejection", tested.name, tested.rejection, share=True)
         for name in ("mean", "bias", "rmse", "coverage"):
             add(name, tested.name, getattr(tested, name))
+            if tested.adjusted is not None:
+                add(f"adjusted_{name}", tested.name, getattr(tested.adjusted, name))
     return rows
 
 

@@ -25,7 +25,17 @@ _KINDS = {
     "binary": "yes or no",
     "count": "a number of events",
 }
-_SPELT = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}
+_CLOSED = ("multi_arm", "enrichment")
+_SPELT = {
+    "obrien_fleming": "O'Brien-Fleming",
+    "pocock": "Pocock",
+    "lan_demets_obrien_fleming": "Lan-DeMets O'Brien-Fleming",
+    "lan_demets_pocock": "Lan-DeMets Pocock",
+    "hwang_shih_decani": "Hwang-Shih-DeCani",
+    "kim_demets": "Kim-DeMets",
+    "wang_tsiatis": "Wang-Tsiatis",
+    "haybittle_peto": "Haybittle-Peto",
+}
 
 
 def tell(design: TrialDesign) -> dict[str, list[str]]:
@@ -257,11 +267,7 @@ def _hypotheses(design: TrialDesign) -> list[str]:
         adjusted = [*tested.analysis.covariates, *tested.analysis.strata]
         group = f" in {tested.subgroup.name}" if tested.subgroup else ""
         by = f", adjusted for {_listed(adjusted)}" if adjusted else ""
-        level = (
-            ""
-            if design.rule.every_arm
-            else f", at {_share(weight)} of alpha ({weight * design.rule.alpha:.4g})"
-        )
+        level = _level(design, weight)
         summary, kind = summary_of(tested.analysis, tested.endpoint), tested.analysis.kind
         told.append(
             f"{design.arms[tested.arm].name} against {others} on {tested.endpoint.name}{group}: "
@@ -326,8 +332,14 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
-def _share(weight: float) -> str:
-    return "all" if weight == 1 else f"{weight:.4g}"
+def _level(design: TrialDesign, weight: float) -> str:
+    """Level of a hypothesis; of rules that test all intersections, that of the closed test."""
+    alpha = design.rule.alpha
+    if design.rule.every_arm:
+        return ""
+    if design.rule.kind in _CLOSED and getattr(design.rule, "test", "closed") == "closed":
+        return f", by closed tests at {alpha:.4g}"
+    return f", at {'all' if weight == 1 else f'{weight:.4g}'} of alpha ({weight * alpha:.4g})"
 
 
 def _time(value: float, unit: str) -> str:

@@ -71,6 +71,10 @@ def test_the_page_holds_every_figure_with_its_error(done: dict[str, Any]) -> Non
         for held in (scenario["any_rejection"], *scenario["efficacy"], scenario["futility"][0]):
             assert f'{held["value"]:.4f} <span class="small">({held["se"]:.4f})' in page
         assert f'{scenario["n"]["value"]:.1f} <span class="small">' in page
+        for tested in scenario["hypotheses"]:
+            for held in (tested["bias"], tested["adjusted"]["coverage"]):
+                told = f"{held['value']:.4f} ({held['se']:.4f})".replace("-", "\u2212")
+                assert told in page
     for row in (*done["curve"]["rows"], *done["nulls"]["rows"]):
         value = row.get("power", row.get("value"))
         assert f"{value:.4f}" in page

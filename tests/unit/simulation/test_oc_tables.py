@@ -38,6 +38,15 @@ def test_each_share_of_alpha_has_its_boundary() -> None:
     assert held[0]["looks"][0]["critical"] < held[1]["looks"][0]["critical"]
 
 
+def test_closed_tests_hold_every_arm_to_the_whole_alpha() -> None:
+    arms = [*PLAN["arms"], {"name": "B"}]
+    rule = {"kind": "multi_arm", "looks": {"number": 2}}
+    held = boundaries(
+        TrialDesign.parse(PLAN | {"arms": arms, "hypotheses": [{"endpoint": "y"}], "rule": rule})
+    )
+    assert [(b["share"], b["hypotheses"]) for b in held] == [(1.0, ["A: y", "B: y"])]
+
+
 def test_limits_are_the_exact_binomial_ones() -> None:
     exact = binomtest(17, 400).proportion_ci(0.95, method="exact")
     assert monte_carlo_limits(17 / 400, 400) == pytest.approx((exact.low, exact.high))

@@ -93,6 +93,7 @@ def test_rules_of_several_arms_say_how_arms_are_chosen() -> None:
     stages = {"kind": "multi_arm", "looks": {"number": 2}, "futility": [0.1]}
     told = tell(TrialDesign.parse(base | {"rule": stages, "hypotheses": one}))
     assert "futility: 0.1" in told["Decision"][-1].lower()
+    assert all("by closed tests at 0.025" in line for line in told["Hypotheses"])
 
 
 def test_who_the_patients_are_is_told() -> None:
