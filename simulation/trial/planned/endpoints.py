@@ -268,8 +268,13 @@ class TimeToEvent(PlannedEndpoint):
     kind: Literal["time_to_event"] = "time_to_event"
     higher_is_better: bool = Field(default=False, description="whether the event is wished for")
     endpoint: Name | None = Field(default=None, description="of the cohort, if not the name")
-    causes: tuple[str, ...] = Field(default=(), description="that count, others censor; none: all")
+    causes: tuple[str, ...] = Field(default=(), description="that count, others compete; none: all")
     follow_up: Positive | None = Field(default=None, description="longest follow-up of a patient")
+
+    @property
+    def competing(self) -> str | None:
+        """What precludes the event, where only some causes count."""
+        return "other causes" if self.causes else None
 
     @property
     def words(self) -> str:
@@ -293,18 +298,26 @@ class TimeToEvent(PlannedEndpoint):
         """Times and events (1, N); NaN times are not included."""
         rows = cohort.endpoint(self.endpoint or self.name)
         day = rows["day"].to_numpy(dtype=np.float64)
-        event = rows["observed"].to_numpy(dtype=bool)
+        some = rows["observed"].to_numpy(dtype=bool)
+        event = some
         if self.causes:
-            event = event & rows["cause"].isin(self.causes).to_numpy(dtype=bool)
+            event = some & rows["cause"].isin(self.causes).to_numpy(dtype=bool)
+        other = some & ~event
         failed = self.days_of(cohort, "composite")
         day, event = np.minimum(day, failed), event | (failed <= day)
         ended = self.days_of(cohort, "hypothetical", "while on treatment")
         if self.follow_up is not None:
             ended = np.minimum(ended, self.follow_up * unit)
-        event, day = event & (day <= ended), np.minimum(day, ended)
+        event, other = event & (day <= ended), other & ~event & (day <= ended)
+        day = np.minimum(day, ended)
         there = np.isfinite(day)
         time = np.where(there, day, 0.0) / unit
-        return Observed(there[None], time=time[None], event=event[None].astype(np.float64))
+        return Observed(
+            there[None],
+            time=time[None],
+            event=event[None].astype(np.float64),
+            other=other[None].astype(np.float64) if self.causes else None,
+        )
 
 
 Endpoint = Annotated[Continuous | Binary | Count | TimeToEvent, Field(discriminator="kind")]

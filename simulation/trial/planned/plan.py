@@ -16,6 +16,7 @@ from simulation.analysis.estimate import Estimand
 from simulation.analysis.multiplicity import MOST
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
+from simulation.trial.design.competing import cause_fault, summary_of
 from simulation.trial.plan import Name, Plan, Stated
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
 from simulation.trial.planned.parts import MissingData, Multiplicity, Patients, Score, Subgroup
@@ -135,17 +136,25 @@ class AnalysisPlan(Stated):
                     f"{where}.analysis: {held.analysis.kind} takes "
                     f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is {kind}"
                 )
-            elif held.analysis is not None and held.analysis.competing:
-                faults.append(
-                    f"{where}.analysis: {held.analysis.kind} asks for competing causes, which a "
-                    "plan's endpoints do not have yet; choose another"
-                )
             if held.arm is not None and held.arm not in self.treated:
                 faults.append(
                     f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(self.treated)}"
                     f"{nearest(held.arm, self.treated)}"
                 )
-        return faults + self._missing_faults()
+        return faults + self._missing_faults() + self._cause_faults()
+
+    def _cause_faults(self) -> list[str]:
+        """Analyses that ask for competing causes, or would take them for censoring."""
+        known = {endpoint.name: endpoint for endpoint in self.endpoints}
+        faults = []
+        for k, held in enumerate(self.analyses):
+            fault = None
+            if held.endpoint in known and held.analysis is not None:
+                fault = cause_fault(held.analysis, known[held.endpoint])
+            if fault is not None:
+                faults.append(f"analyses[{k}].analysis: {fault} (an endpoint's `causes` say which "
+                              "count; the others compete)")  # fmt: skip
+        return faults
 
     def _missing_faults(self) -> list[str]:
         kinds = {e.name: e.kind for e in self.endpoints}
@@ -250,7 +259,7 @@ class AnalysisPlan(Stated):
             treatment=f"{question.arm} against {self.control}",
             variable=question.endpoint.words,
             intercurrent_events=question.endpoint.intercurrent_events,
-            summary=question.analysis.summary,
+            summary=summary_of(question.analysis, question.endpoint),
         )
 
     def check(self, cohort: Cohort) -> None:

@@ -137,6 +137,7 @@ def look(data: Data, question: Question, chosen: Chosen) -> LookData:
         time=None if seen.time is None else seen.time[:, rows],
         event=None if seen.event is None else seen.event[:, rows],
         exposure=None if seen.exposure is None else seen.exposure[:, rows],
+        other=None if seen.other is None else seen.other[:, rows],
     )
     columns = [
         column

@@ -40,7 +40,7 @@ if (length(failed)) {
   cat("Different:", paste(failed, collapse = ", "), "\\n")
   quit(status = 1)
 }
-cat("All the same within tolerance.\\n")
+cat("All that was checked is the same within tolerance.\\n")
 """
 
 
@@ -64,6 +64,8 @@ def _block(done: Analysed, answer: Answer, columns: Columns) -> str:
     told = f"# {_comment(question.name)} ({question.role}): {question.analysis.kind}\n"
     if not np.isfinite(answer.estimate.se) or not np.isfinite(answer.fit.estimate[0]):
         return told + f'not_checked("{question.id}", "there is no estimate")\n'
+    if question.analysis.competing:
+        return told + f'not_checked("{question.id}", "no R code for {question.analysis.kind}")\n'
     tolerance = TOLERANCES.get(question.analysis.kind, TOLERANCE)
     asked = _categories(done, answer, columns)
     lines = [f'  d <- those("{columns.included[question.id]}"{asked})']

@@ -227,6 +227,26 @@ def test_a_cox_model_without_a_maximum_gives_way_and_says_so(cohort: Cohort) -> 
     assert "fallback" not in one(cohort, "relapse", {"kind": "cox"}).estimate.extra
 
 
+def test_causes_that_do_not_count_compete(cohort: Cohort) -> None:
+    endpoints = plan()["endpoints"]
+    endpoints[1] |= {"causes": ["event"]}
+    asked = {"kind": "cumulative_incidence", "horizon": 50}
+    done = run(
+        cohort,
+        {"endpoint": "relapse", "analysis": asked},
+        {"endpoint": "relapse", "analysis": {"kind": "cox"}},
+        endpoints=endpoints,
+    )
+    seen = done.data.outcomes["relapse"]
+    assert seen.other is not None and not (seen.other * seen.event).any()
+    assert "cause-specific" in done.answers[1].estimate.estimand.summary
+    assert "no R code for cumulative_incidence" in script(done)
+    with pytest.raises(InputError, match="asks for a competing cause"):
+        one(cohort, "relapse", asked)
+    with pytest.raises(InputError, match="would take"):
+        one(cohort, "relapse", {"kind": "rmst", "horizon": 50}, endpoints=endpoints)
+
+
 def test_departures_are_reference_based_imputation(cohort: Cohort) -> None:
     done = analyse(cohort, AnalysisPlan.parse(plan()))
     (held,) = done.missing_data
