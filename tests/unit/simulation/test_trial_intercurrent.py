@@ -7,8 +7,10 @@ import pytest
 
 from extraction.records import InputError
 from simulation import TrialDesign, simulate
+from simulation.operating_characteristics.vary import varied
 from simulation.trial import ParametricPopulation
 from simulation.trial.characteristics import true_effect
+from simulation.trial.design.dropout import HazardDropout
 from simulation.trial.design.telling import tell
 from simulation.trial.intercurrent import as_defined
 from simulation.trial.outcomes import Applied, Effect, Latent, Response, respond, respond_until
@@ -21,6 +23,8 @@ from simulation.trial.outcomes.time_to_event import (
     TimeToEventEndpoint,
     TimeToEventLaw,
 )
+from simulation.trial.population.tables import TableHazard
+from simulation.trial.replay import replay
 
 PLAN: dict[str, Any] = {
     "arms": [{"name": "P", "control": True}, {"name": "A"}],
@@ -198,3 +202,48 @@ def test_stopping_is_told_with_its_figures() -> None:
     told = " ".join(tell(TrialDesign.parse(PLAN))["Intercurrent events"])
     assert "Patients stop treatment at a rate of 0.02 a day (0.05 in A)" in told
     assert "stay in the trial, and keep 0 of the effect" in told
+
+
+@pytest.mark.parametrize("strategy", ["composite", "treatment policy", "hypothetical"])
+def test_where_arms_adapt_every_chunk_and_replay_is_the_same(strategy: str) -> None:
+    design = TrialDesign.parse(
+        {
+            "arms": [{"name": "P", "control": True}, {"name": "A"}, {"name": "B"}],
+            "n": 80,
+            "enrolment": {"ramp": [{"rate": 4}]},
+            "endpoints": [{"kind": "binary", "name": "b", "visit": 10}],
+            "rule": {"kind": "response_adaptive", "looks": {"number": 3}},
+            "dropout": {"kind": "hazard", "rate": 0.01},
+            "discontinuation": {
+                "when": {"kind": "hazard", "rate": 0.02, "arms": {"A": 0.08}}, "arms": {"A": 0.3}
+            },
+            "intercurrent_events": {"discontinuation": strategy},
+        }
+    )  # fmt: skip
+    people = ParametricPopulation(outcomes={"b": {"kind": "binary", "probability": 0.3}})
+    whole = simulate(design, people, 20, seed=1)
+    assert simulate(design, people, 20, seed=1, chunk_size=7).digest() == whole.digest()
+    alone = replay(design, people, seed=1, replicate=5)
+    assert np.array_equal(alone.row["estimate"], whole.table["estimate"][5, 0], equal_nan=True)
+    stopped = alone.patients[alone.patients["stops"] < 10]
+    if strategy == "composite":
+        assert not stopped.empty and (stopped["b"] == 0).all()
+
+
+def test_the_hazard_of_a_table_is_spent_like_any_other() -> None:
+    law = TableHazard(np.array([0.0, 2.0, 5.0, 30.0]), np.array([0.0, 0.3, 0.5, 4.0]))
+    drawn = np.random.default_rng(3).uniform(0, 1.2, size=(1, 200))
+    arm, stops = np.ones((1, 200), dtype=np.int64), np.full((1, 200), 3.0)
+    latent = Latent(hazard=drawn, scale=np.ones(1), law=law)
+    both = _applied(hazard_ratio=0.5), _applied(0.0, hazard_ratio=0.5)
+    time = respond_until(TimeToEventEndpoint(name="x"), latent, arm, both[0], stops, both[1]).time
+    assert time is not None
+    before = 0.5 * law.at(np.minimum(time, 3.0))
+    assert before + law.at(np.maximum(time, 3.0)) - law.at(stops) == pytest.approx(drawn)
+
+
+def test_stopping_is_an_assumption_that_can_be_varied() -> None:
+    design, _ = varied(TrialDesign.parse(PLAN), PEOPLE, {"discontinuation.when.rate": 0.3})
+    assert design.discontinuation is not None
+    assert isinstance(design.discontinuation.when, HazardDropout)
+    assert design.discontinuation.when.rate == 0.3
