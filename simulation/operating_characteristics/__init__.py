@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         EffectPrior,
         simulate_assurance,
     )
+    from simulation.operating_characteristics.boundaries import Boundaries, compare_boundaries
     from simulation.operating_characteristics.comparison import Comparison, compare
     from simulation.operating_characteristics.cost import Cost, estimate_cost
     from simulation.operating_characteristics.criteria import CriteriaEffect, effect_of_criteria
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assurance",
+    "Boundaries",
     "Comparison",
     "Cost",
     "CriteriaEffect",
@@ -37,6 +39,7 @@ __all__ = [
     "Sweep",
     "SweepPlan",
     "compare",
+    "compare_boundaries",
     "effect_of_criteria",
     "estimate_cost",
     "null_grid",
@@ -53,6 +56,8 @@ __getattr__, __dir__ = lazy(
         "Assurance": "assurance",
         "EffectPrior": "assurance",
         "simulate_assurance": "assurance",
+        "Boundaries": "boundaries",
+        "compare_boundaries": "boundaries",
         "Comparison": "comparison",
         "Cost": "cost",
         "CriteriaEffect": "criteria",
