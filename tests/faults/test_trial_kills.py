@@ -69,8 +69,11 @@ def _kill_a_process() -> None:
 def _ray_killer(ray: ModuleType) -> Callable[[], None]:
     """Kill the Ray worker that answers next; chunks wait in its queue or run in it."""
 
+    def own_number() -> int:  # Ray takes Python functions only, not built-in ones
+        return os.getpid()
+
     def kill() -> None:
-        pid = ray.get(ray.remote(num_cpus=0)(lambda: os.getpid()).remote())
+        pid = ray.get(ray.remote(num_cpus=0)(own_number).remote())
         assert pid != os.getpid()
         os.kill(pid, signal.SIGKILL)
 
@@ -195,3 +198,49 @@ def test_one_digest_whatever_happens(tmp_path: Path, ray_session: ModuleType) ->
         first, digest = _resumed(folder, DESIGN, n, 500)
         assert first == "31 of 42 chunks"
         assert digest == plain.digest()
+
+
+CLUSTER = """
+import os, sys, tempfile
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+from ray.cluster_utils import Cluster
+from simulation import simulate
+from simulation.execution import ray_backend
+from tests.support.trial_support import DESIGNS, PEOPLE
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="tt", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        size = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+        head = {**size, "include_dashboard": False, "temp_dir": folder}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        left = [cluster.add_node(**size)]
+        os.environ["RAY_ADDRESS"] = cluster.address
+
+        def lose(step, _):
+            if step.startswith("9 of") and left:
+                assert ray_backend.available() == 2
+                cluster.remove_node(left.pop(), allow_graceful=False)
+
+        found = simulate(DESIGNS["looks"], PEOPLE, int(sys.argv[1]), execution="ray",
+                         chunk_size=500, progress=lose)
+        print("digest", found.digest(), len(left))
+        ray_backend.stop()
+        cluster.shutdown()
+"""
+
+
+@pytest.mark.long
+def test_a_cluster_loses_one_of_two_machines(tmp_path: Path) -> None:
+    """Two Ray nodes, each with a process tree of its own; one is killed with its workers."""
+    script, n = tmp_path / "cluster.py", 20_000
+    script.write_text(CLUSTER)
+    done = subprocess.run(
+        [sys.executable, str(script), str(n)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        check=True,
+    )
+    told = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("digest ")]
+    assert told == [[simulate(DESIGN, PEOPLE, n).digest(), "0"]]
