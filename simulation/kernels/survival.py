@@ -261,9 +261,11 @@ def cut_rows(
     for r in range(time.shape[0]):
         for i in range(time.shape[1]):
             follow = min(cut[r, 0] - entry[r, i], longest)
-            end = min(follow, leaves[r, i])
-            event[r, i] = 1.0 if time[r, i] <= end else 0.0
-            seen[r, i] = min(time[r, i], end)
+            # The event that a look waits for is at entry + time: cut - entry may round below time.
+            came = entry[r, i] + time[r, i] <= cut[r, 0]
+            known = came and time[r, i] <= min(longest, leaves[r, i])
+            event[r, i] = 1.0 if known else 0.0
+            seen[r, i] = time[r, i] if known else min(time[r, i], follow, leaves[r, i])
             included[r, i] = randomised[r, i] and follow > 0.0
     return seen, event, included
 
