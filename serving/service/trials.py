@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
@@ -24,6 +25,7 @@ Progress = Callable[[str, float], None]
 Watch = Callable[[str], Progress | None]
 """Gives the display of progress of a named part."""
 _CELL_REPLICATES = 2000
+_MOST_REPLICATES = 1_000_000
 _VERSIONS = ("python", "trialtwin", "numpy", "scipy", "numba", "pandas", "pyarrow", "torch")
 """What a simulated trial rests on."""
 
@@ -130,13 +132,15 @@ class OpenTrial:
         return isinstance(self.people, Cohort)
 
     def cost(self) -> Cost:
-        """What the main simulation will take on this machine."""
+        """What the main simulation will take on this machine, with --precision at most."""
         from simulation.operating_characteristics import estimate_cost
 
         request = self.request
-        return estimate_cost(
-            self.plan, self.people, request.replicates, request.seed, **self._running
-        )
+        replicates = request.replicates
+        if request.precision is not None:
+            # A share's standard error is largest at one half.
+            replicates = min(_MOST_REPLICATES, ceil(0.25 / request.precision**2))
+        return estimate_cost(self.plan, self.people, replicates, request.seed, **self._running)
 
     def replay(self, number: int, scenario: str | None = None) -> Replay:
         """One replicate alone, patient by patient."""
@@ -200,6 +204,7 @@ class OpenTrial:
             self.plan,
             self.people,
             wanted=request.precision,
+            most=_MOST_REPLICATES,
             seed=request.seed,
             progress=watch("replicates"),
             **self._running,
@@ -279,8 +284,8 @@ def open_trial(request: TrialRequest) -> OpenTrial:
 
 
 def cost_of(trial: OpenTrial) -> dict[str, Any]:
-    """What the main simulation will take; with --precision, as far as the replicates are known."""
-    return asdict(trial.cost())
+    """What the main simulation will take, with --precision at most."""
+    return asdict(trial.cost()) | {"at_most": trial.request.precision is not None}
 
 
 def dry_run(trial: OpenTrial) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def _cost(cost: dict[str, Any]) -> str:
     seconds = cost["expected_seconds"]
     time = f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
     time = "under 1 s" if seconds < 1 else time
+    time = f"at most {time}" if cost["at_most"] else time
     workers = "1 worker" if cost["workers"] == 1 else f"{cost['workers']} workers"
     return (
         f"Cost: {time} for {cost['replicates']:,} replicates on {workers} "
