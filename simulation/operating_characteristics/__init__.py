@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from simulation.operating_characteristics.comparison import Comparison, compare
     from simulation.operating_characteristics.cost import Cost, estimate_cost
     from simulation.operating_characteristics.criteria import CriteriaEffect, effect_of_criteria
-    from simulation.operating_characteristics.goals import Goal
+    from simulation.operating_characteristics.goals import Effort, Goal
     from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
-    from simulation.operating_characteristics.search import Effort, Found, search_design
+    from simulation.operating_characteristics.search import Found, search_design
     from simulation.operating_characteristics.sweeps import Sweep, SweepPlan, sweep
 
 __all__ = [
@@ -62,7 +62,7 @@ __getattr__, __dir__ = lazy(
         "Cost": "cost",
         "CriteriaEffect": "criteria",
         "effect_of_criteria": "criteria",
-        "Effort": "search",
+        "Effort": "goals",
         "Found": "search",
         "Goal": "goals",
         "search_design": "search",

@@ -16,8 +16,8 @@ from simulation.operating_characteristics.figures import (
     replicate_values,
     scenario_name,
 )
-from simulation.operating_characteristics.goals import Goal
-from simulation.operating_characteristics.search import DEFAULT_EFFORT, Effort, Found, search_design
+from simulation.operating_characteristics.goals import DEFAULT_EFFORT, Effort, Goal
+from simulation.operating_characteristics.search import Found, search_design
 from simulation.operating_characteristics.starting import resized
 from simulation.operating_characteristics.vary import varied
 from simulation.trial.design import TrialDesign

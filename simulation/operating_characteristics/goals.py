@@ -1,6 +1,7 @@
-"""Goals: a figure of a design and the limit that it must keep to."""
+"""Goals: a figure of a design, the limit that it must keep to, and how hard to look."""
 
-from typing import Literal, Self, final
+from dataclasses import dataclass
+from typing import Final, Literal, Self, final
 
 from pydantic import model_validator
 from scipy.special import ndtri
@@ -66,3 +67,19 @@ class Goal(Stated):
         side = "at least" if self.at_least is not None else "at most"
         where = "" if self.scenario is None else f" under {self.scenario}"
         return f"{self.figure}{where} {side} {self.limit:g}"
+
+
+@final
+@dataclass(frozen=True)
+class Effort:
+    """Replicates of a try at first and at most, doubled while the goal is open.
+
+    `errors` is by how many standard errors a figure must miss its limit to count as decided.
+    """
+
+    first: int = 1000
+    most: int = 50_000
+    errors: float = 3.0
+
+
+DEFAULT_EFFORT: Final = Effort()

@@ -22,7 +22,7 @@ from simulation.operating_characteristics.figures import (
     replicate_values,
     scenario_name,
 )
-from simulation.operating_characteristics.goals import Goal, Verdict
+from simulation.operating_characteristics.goals import DEFAULT_EFFORT, Effort, Goal, Verdict
 from simulation.operating_characteristics.starting import SIZES, Formula, resized, size_by_formula
 from simulation.trial.characteristics import Measured
 from simulation.trial.design import TrialDesign
@@ -30,22 +30,6 @@ from simulation.trial.design import TrialDesign
 _FACTOR: Final = 1.25
 _GROWTH: Final = 2
 _WIDER: Final = (1.0, 1.5, 2.25)
-
-
-@final
-@dataclass(frozen=True)
-class Effort:
-    """Replicates of a try at first and at most, doubled while the goal is open.
-
-    `errors` is by how many standard errors a figure must miss its limit to count as decided.
-    """
-
-    first: int = 1000
-    most: int = 50_000
-    errors: float = 3.0
-
-
-DEFAULT_EFFORT: Final = Effort()
 
 
 @final
