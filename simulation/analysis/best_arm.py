@@ -11,7 +11,7 @@ polynomial take the function itself.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final, final
@@ -154,40 +154,54 @@ class NormalPosteriors(Posteriors):
         return np.asarray((x[:, None, :] - self.mean[:, :, None]) / self.sd[:, :, None])
 
 
-def probability_best_batch(posteriors: Posteriors, active: Booleans) -> Floats:
-    """Probability (R, A) that an arm's value is the lowest of the active arms.
+def probabilities_batch(
+    posteriors: Posteriors, active: Booleans, difference: float | None = None
+) -> tuple[Floats, Floats]:
+    """Probabilities of being best and of equivalence, over the same nodes.
 
     Parameters
     ----------
     posteriors
         Of all arms.
     active
-        Arms (R, A) that are compared; at least one in each row. The others get 0.
+        Arms (R, A) that are compared; at least one in each row.
+    difference
+        Within which values are equivalent; None: not asked.
+
+    Returns
+    -------
+    tuple of arrays
+        Probability (R, A) that an arm's value is the lowest of the active arms, 0 for the others;
+        and (R,) that all of theirs lie within the difference of each other, 0 where not asked.
     """
-
-    def best(some: Posteriors, arms: Booleans, grid: "_Grid") -> Floats:
+    best, alike = np.empty(active.shape), np.zeros(len(active))
+    for which, grid in _grids(posteriors, active, difference or 0.0):
+        some, arms = posteriors.rows(which), active[which]
         density = some.density(grid.x)
-        above = np.where(arms[:, :, None], 1.0 - grid.below(some, density), 1.0)
-        return _first(density, above, grid.weight, arms)
+        below = grid.below(some, density)
+        best[which] = _first(density, 1.0 - below, grid.weight, arms)
+        if difference is not None:
+            further = grid.shifted(difference)
+            near = further.below(some, some.density(further.x)) - below
+            alike[which] = _first(density, near, grid.weight, arms).sum(axis=1)
+    return best, alike
 
-    return _by_width(posteriors, active, 0.0, best)
+
+def probability_best_batch(posteriors: Posteriors, active: Booleans) -> Floats:
+    """Probability (R, A) that an arm's value is the lowest; see `probabilities_batch`."""
+    return probabilities_batch(posteriors, active)[0]
 
 
 def probability_equivalent_batch(
     posteriors: Posteriors, active: Booleans, difference: float
 ) -> Floats:
-    """Probability (R,) that the active arms' values all lie within a difference of each other."""
-
-    def alike(some: Posteriors, arms: Booleans, grid: "_Grid") -> Floats:
-        density, further = some.density(grid.x), grid.shifted(difference)
-        near = further.below(some, some.density(further.x)) - grid.below(some, density)
-        return _first(density, np.where(arms[:, :, None], near, 1.0), grid.weight, arms)
-
-    return np.asarray(_by_width(posteriors, active, difference, alike).sum(axis=1))
+    """Probability (R,) that active arms are equivalent; see `probabilities_batch`."""
+    return probabilities_batch(posteriors, active, difference)[1]
 
 
 def _first(density: Floats, others: Floats, weight: Floats, active: Booleans) -> Floats:
     """Integral (R, A) of an arm's density times the product of the other arms' terms."""
+    others = np.where(active[:, :, None], others, 1.0)
     arms = np.arange(active.shape[1])
     found = [
         (density[:, arm] * others[:, arms != arm].prod(axis=1) * weight).sum(axis=1)
@@ -196,13 +210,10 @@ def _first(density: Floats, others: Floats, weight: Floats, active: Booleans) ->
     return np.where(active, np.stack(found, axis=1), 0.0)
 
 
-def _by_width(
-    posteriors: Posteriors,
-    active: Booleans,
-    further: float,
-    found: "Callable[[Posteriors, Booleans, _Grid], Floats]",
-) -> Floats:
-    """Integrate (R, A) from the lowest beginning of an active arm to the lowest end.
+def _grids(
+    posteriors: Posteriors, active: Booleans, further: float
+) -> "Iterator[tuple[Booleans, _Grid]]":
+    """Nodes from the lowest beginning of an active arm to the lowest end, and of which rows.
 
     Rows are parted by whether polynomials hold, here and `further` on.
     """
@@ -213,12 +224,9 @@ def _by_width(
     smooth = (stop - start <= _NARROW * width) & posteriors.analytic
     if further:
         smooth &= stop + further < posteriors.top
-    out = np.empty(active.shape)
     for which, polynomials in ((smooth, True), (~smooth, False)):
         if which.any():
-            grid = _Grid.over(start[which, None], stop[which, None], polynomials)
-            out[which] = found(posteriors.rows(which), active[which], grid)
-    return out
+            yield which, _Grid.over(start[which, None], stop[which, None], polynomials)
 
 
 @final

@@ -15,8 +15,7 @@ from simulation.analysis.best_arm import (
     BetaPosteriors,
     NormalPosteriors,
     Posteriors,
-    probability_best_batch,
-    probability_equivalent_batch,
+    probabilities_batch,
 )
 from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.plan import Positive
@@ -116,15 +115,12 @@ class ResponseAdaptiveRule(Rule):
         look, rows = evidence.look, state.running.copy()
         assert evidence.summary is not None
         held = self.posteriors(evidence.summary.rows(rows))
-        best, active = self.dropped(held, np.asarray(state.weights[rows] > 0))
+        best, near, active = self.dropped(held, np.asarray(state.weights[rows] > 0))
         superior = best > self.superiority
         state.rejected[rows] |= superior[:, list(evidence.arms)]
         alike = np.zeros(len(best), dtype=bool)
-        if self.equivalence is not None and self.difference is not None:
-            asked = np.asarray(~superior.any(axis=1))
-            alike[asked] = self.equivalence < probability_equivalent_batch(
-                held.rows(asked), active[asked], self.difference
-            )
+        if self.equivalence is not None:
+            alike = (near > self.equivalence) & ~superior.any(axis=1)
         state.weights[rows] = self.allocation(best, active)
         for found, reason in ((superior.any(axis=1), EFFICACY), (alike, FUTILITY)):
             which = np.zeros_like(state.running)
@@ -147,16 +143,24 @@ class ResponseAdaptiveRule(Rule):
             -seen.sign * seen.mean, np.sqrt(variance / np.maximum(seen.n, 1.0))
         )
 
-    def dropped(self, held: Posteriors, active: Booleans) -> tuple[Floats, Booleans]:
-        """Probabilities of being best (R, A) once inferior arms are dropped, and who is left."""
-        best, active = probability_best_batch(held, active), active.copy()
+    def dropped(self, held: Posteriors, active: Booleans) -> tuple[Floats, Floats, Booleans]:
+        """Drop inferior arms.
+
+        Returns
+        -------
+        Probabilities of being best (R, A) and of equivalence (R,) of who is left, and who is left.
+        """
+        active = active.copy()
+        best, near = probabilities_batch(held, active, self.difference)
         while True:
             inferior = active & (best < self.inferior)
             again = np.asarray(inferior.any(axis=1))
             if not again.any():
-                return best, active
+                return best, near, active
             active &= ~inferior
-            best[again] = probability_best_batch(held.rows(again), active[again])
+            best[again], near[again] = probabilities_batch(
+                held.rows(again), active[again], self.difference
+            )
 
     def allocation(self, best: Floats, active: Booleans) -> Floats:
         """Allocation (R, A): softened probabilities, each arm left at least at the minimum.
