@@ -130,10 +130,10 @@ def test_a_section_taken_out_leaves_the_folder(tmp_path: Path) -> None:
 def test_finished_chunks_of_a_stopped_stage_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from simulation.execution import mapping
+    from simulation.execution import streaming
 
     config = toy_study(tmp_path / "study")
-    accept = mapping._accept
+    accept = streaming._accept
     done: list[int] = []
 
     def stopping(task: Any, outcome: Any) -> Any:
@@ -142,11 +142,11 @@ def test_finished_chunks_of_a_stopped_stage_are_used(
         done.append(task.index)
         return accept(task, outcome)
 
-    monkeypatch.setattr(mapping, "_accept", stopping)
+    monkeypatch.setattr(streaming, "_accept", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "run")
     monkeypatch.setattr(
-        mapping,
+        streaming,
         "_accept",
         lambda task, outcome: (done.append(task.index), accept(task, outcome))[1],
     )
