@@ -21,6 +21,9 @@ _FILES: tuple[tuple[str, FactType], ...] = (
     ("procedures.txt", "procedure"),
 )
 SPECIAL = frozenset({"scale", "gene", "habit"})
+_SURGEONS = tuple(
+    [word] for word in ("consulted", "consult", "team", "service", "resident", "attending")
+)
 # Said as a complaint these are symptoms; as a diagnosis in a list of problems, conditions.
 _EITHER = frozenset({"insomnia", "anxiety", "vertigo", "claudication", "angina"})
 
@@ -84,6 +87,8 @@ def add_terms(draft: Draft, matches: list[Match]) -> None:
             continue  # `hepatitis A infection` is one fact
         if draft.words[start] == "ra" and draft.words[max(0, start - 1)] in ("%", "on", "in"):
             continue  # room air
+        if draft.words[start:stop] == ["surgery"] and draft.words[stop : stop + 1] in _SURGEONS:
+            continue  # the team
         probable = type_ == "probable"
         if probable:
             type_ = "condition"

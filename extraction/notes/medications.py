@@ -16,6 +16,7 @@ _CHANGED = word_set(
     "reduced reduce raised lowered changed change doubled halved adjusted advanced from down"
 )
 _FURTHEST = 25  # words after a drug in which its attributes stand
+_ASPIRIN = (["81"], ["162"], ["325"])  # milligrams of a tablet, said without their unit
 # A frequency found later replaces one of these when it says more.
 _VAGUE = {"as_needed": 2, "daily": 1}
 
@@ -92,6 +93,9 @@ def _read_after(draft: Draft, drug: Mention, end: int) -> None:
     words_, units = attributes()
     index = drug.stop
     own = drug.dose is not None
+    if drug.name == "aspirin" and not own and draft.words[index : index + 1] in _ASPIRIN:
+        drug.dose, drug.dose_unit = number(draft.words[index]), "mg"
+        index += 1
     while index < end:
         if number(draft.words[index]) is not None and index + 1 < end:
             unit = units.at(draft.tokens, index + 1)
