@@ -304,6 +304,9 @@ def either(
         found = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
         if found:
             return found
+    closes = draft.words[cue.stop : cue.stop + 1] in ([","], [";"], [")"])
+    if closes and cue.stop - cue.start == 1 and draft.words[cue.start - 1].isalpha():
+        return backward(draft, cue, groups, commas=False)  # `A, unknown possible, B`: of neither
     found = forward(draft, cue, cues, groups, reach, commas, across)
     if found or not _closes(draft, cue):
         return found

@@ -52,6 +52,20 @@ GOALS = [
     ("Keep warm, temp 38.2 C.", "38.2 present"),
     ("Keep SpO2 > 92%, HR 110.", "92 hypothetical; 110 present"),
 ]
+TESTS = [
+    ("We start adalimumab once her TB screen is back.", "adalimumab planned; TB possible"),
+    ("Hepatitis C serology pending.", "Hepatitis C possible"),
+    ("Hepatitis B screen negative.", "Hepatitis B absent"),
+]
+LINES = [
+    (
+        "Medication Dose Start Stop Reason\nwarfarin 5 mg 2019 2021 gout",
+        "warfarin present; gout present",
+    ),
+    ("Drug\tStart\tStop\naspirin\t2019\t\nwarfarin\t2021\t", "aspirin present; warfarin present"),
+    ("He has no history of\nGout or\nasthma.", "Gout absent; asthma absent"),
+    ("Plt 62, HIT possible, heparin held.", "62 present; heparin historical"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +74,16 @@ def nlp() -> Language:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [*LISTS, *REASONS, *TIMES, *REACTIONS, *SEEN, *GOALS]
+    ("text", "expected"), [*LISTS, *REASONS, *TIMES, *REACTIONS, *SEEN, *GOALS, *TESTS, *LINES]
 )
 def test_facts_have_the_status_the_text_tells(text: str, expected: str, nlp: Language) -> None:
     found = {f.text: f.assertion for f in nlp(text)._.facts}
     wanted = dict(pair.rsplit(" ", 1) for pair in expected.split("; "))
     assert {span: found.get(span) for span in wanted} == wanted
+
+
+def test_the_cue_is_the_verb_and_not_the_time(nlp: Language) -> None:
+    text = "Yesterday we stopped lisinopril."
+    (fact,) = nlp(text)._.facts
+    assert fact.cue is not None
+    assert text[slice(*fact.cue)] == "we stopped"

@@ -50,7 +50,7 @@ _HISTORY = word_set("history hx h/o hist h")
 
 def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that are over, resolved, stopped or of an earlier time."""
-    for cue in cues.find(draft):
+    for cue in sorted(cues.find(draft), key=_is_time):  # `yesterday we stopped X`: it was stopped
         mark(_targets(draft, cue, cues), CONCEPT, cue)
     told_reactions(draft)
     for index in draft.tokens.among(_ARROWS):
@@ -69,6 +69,10 @@ def assess(draft: Draft, cues: CueList) -> None:
             if title is not None and not _today(draft, mention):
                 mention.cues.setdefault(CONCEPT, (title, title + 1))
     draft.drop(ages)
+
+
+def _is_time(cue: Cue) -> bool:
+    return cue.kind == "near"
 
 
 def _in_past_section(draft: Draft, mention: Mention) -> bool:

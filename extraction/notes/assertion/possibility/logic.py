@@ -34,6 +34,13 @@ _SEEN = word_set(
     "nodule nodules mass masses lesion lesions cyst cysts opacity opacities density focus foci "
     "node nodes lymphadenopathy polyp polyps calcification calcifications"
 )
+_TESTS = word_set(
+    "screen screening test tests testing serology swab pcr workup work-up serologies panel titre "
+    "titer titers antibodies antibody smear"
+)
+_SOUGHT = frozenset({"workup", "work-up"})
+_OUT = word_set("back pending sent awaited outstanding requested ordered due taken repeated today "
+                "tomorrow arranged booked")  # fmt: skip
 _CAUSE = frozenset({"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"})
 
 
@@ -55,9 +62,21 @@ def assess(draft: Draft, cues: CueList) -> None:
             _undecided(draft, index)
         elif word == "?" and index in draft.by_start:  # `?PE` marked with its sign
             mark([draft.by_start[index]], CONCEPT, Cue(index, index + 1, "before", None))
+    _tests(draft)
     for mention in draft.mentions:
         if CONCEPT in mention.cues:
             mention.certainty = _certainty(draft.words[slice(*mention.cues[CONCEPT])])
+
+
+def _tests(draft: Draft) -> None:
+    """`once her TB screen is back`, `sepsis screen sent`: asked, and not answered."""
+    for index in draft.tokens.among(_TESTS):
+        problem = draft.by_stop.get(index)
+        if problem is None or problem.group != "problem":
+            continue
+        behind = draft.words[index + 1 : min(draft.sentence[index], index + 7)]
+        if draft.words[index] in _SOUGHT or not _OUT.isdisjoint(behind):
+            mark([problem], CONCEPT, Cue(index, index + 1, "after", None))
 
 
 @cache
