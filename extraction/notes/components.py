@@ -30,6 +30,7 @@ from .medications import link_attributes
 from .ranges import add_ranges
 from .scales import add_scores
 from .sections import mark_sections
+from .stages import add_stages
 from .tokens import tokenize
 from .trends import add_trends
 
@@ -87,6 +88,7 @@ class EntitiesComponent:
         add_habit_facts(draft, special)
         add_measurements(draft, terms)
         add_terms(draft, terms)
+        add_stages(draft)
         add_trends(draft)
         link_attributes(draft)
         add_allergies(draft)

@@ -100,6 +100,8 @@ class Mention:
     ended_at: tuple[int, int] | None = None
     trend: Trend | None = None
     earlier_dose: float | None = None
+    as_needed: bool | None = None
+    upper: float | None = None
 
     @property
     def group(self) -> str:

@@ -89,6 +89,10 @@ class Fact:
         Where a value was heading: ``rising``, ``falling``, ``stable``, ``normalised``.
     earlier_dose
         Of a medication: the dose before a change, in `dose_unit`.
+    as_needed
+        Of a medication: True where it is taken only when needed, whatever its `frequency`.
+    upper
+        Upper end of a value told as a range (`EF 55-60%`), whose lower end is `value`.
     codes
         Ranked codes of what it is about, whatever its assertion: sure ones first.
     """
@@ -128,6 +132,8 @@ class Fact:
     ended_at: tuple[int, int] | None = None
     trend: Trend | None = None
     earlier_dose: float | None = None
+    as_needed: bool | None = None
+    upper: float | None = None
     codes: tuple[Code, ...] = ()
 
     @classmethod
