@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from spacy.language import Language
 
-from extraction.notes import load_pipeline
+from extraction.notes import extract, load_pipeline, to_cohort
 from extraction.notes.codes import SURE
 from extraction.notes.facts import Fact
+from extraction.notes.note import Note
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +108,50 @@ def test_a_name_of_several_things_has_no_sure_code(nlp: Language, text: str) -> 
     systems = ("ICD-10-CM", "DrugBank")
     assert fact.codes
     assert all(c.score < SURE for c in fact.codes if c.system in systems)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("EF 55-60%.", 55, 60),
+        ("LVEF of 35-40 %", 35, 40),
+        ("EF 45%", 45, None),
+        ("FHR 140-150", 140, 150),
+    ],
+)
+def test_a_measured_range_has_both_ends(
+    nlp: Language, text: str, low: float, high: float | None
+) -> None:
+    (fact,) = found(nlp, text, "vital")
+    assert (fact.value, fact.upper) == (low, high)
+
+
+@pytest.mark.parametrize("text", ["K 3.5-5.1.", "SpO2 goal 88-92%.", "Target INR 2-3."])
+def test_a_range_of_reference_or_a_goal_is_no_value(nlp: Language, text: str) -> None:
+    assert [f for f in nlp(text)._.facts if f.value is not None] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Creatinine rose from 1.4 to 2.1, then improved to 1.6 mg/dL.",
+        "Creatinine rose from 1.4 to 2.1 and then improved to 1.6.",
+        "Creatinine rose from 1.4 to 2.1, down to 1.6 today.",
+    ],
+)
+def test_the_last_of_three_values_is_of_now(nlp: Language, text: str) -> None:
+    facts = found(nlp, text, "laboratory")
+    assert [(f.value, f.assertion) for f in facts] == [
+        (1.4, "historical"),
+        (2.1, "historical"),
+        (1.6, "present"),
+    ]
+    assert [f.trend for f in facts] == [None, "rising", "falling"]
+
+
+def test_a_range_is_left_out_of_a_cohort() -> None:
+    report: dict[str, int] = {}
+    note = Note("n1", "S", "1", 0.0, "visit", "EF 55-60%. HR 72.")
+    cohort = to_cohort(extract([note]), report=report)
+    assert cohort.observations["variable"].tolist() == ["pulse"]
+    assert report["left out: a range, not one value"] == 1
