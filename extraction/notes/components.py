@@ -12,6 +12,7 @@ from spacy.tokens import Doc, Span
 from .adverse import drop_causes, grade, type_adverse_events
 from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
+from .care import add_care_events
 from .careful import TEXT
 from .codes.code import codes_of
 from .codes.finder import Finder, finder_of
@@ -86,6 +87,7 @@ class EntitiesComponent:
         add_scores(draft, special)
         add_imaging_findings(draft)
         add_habit_facts(draft, special)
+        add_care_events(draft, special)
         add_measurements(draft, terms)
         add_terms(draft, terms)
         add_stages(draft)

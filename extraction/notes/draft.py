@@ -27,6 +27,7 @@ GROUPS: dict[str, str] = {
     "score": "measure",
     "smoking": "person",
     "alcohol": "person",
+    "care_event": "procedure",
 }
 # The stronger one first: what is denied is neither planned nor past.
 CONCEPTS = (

@@ -27,6 +27,7 @@ FactType = Literal[
     "score",
     "smoking",
     "alcohol",
+    "care_event",
 ]
 Certainty = Literal["likely", "possible", "unlikely"]
 Trend = Literal["rising", "falling", "stable", "normalised"]
@@ -70,7 +71,9 @@ class Fact:
         How sure the writer is of what is ``possible``: ``likely``, ``possible``, ``unlikely``.
     status
         Of a habit ``current``, ``former``, ``never``; of a gene or marker ``mutated``,
-        ``positive``, ...; of an imaging finding the response, stage or grade.
+        ``positive``, ...; of an imaging finding the response, stage or grade; of chronic kidney
+        disease the stage, of rheumatoid arthritis the serology; of an event of care the specialty
+        consulted or the code status.
     variant, zygosity
         Of a genomic finding: the change as written (HGVS), and how many copies have it.
     serious, related, outcome

@@ -1,4 +1,4 @@
-"""What stands beside a name and makes it another: stage, serology, site, rate and count of a dose."""
+"""What stands beside a name: stage, serology, site, rate and count of a dose, upper end."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def nlp() -> Language:
         ("On CRRT, intubated.", ["continuous renal replacement therapy", "intubation"]),
         ("Extubated on norepi.", ["extubation", "norepinephrine"]),
         ("DEXA scan.", ["bone densitometry"]),
-        ("Surgery consulted.", []),
+        ("Surgery consulted.", ["consultation"]),
         ("Hip surgery in 2010.", ["surgery"]),
         ("Discitis, liver hemangioma, guarding.", ["discitis", "hemangioma", "abdominal guarding"]),
         ("Denies N/V/D.", ["nausea vomiting and diarrhea"]),
