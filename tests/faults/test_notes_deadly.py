@@ -73,11 +73,21 @@ def test_a_serial_run_that_died_goes_on_without_the_note(tmp_path: Path) -> None
 @pytest.mark.usefixtures("poisoned")
 def test_a_note_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = deadly_reader.HANGS
-    monkeypatch.setattr(trial, "allowed", lambda note: 0.1 if hangs in note.text else 600.0)
+    monkeypatch.setattr(trial, "allowed", lambda *notes: 0.1 if hangs in notes[0].text else 600.0)
     texts = (PLAIN, f"{hangs} denies fever.", PLAIN)
     notes = [Note(f"n{i}", "S", "P", 0.0, "visit", text) for i, text in enumerate(texts)]
     payload = {"preset": "fast", "code_ids": False, "paths": {}}
     assert trial.deadly(payload, notes) == {1: trial.SLOW}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("poisoned")
+def test_a_worker_whose_first_reading_never_ends_is_given_up(tmp_path: Path) -> None:
+    where, out = _notes(tmp_path / "notes.jsonl", deadly=()), tmp_path / "out"
+    text = where.read_text("utf-8").replace("Pulse 63", deadly_reader.HANGS, 1)
+    where.write_text(text, "utf-8")
+    told = service.extract_notes(where, out, protection=KEPT, pace=Pace("processes", 1, chunk=8))
+    assert (told["set_aside"], told["n_notes"]) == ({trial.SLOW: 1}, 15)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from ..pipeline import load_pipeline
 from .parts import Part, file_hash, settle
 from .records import REPEATED, SetAside
 from .sources import open_source, read_raw
-from .trial import Watch, deadly
+from .trial import Watch, deadly, limited
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -73,10 +73,11 @@ def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
         for batch in batches(usable):
             suspected = watch.begins(done.number(batch[0]))
             spared = done.spared(payload, batch) if suspected else batch
-            protected = done.protected(guard, spared)
-            for note, facts in done.read(_nlp(*_wanted(payload)), protected):
-                part.add(note, facts)
-                done.types.update(fact.type for fact in facts)
+            nlp = _nlp(*_wanted(payload))
+            with limited(spared):
+                for note, facts in done.read(nlp, done.protected(guard, spared)):
+                    part.add(note, facts)
+                    done.types.update(fact.type for fact in facts)
     aside = work / ASIDE / f"part-{chunk:06d}.jsonl"
     done.write_aside(aside)
     watch.ends()
