@@ -146,9 +146,9 @@ class Vault:
             ) from None
 
 
-def check_apart(vault: Path, notes: Iterable[Path]) -> None:
+def check_apart(vault: Path, notes: Iterable[str | Path]) -> None:
     """Raise InputError when a vault would lie with a folder of stored notes."""
-    if any(_together(Path(vault), Path(folder)) for folder in notes):
+    if any(_together(vault, Path(folder)) for folder in notes):
         raise InputError(
             "vault: it would lie in, around or beside the folder of the notes that are stored "
             "(that of --out, not the one that notes are read from); name a folder apart from "
