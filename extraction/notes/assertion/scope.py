@@ -239,6 +239,7 @@ def backward(
                 index = mention.start
                 continue
             summed = not _TOGETHER.isdisjoint(draft.words[cue.start : cue.stop])
+            summed = summed and (index < cue.start or cue.stop - cue.start > 1)  # `mets none`
             return [mention, *listed_before(draft, mention, opening, summed)]
         word = draft.words[index - 1]
         if word in _BREAKS or (word == "," and not commas):

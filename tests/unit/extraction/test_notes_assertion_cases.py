@@ -66,6 +66,21 @@ LINES = [
     ("He has no history of\nGout or\nasthma.", "Gout absent; asthma absent"),
     ("Plt 62, HIT possible, heparin held.", "62 present; heparin historical"),
 ]
+TELEGRAMS = [
+    ("MRI 2/52.", "MRI planned"),
+    ("X-ray wk 6.", "X-ray planned"),
+]
+ANSWERS = [
+    ("Dr: Headaches? Pt: Gone since the new glasses.", "Headaches historical"),
+    ("Dr: Diabetes? Pt: Nobody.", "Diabetes absent"),
+    ("Is there any cough? - Yes, a little.", "cough present"),
+]
+CORRECTED = [
+    ("Initially thought gout, turned out septic arthritis.", "gout absent"),
+    ("There is no evidence that the aneurysm has grown.", "aneurysm present"),
+    ("She has never had asthma. Her brother died.", "asthma absent"),
+    ("DVT '98.", "DVT historical"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +89,20 @@ def nlp() -> Language:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [*LISTS, *REASONS, *TIMES, *REACTIONS, *SEEN, *GOALS, *TESTS, *LINES]
+    ("text", "expected"),
+    [
+        *LISTS,
+        *REASONS,
+        *TIMES,
+        *REACTIONS,
+        *SEEN,
+        *GOALS,
+        *TESTS,
+        *LINES,
+        *TELEGRAMS,
+        *ANSWERS,
+        *CORRECTED,
+    ],
 )
 def test_facts_have_the_status_the_text_tells(text: str, expected: str, nlp: Language) -> None:
     found = {f.text: f.assertion for f in nlp(text)._.facts}

@@ -30,7 +30,8 @@ PAST_SECTIONS = frozenset(
 # A drug of the past was given for a reason of the past.
 _ACROSS = (("drug", "problem"), ("procedure", "problem"))
 # `switched from A to B`, `replaced A with B`: B is of now.
-_EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
+_EXCHANGED = {"from": ("to", "for"), "replaced": ("with", "by")}
+_SWAPPED = word_set("swapped exchanged substituted")
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
 _UNDERGOING = frozenset({"underwent", "received", "given"})
@@ -43,6 +44,7 @@ _THIS_STAY = frozenset({("day", str(n)) for n in range(31)}) | {
 _WITH = frozenset({"after", "on", "with", "to", "from", "following", "during", "under"})
 _GOING = word_set("recurrent ongoing current now still persistent new active worsening chronic")
 _SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mother i")
+_DISTANCES = word_set("m metres meters yds yards feet ft miles paces km cm mm mmhg kg lb")
 _LAST = frozenset({"last", "previous"})
 _ARROWS = frozenset({">", "→"})
 _HISTORY = word_set("history hx h/o hist h")
@@ -123,6 +125,7 @@ def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return []
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
+    until = ("for", "with") if word in _SWAPPED else until
     found = forward(
         draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS, until=until
     )
@@ -174,7 +177,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     inside = inside_measure(draft, cue)
     if inside:
         return inside if "measure" in groups else []
-    if "." in draft.words[cue.stop - 1][1:]:  # `stable at 1.2` is no age
+    distance = not _DISTANCES.isdisjoint(draft.words[cue.stop : cue.stop + 1])  # `at 200 yds`
+    if distance or "." in draft.words[cue.stop - 1][1:]:  # `stable at 1.2` is no age
         return []
     found = backward(draft, cue, groups, reach=14)
     if not found and draft.words[cue.start] in _SUBJECTS:  # `he quit varenicline`
@@ -206,6 +210,9 @@ def _through(draft: Draft, found: Mention) -> Mention:
 def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
     if draft.words[cue.start] == "resolved" or draft.words[cue.start] == "closed":
         return _weak(draft, cue, cues)
+    aside = draft.by_stop.get(cue.start - 1)
+    if aside is not None and draft.words[cue.start - 1] == "(":  # `losartan (stopped: cough)`
+        return [aside] if aside.fits(groups) else []
     turns = draft.words[cue.start] in ("but", "and", "though")  # `drowsy but no longer agitated`
     found = either(draft, cue, cues, groups, object_first=turns)
     if found:

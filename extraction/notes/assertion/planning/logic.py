@@ -6,6 +6,7 @@ from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, CueList
 from ..scope import ahead, backward, continues_list, forward, listed, mark, segment
+from .telegram import telegrams
 
 CONCEPT = "planning"
 GROUPS = ("drug", "procedure")
@@ -36,7 +37,8 @@ _SECTIONS = frozenset({"plan"})
 _KEEP = word_set(
     "continue continues cont continued continuing same stop stopped hold held discontinue d/c "
     "wean taper decrease increase reduce on s/p completed after keep maintain unchanged post done "
-    "decreased increased reduced restrict no not avoid tolerating remains stay resume since if with"
+    "decreased increased reduced restrict titrate uptitrate no not avoid "
+    "tolerating remains stay resume since if with"
 )
 
 
@@ -52,6 +54,9 @@ def assess(draft: Draft, cues: CueList) -> None:
             _will(draft, index, cues)
         elif word == "be" and draft.words[index - 1 : index] == ["to"]:
             _to_be(draft, index)
+    for mention, cue in telegrams(draft):
+        if "history" not in mention.cues:
+            mark([mention], CONCEPT, cue)
     for mention in draft.mentions:
         if draft.section[mention.start] in _SECTIONS and mention.fits(GROUPS):
             _listed_plan(draft, mention)

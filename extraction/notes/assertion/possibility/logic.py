@@ -9,6 +9,7 @@ from ...facts import Certainty
 from ...lexicon import keyed, read_lines, word_set
 from ..cues import Cue, CueList
 from ..scope import affirmed, backward, closed_list, continues_list, either, forward, listed, mark
+from .answers import meaning, reply
 
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
@@ -134,15 +135,22 @@ def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     attached = draft.by_stop.get(cue.start)
     spaced = bool(draft.tokens.gap(cue.start))
     if attached is not None and not spaced and attached.fits(GROUPS):
-        return [] if _answered(draft, attached, cue) else [attached]
+        if not _answered(draft, attached, cue):
+            return [attached]
+        attached.cues.pop(CONCEPT, None)  # `Is there any rash? - Yes`
+        return []
     return forward(draft, cue, cues, GROUPS, reach=4, commas=closed_list)
 
 
 def _answered(draft: Draft, mention: Mention, cue: Cue) -> bool:
     """Whether an answer follows the question mark; a no makes the mention absent."""
-    place = cue.stop
-    if ":" in draft.words[place + 1 : place + 3]:  # `Any fever? Patient: no`
-        place = draft.words.index(":", place) + 1
+    place = reply(draft, cue.start)
+    if place is None:
+        return False
+    told = meaning(draft, place)
+    if told is not None:
+        mark([mention], told, Cue(cue.start, place + 1, "after", None))
+        return True
     answer = draft.words[place : place + 1]
     if not answer or answer[0] not in _YES | _NO:
         return False
