@@ -29,6 +29,7 @@ from .imaging import add_imaging_findings
 from .measurements import add_measurements
 from .medications import link_attributes
 from .ranges import add_ranges
+from .results import add_results
 from .scales import add_scores
 from .sections import mark_sections
 from .stages import add_stages
@@ -89,6 +90,7 @@ class EntitiesComponent:
         add_habit_facts(draft, special)
         add_care_events(draft, special)
         add_measurements(draft, terms)
+        add_results(draft)
         add_terms(draft, terms)
         add_stages(draft)
         add_trends(draft)

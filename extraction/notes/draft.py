@@ -107,8 +107,8 @@ class Mention:
     @property
     def group(self) -> str:
         """What it counts as for scope: problem, drug, procedure, measure or person."""
-        if self.value is None and self.type == "laboratory":
-            return "problem"  # a finding in words, e.g. `blasts`
+        if self.value is None and self.type == "laboratory" and self.status is None:
+            return "problem"  # a finding in words, e.g. `blasts`; but `TSH normal` is measured
         return GROUPS[self.type]
 
     def fits(self, groups: tuple[str, ...]) -> bool:

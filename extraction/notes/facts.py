@@ -71,7 +71,8 @@ class Fact:
         How sure the writer is of what is ``possible``: ``likely``, ``possible``, ``unlikely``.
     status
         Of a habit ``current``, ``former``, ``never``; of a gene or marker ``mutated``,
-        ``positive``, ...; of an imaging finding the response, stage or grade; of chronic kidney
+        ``positive``, ...; of an imaging finding the response, stage or grade; of a laboratory
+        test ``normal`` where a word is its result; of chronic kidney
         disease the stage, of rheumatoid arthritis the serology; of an event of care the specialty
         consulted or the code status.
     variant, zygosity

@@ -155,3 +155,26 @@ def test_a_range_is_left_out_of_a_cohort() -> None:
     cohort = to_cohort(extract([note]), report=report)
     assert cohort.observations["variable"].tolist() == ["pulse"]
     assert report["left out: a range, not one value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("LFTs normal.", "liver_tests"),
+        ("Lipase wnl.", "lipase"),
+        ("CBC unremarkable.", "blood_count"),
+        ("Electrolytes are within normal limits.", "electrolytes"),
+        ("Denies fever, TSH normal.", "thyrotropin"),
+    ],
+)
+def test_a_result_in_a_word(nlp: Language, text: str, name: str) -> None:
+    (fact,) = found(nlp, text, "laboratory")
+    assert (fact.name, fact.status, fact.value) == (name, "normal", None)
+    assert fact.assertion == "present"
+
+
+@pytest.mark.parametrize(
+    "text", ["Normal saline given.", "LFTs not normal.", "Na chloride normal saline"]
+)
+def test_no_result_in_a_word(nlp: Language, text: str) -> None:
+    assert [f for f in found(nlp, text, "laboratory") if f.status] == []
