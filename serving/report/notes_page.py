@@ -151,7 +151,8 @@ def _details(fact: Fact) -> list[str]:
 def _amount(fact: Fact) -> str:
     if fact.value is None:
         return ""
-    return f"{fact.comparator or ''}{fact.value:g} {unit_words(fact.unit)}".strip()
+    upper = "" if fact.upper is None else f"\u2013{fact.upper:g}"
+    return f"{fact.comparator or ''}{fact.value:g}{upper} {unit_words(fact.unit)}".strip()
 
 
 def _range(fact: Fact) -> str:
@@ -161,7 +162,8 @@ def _range(fact: Fact) -> str:
 
 def _dose(fact: Fact) -> str:
     dose = "" if fact.dose is None else f"{fact.dose:g} {unit_words(fact.dose_unit)}"
-    parts = (dose, fact.form, fact.route, words(fact.frequency or ""))
+    needed = "as needed" if fact.as_needed and fact.frequency != "as_needed" else ""
+    parts = (dose, fact.form, fact.route, words(fact.frequency or ""), needed)
     return " ".join(p.strip() for p in parts if p)
 
 

@@ -171,3 +171,14 @@ def test_a_page_of_files_and_of_an_extraction(tmp_path: Path) -> None:
     assert (done["n_notes"], done["total"]) == (1, 2)
     assert "The first 1 of 2 notes" in page.read_text("utf-8")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_ranges_counted_doses_and_what_is_taken_as_needed_are_told():
+    facts = (
+        Fact("medication", "Albuterol", 0, 9, dose=2.0, dose_unit="{puff}", as_needed=True,
+             frequency="every_6_hours"),
+        Fact("vital", "EF", 10, 12, value=55.0, upper=60.0, unit="%"),
+    )
+    page = notes_page([(Note("n", "S", "P", 3.0, "visit", "Albuterol EF"), facts)], ABOUT)
+    assert "2 puff every 6 hours as needed" in page
+    assert "55\u201360 %" in page
