@@ -8,7 +8,8 @@ from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, closes_clause
 
-_SPANS = frozenset({"52", "7"})  # `2/52`: in two weeks; `10/7`: in ten days
+_WEEKS = "52"  # `2/52`: in two weeks
+_DAYS = "7"  # `in 10/7`: in ten days; without a word before it `6/7` may be a date
 _UNITS = frozenset({"wk", "week", "wks", "d", "day"})
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _MONTHS = word_set(
@@ -49,8 +50,10 @@ def _time(words: list[str], place: int, end: int) -> int | None:
     here = words[place : min(end, place + 4)]
     if len(here) > 1 and here[0] in _UNITS and _count(here[1]):
         return place + 2
-    if len(here) > 2 and _count(here[0]) and here[1] == "/" and here[2] in _SPANS:
-        return place + 3
+    if len(here) > 2 and _count(here[0]) and here[1] == "/":
+        if here[2] == _WEEKS or (here[2] == _DAYS and words[place - 1] == "in"):
+            return place + 3
+        return None
     if len(here) > 1 and _count(here[0]) and here[1] in _ORDINALS:
         return place + 2 + (here[2:3] != [] and here[2] in _MONTHS)
     if here and here[0] in _MONTHS and words[place - 1] not in ("in", "from", "at"):
