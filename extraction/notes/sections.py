@@ -131,7 +131,8 @@ def _goes_over(tokens: Tokens, index: int) -> bool:
 
 def _is_row(text: str, stop: int, start: int) -> bool:
     """Whether the lines around a break are of a table: parted by tabs or bars, or its titles."""
-    line = text[max(text.rfind("\n", 0, stop), stop - _LONGEST_ROW) + 1 : stop]
+    first = max(0, stop - _LONGEST_ROW)
+    line = text[text.rfind("\n", first, stop) + 1 or first : stop]
     if "\t" in line.strip() or "|" in line:
         return True
     titles = line.split()
