@@ -28,7 +28,10 @@ _PLACES = word_set(
     "hospital icu floor ward medicine telemetry service unit inpatient surgery surgical medical "
     "cardiology neurology oncology team hospitalist obs observation psychiatry stepdown osh"
 )
-_MATTER = word_set("pus fluid material icd device shock shocks battery pacemaker gun weapon")
+_MATTER = word_set(
+    "pus fluid material icd device shock shocks battery pacemaker gun weapon ear nipple nose wound "
+    "ulcer sinus abscess fistula boil"
+)
 # Behind `admitted`: what somebody owns up to.
 _TOLD = word_set("that he she they having being he's she's")
 _NO_STAY = word_set(

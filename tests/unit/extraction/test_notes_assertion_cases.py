@@ -64,6 +64,8 @@ LINES = [
     ),
     ("Drug\tStart\tStop\naspirin\t2019\t\nwarfarin\t2021\t", "aspirin present; warfarin present"),
     ("He has no history of\nGout or\nasthma.", "Gout absent; asthma absent"),
+    ("Allergies no\nHypertension\nPacemaker? no\nGout", "Hypertension present; Gout present"),
+    ("Chest X-ray showed no\nPneumonia. Denies any\nFever.", "Pneumonia absent; Fever absent"),
     ("Plt 62, HIT possible, heparin held.", "62 present; heparin historical"),
 ]
 TELEGRAMS = [

@@ -62,6 +62,7 @@ def test_an_event_of_care(
         "Embryo transferred.",
         "He slid and moved to the floor.",
         "The gun discharged.",
+        "Discharged from the ear.",
         "Pneumonia in ICU patients is common.",
     ],
 )
