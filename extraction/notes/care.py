@@ -22,12 +22,26 @@ _CONSULTED = (
     "consulted with {}", "consultation with {}",
 )  # fmt: skip
 # Behind a bare `admitted`: it is to a place, not `admitted to drinking`.
+_DATED = word_set("evening morning during following")
 _OWNED = word_set("the a our an to under")
 _PLACES = word_set(
     "hospital icu floor ward medicine telemetry service unit inpatient surgery surgical medical "
     "cardiology neurology oncology team hospitalist obs observation psychiatry stepdown osh"
 )
-_MATTER = frozenset({"pus", "fluid", "material", "icd", "device", "shock", "shocks"})
+_MATTER = word_set(
+    "pus fluid material icd device shock shocks battery pacemaker gun weapon ear nipple nose wound "
+    "ulcer sinus abscess fistula boil"
+)
+# Behind `admitted`: what somebody owns up to.
+_TOLD = word_set("that he she they having being he's she's")
+_NO_STAY = word_set(
+    "bed chair commode toilet wheelchair funds money care embryo embryos blastocyst call weight "
+    "tube shower bath"
+)
+_FALLEN = word_set("fell fall falls slid slipped slumped lowered rolled crawled down mat hoisted")
+_HELPING = word_set("was is been be being got has had have then will subsequently later")
+_PERSONS = frozenset({"pt", "patient", "he", "she"})
+_PEOPLE = word_set("patients nurse nurses team staff doctor doctors resident attending")
 
 
 def add_care(lexicon: Lexicon) -> None:
@@ -56,11 +70,35 @@ def add_care_events(draft: Draft, matches: list[Match]) -> None:
 def _is_other(draft: Draft, match: Match) -> bool:
     """Whether it is no event: `admitted to smoking`, `the wound discharged pus`."""
     words = draft.words[match.start : match.stop]
-    after = draft.words[match.stop : match.stop + 3]
     if words == ["admitted"]:
-        if after[:1] == ["to"]:
-            return next((w for w in after if w not in _OWNED), "") not in _PLACES
-        return after[:1] == ["that"]
+        return _is_owned_up(draft, match)
+    opening, end = draft.opening[match.start], draft.sentence[match.start]
+    before = draft.words[max(opening, match.start - 3) : match.start]
+    after = draft.words[match.stop : min(end, match.stop + 4)]
     if words == ["discharged"]:
-        return not _MATTER.isdisjoint((*after, *draft.words[match.start - 1 : match.start]))
-    return False
+        return not _MATTER.isdisjoint((*after[:3], *before[-1:]))
+    if words == ["dc'd"]:
+        return _is_stopped(draft, match)
+    if words == ["transferred"]:
+        return not _NO_STAY.isdisjoint((*before, *after))
+    if words[-1] == "floor":
+        return not _FALLEN.isdisjoint(draft.words[opening : match.start])
+    return words[0] == "in" and not _PEOPLE.isdisjoint(after[:1])
+
+
+def _is_owned_up(draft: Draft, match: Match) -> bool:
+    after = draft.words[match.stop : min(draft.sentence[match.start], match.stop + 3)]
+    if after[:1] == ["to"]:
+        return next((w for w in after[1:] if w not in _OWNED), "") not in _PLACES
+    first = after[0] if after else ""
+    return first in _TOLD or (first.endswith("ing") and first not in _DATED)
+
+
+def _is_stopped(draft: Draft, match: Match) -> bool:
+    """Whether a drug or a line was stopped, and nobody sent home: `Metformin dc'd`."""
+    if draft.words[match.stop : match.stop + 1] in (["to"], ["from"]):
+        return False
+    place, opening = match.start, draft.opening[match.start]
+    while place > opening and draft.words[place - 1] in _HELPING:
+        place -= 1
+    return place == opening or draft.words[place - 1] not in _PERSONS

@@ -111,6 +111,7 @@ PLAUSIBLE = {
     "ejection_fraction": ((5, 90),),
     "mean_arterial_pressure": ((20, 200),),
     "fetal_heart_rate": ((40, 240),),
+    "peak_flow": ((30, 1000),),
     "qtc_interval": ((0.2, 0.8), (200, 800)),
     "anion_gap": ((0, 60),),
 }

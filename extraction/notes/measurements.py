@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .draft import Draft, Mention
 from .lexicon import Match, is_year
-from .measurement_parts import flag_at, flag_of, flowing, is_plausible, unit_at
+from .measurement_parts import flag_at, flag_of, flowing, in_plausible, is_plausible, unit_at
 from .measurement_terms import (
     COMPARATORS,
     COUNTED,
@@ -20,7 +20,6 @@ from .measurement_terms import (
     NOW,
     ONLY_FOR,
     PAST,
-    PLAUSIBLE,
     RANGED,
     SCORES,
     TELLING,
@@ -91,6 +90,8 @@ class _Reader:
             place = self._scored(match)
         if place is None or not self._credible(match, place, end):
             return
+        if ranged and not self._is_measured(name, place, end):
+            return
         name = flowing(self.draft, match, place)
         mention = self._mention(name, match.start, place, end)
         self.draft.covered.update(range(match.start, match.stop))
@@ -124,8 +125,7 @@ class _Reader:
         if not self.draft.tokens.text[self.draft.tokens.starts[match.start]].isupper():
             return False
         apart = self.draft.tokens.gap(match.stop) != "" or self.words[match.stop] in ":="
-        ranges = PLAUSIBLE.get(name.name, ())
-        return apart and any(low <= value <= high for low, high in ranges)
+        return apart and in_plausible(name.name, value)
 
     def _place(
         self, start: int, end: int, direct: bool = False, ranged: bool = False
@@ -223,6 +223,14 @@ class _Reader:
             return place
         lower, upper = number(self.words[place]), number(self.words[place + 2])
         return place if lower is None or upper is None or upper <= lower else place + 2
+
+    def _is_measured(self, name: Name, place: int, end: int) -> bool:
+        """Whether a range is of measured values: no telephone number, and no `pulse (60-100)`."""
+        if not _is_interval(self.words, place, end):
+            return True
+        last = self._upper_end(name, place, end)
+        aside = name.name == "pulse" and self.words[place - 1] == "("
+        return last > place and in_plausible(name.name, number(self.words[last])) and not aside
 
     def _earlier(self, mention: Mention, later: Mention) -> None:
         """`170, now 160` and `160, previously 170`: the one that is not of now is of the past."""

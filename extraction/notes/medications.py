@@ -22,16 +22,18 @@ _FORM_UNITS = {
     **dict.fromkeys(("spray", "sprays"), "{spray}"),
     **dict.fromkeys(("drop", "drops", "gtt", "gtts"), "[drp]"),
     **dict.fromkeys(("tablet", "tablets", "tab", "tabs"), "{tablet}"),
-    **dict.fromkeys(("capsule", "capsules", "cap", "caps"), "{tablet}"),
+    **dict.fromkeys(("capsule", "capsules", "cap", "caps"), "{capsule}"),
     **dict.fromkeys(("patch", "patches"), "{patch}"),
 }
 _BY = frozenset({"/", "per"})
 _FEW = {"one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0}
 _MOST_FORMS = 20  # puffs, drops or tablets of a dose
 _FURTHEST = 25  # words after a drug in which its attributes stand
+_AGE = (["-"], ["year"], ["yr"], ["yo"], ["y"])  # `stopped aspirin, 81-year-old`
 _ASPIRIN = (["81"], ["162"], ["325"])  # milligrams of a tablet, said without their unit
 # A frequency found later replaces one of these when it says more.
-_VAGUE = {"as_needed": 2, "daily": 1}
+_VAGUE = {"as_needed": 2, "daily": 1, "with_meals": 2, "before_meals": 2}
+_MEALS = frozenset({"with_meals", "before_meals"})
 
 
 @cache
@@ -106,7 +108,9 @@ def _read_after(draft: Draft, drug: Mention, end: int) -> None:
     words_, units = attributes()
     index = drug.stop
     own = drug.dose is not None
-    if drug.name == "aspirin" and not own and draft.words[index : index + 1] in _ASPIRIN:
+    aged = draft.words[index + 1 : index + 2] in _AGE
+    bare = draft.words[index : index + 1] in _ASPIRIN and not aged
+    if drug.name == "aspirin" and not own and bare:
         drug.dose, drug.dose_unit = number(draft.words[index]), "mg"
         index += 1
     while index < end:
@@ -183,5 +187,6 @@ def _take(drug: Mention, kind: str, value: str | None) -> None:
         setattr(drug, kind, value)
         return
     vaguer = kind == "frequency" and _VAGUE.get(current, 0) > _VAGUE.get(value, 0)
-    if vaguer and (current == "as_needed" or value == "at_bedtime"):
+    replaced = current == "as_needed" or (current in _MEALS) != (value == "at_bedtime")
+    if vaguer and replaced:
         drug.frequency = value

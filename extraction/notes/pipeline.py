@@ -144,6 +144,18 @@ def extract(
         yield from read_in_processes(nlp, notes, processes)
         return
     for batch in batches(notes):
+        yield from _read(nlp, batch)
+
+
+def _read(nlp: Language, batch: list[Note]) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
+    """Yield the notes of a batch; where one fails, those before it first."""
+    try:
         with zone(nlp):
             found = facts_of(nlp, batch)
+    except Exception:
+        if len(batch) == 1:
+            raise
+        for note in batch:
+            yield from _read(nlp, [note])
+    else:
         yield from zip(batch, found, strict=True)

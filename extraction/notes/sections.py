@@ -22,7 +22,12 @@ _LINE_END = re.compile(r"[\n\r]\s*")
 # A line that ends with one of these goes on in the next.
 _LEADING = word_set(
     "of since on in at with for from to by until till after before during and or the a an his her "
-    "no without than about into per via as was is were had has been"
+    "no any nor without than about into per via as was is were had has been"
+)
+# In front of a `no` that goes on in the next line; else it is an answer: `Allergies no`.
+_BEFORE_NO = word_set(
+    "is are was were has have had with there shows showed shown reveals revealed and but reports "
+    "reported found also currently"
 )
 _NUMBERED = re.compile(r"\d{1,2}[.)](?!\d)")  # `2. Asthma`: a list's next line
 _LONGEST_ROW, _MOST_COLUMNS = 200, 9
@@ -124,14 +129,16 @@ def _goes_over(tokens: Tokens, index: int) -> bool:
     text, start = tokens.text, tokens.starts[index + 1]
     if not text[start].isalnum():
         return False
-    if tokens.words[index] in _LEADING:  # `since` / `4 October`, `history of` / `Crohn's`
+    answer = tokens.words[index] == "no" and tokens.words[index - 1] not in _BEFORE_NO
+    if tokens.words[index] in _LEADING and not answer:  # `since` / `4 October`
         return not _NUMBERED.match(text, start)
     return text[start].islower() and not _is_row(text, tokens.stops[index], start)
 
 
 def _is_row(text: str, stop: int, start: int) -> bool:
     """Whether the lines around a break are of a table: parted by tabs or bars, or its titles."""
-    line = text[max(text.rfind("\n", 0, stop), stop - _LONGEST_ROW) + 1 : stop]
+    first = max(0, stop - _LONGEST_ROW)
+    line = text[text.rfind("\n", first, stop) + 1 or first : stop]
     if "\t" in line.strip() or "|" in line:
         return True
     titles = line.split()

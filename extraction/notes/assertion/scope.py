@@ -19,8 +19,8 @@ _LISTED = _CONJUNCTIONS | word_set(
 _AUXILIARY = word_set(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
     "ae as , since now completely fully then symptoms signs symptom features | all palpation "
-    "percussion auscultation to test tests screen swab culture cultures serology pcr "
-    "smear stain result results antibody "
+    "workup work-up percussion auscultation to test tests screen swab culture cultures serology "
+    "pcr smear stain result results antibody "
     "antibodies"
 )
 _CLAUSE_EDGES = frozenset({",", ";", ":", "but", "and", "-", "–", "—", "then"})

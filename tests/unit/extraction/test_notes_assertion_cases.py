@@ -64,6 +64,8 @@ LINES = [
     ),
     ("Drug\tStart\tStop\naspirin\t2019\t\nwarfarin\t2021\t", "aspirin present; warfarin present"),
     ("He has no history of\nGout or\nasthma.", "Gout absent; asthma absent"),
+    ("Allergies no\nHypertension\nPacemaker? no\nGout", "Hypertension present; Gout present"),
+    ("Chest X-ray showed no\nPneumonia. Denies any\nFever.", "Pneumonia absent; Fever absent"),
     ("Plt 62, HIT possible, heparin held.", "62 present; heparin historical"),
 ]
 TELEGRAMS = [
@@ -80,6 +82,33 @@ CORRECTED = [
     ("There is no evidence that the aneurysm has grown.", "aneurysm present"),
     ("She has never had asthma. Her brother died.", "asthma absent"),
     ("DVT '98.", "DVT historical"),
+    ("Treated for pneumonia with ceftriaxone, changed to doxycycline.", "pneumonia present"),
+    ("Admitted with heart failure, diuretics revised.", "heart failure present"),
+    ("Originally diagnosed with lupus in 2001 and is now seen with nephritis.", "lupus present"),
+    ("Initially admitted with sepsis, was found to have endocarditis.", "sepsis present"),
+    ("Reported to have asthma, which has actually worsened.", "asthma present"),
+    ("Diagnosed with diabetes, which changed his life.", "diabetes present"),
+    ("Thought to be pneumonia but actually heart failure.", "pneumonia absent"),
+    ("Treated as cellulitis at first; doppler showed DVT.", "cellulitis absent; DVT present"),
+    ("This was not the first seizure.", "seizure present"),
+    ("RF negative RA on methotrexate.", "RA present"),
+]
+ANSWERED = [
+    ("COVID PCR positive today.", "COVID present"),
+    ("TB smear positive, treatment due.", "TB present"),
+    ("Sepsis workup negative.", "Sepsis absent"),
+    ("Sepsis screen sent.", "Sepsis possible"),
+]
+DONE = [
+    ("Intubated urgently.", "Intubated present"),
+    ("Underwent cesarean section urgently.", "cesarean section historical"),
+    ("CT abdomen urgent.", "CT abdomen planned"),
+    ("Chemotherapy day 8, tolerating well.", "Chemotherapy present"),
+    ("Changed to doxycycline on day 3.", "doxycycline present"),
+    ("Prophylactic valganciclovir from day 10.", "valganciclovir planned"),
+    ("Stepped down from IV ceftriaxone to oral cephalexin.", "cephalexin present"),
+    ("Pt swapped ramipril for losartan.", "ramipril historical; losartan present"),
+    ("Losartan (stopped: cough).", "Losartan historical; cough historical"),
 ]
 
 
@@ -102,6 +131,8 @@ def nlp() -> Language:
         *TELEGRAMS,
         *ANSWERS,
         *CORRECTED,
+        *ANSWERED,
+        *DONE,
     ],
 )
 def test_facts_have_the_status_the_text_tells(text: str, expected: str, nlp: Language) -> None:

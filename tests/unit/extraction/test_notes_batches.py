@@ -45,3 +45,12 @@ def test_extract_keeps_no_word_of_the_notes_that_it_has_read(
         [f.name for f in facts] for facts in plain
     ]
     assert "Plume129wick" in nlp.vocab.strings and "Quill129wick" not in nlp.vocab.strings
+
+
+def test_the_notes_before_one_that_fails_are_read() -> None:
+    notes = list(_notes(5))
+    huge = Note("huge", "S", "P", 0.0, "visit", "a " * (pipeline.LONGEST_NOTE // 2 + 1))
+    found = extract([*notes, huge, *notes])
+    assert [next(found)[0] for _ in notes] == notes
+    with pytest.raises(ValueError, match="maximum"):
+        next(found)

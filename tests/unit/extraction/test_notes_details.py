@@ -36,10 +36,16 @@ def icd(fact: Fact) -> list[tuple[str, float]]:
         ("metformin 500 mg 2 tablets BID", 500, "mg", "twice_daily"),
         ("Methotrexate 15 mg, 1/2 tablet dropped", 15, "mg", None),
         ("pembrolizumab 200 mg q3w", 200, "mg", "every_3_weeks"),
+        ("oxycodone 2 capsules daily", 2, "{capsule}", "daily"),
+        ("metformin 500 mg with meals twice daily", 500, "mg", "twice_daily"),
+        ("insulin lispro 6 units with meals", 6, "[iU]", "with_meals"),
+        ("Takes aspirin, 81 daily", None, None, "daily"),
+        ("aspirin 81 daily", 81, "mg", "daily"),
+        ("Given aspirin 81-year-old man", None, None, None),
     ],
 )
 def test_a_dose_is_counted_or_told_by_time(
-    nlp: Language, text: str, dose: float, unit: str, frequency: str | None
+    nlp: Language, text: str, dose: float | None, unit: str | None, frequency: str | None
 ) -> None:
     (drug,) = found(nlp, text, "medication")
     assert (drug.dose, drug.dose_unit, drug.frequency) == (dose, unit, frequency)
@@ -126,7 +132,10 @@ def test_a_measured_range_has_both_ends(
     assert (fact.value, fact.upper) == (low, high)
 
 
-@pytest.mark.parametrize("text", ["K 3.5-5.1.", "SpO2 goal 88-92%.", "Target INR 2-3."])
+@pytest.mark.parametrize("text", [
+    "K 3.5-5.1.", "SpO2 goal 88-92%.", "Target INR 2-3.", "Pulse (60-100).", "HR 555-1234.",
+    "EF 2019-2020.", "Pulse 110-90.",
+])  # fmt: skip
 def test_a_range_of_reference_or_a_goal_is_no_value(nlp: Language, text: str) -> None:
     assert [f for f in nlp(text)._.facts if f.value is not None] == []
 

@@ -46,6 +46,7 @@ _GOING = word_set("recurrent ongoing current now still persistent new active wor
 _SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mother i")
 _DISTANCES = word_set("m metres meters yds yards feet ft miles paces km cm mm mmhg kg lb")
 _LAST = frozenset({"last", "previous"})
+_ENDED = word_set("stopped discontinued dc'd ceased held withdrawn")
 _ARROWS = frozenset({">", "→"})
 _HISTORY = word_set("history hx h/o hist h")
 
@@ -96,8 +97,13 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = cue.only or GROUPS
     if cue.kind == "near":
         return near_time(draft, cue)
+    aside = _in_brackets(draft, cue)
+    if aside:
+        return aside
     if cue.kind == "list":
         return listed(draft, cue, GROUPS)
+    if word in _SWAPPED and cue.stop in draft.by_start:  # `swapped ramipril for losartan`
+        return _before(draft, cue, cues)
     if cue.kind == "either" or (word in ("resolved", "closed") and cue.stop - cue.start == 1):
         return _turning(draft, cue, cues, groups)
     if cue.kind == "weak":
@@ -105,6 +111,15 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.kind == "after":
         return _behind(draft, cue, cues, groups)
     return _before(draft, cue, cues)
+
+
+def _in_brackets(draft: Draft, cue: Cue) -> list[Mention]:
+    """Return what an end told in brackets is about: `losartan (stopped: cough)`."""
+    if draft.words[cue.start - 1 : cue.start] != ["("] or draft.words[cue.start] not in _ENDED:
+        return []
+    ended, reason = draft.by_stop.get(cue.start - 1), draft.by_start.get(ahead(draft, cue.stop))
+    reaction = reason is not None and reason.group == "problem" and reason.type != "condition"
+    return [m for m in (ended, reason if reaction else None) if m is not None]
 
 
 def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
@@ -210,9 +225,6 @@ def _through(draft: Draft, found: Mention) -> Mention:
 def _turning(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> list[Mention]:
     if draft.words[cue.start] == "resolved" or draft.words[cue.start] == "closed":
         return _weak(draft, cue, cues)
-    aside = draft.by_stop.get(cue.start - 1)
-    if aside is not None and draft.words[cue.start - 1] == "(":  # `losartan (stopped: cough)`
-        return [aside] if aside.fits(groups) else []
     turns = draft.words[cue.start] in ("but", "and", "though")  # `drowsy but no longer agitated`
     found = either(draft, cue, cues, groups, object_first=turns)
     if found:

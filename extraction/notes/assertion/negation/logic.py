@@ -65,6 +65,9 @@ def assess(draft: Draft, cues: CueList) -> None:
     for mention, cue in (*unticked(draft), *empty_cells(draft), *corrected(draft)):
         mark([mention], CONCEPT, cue)
     affirmed(draft, found, CONCEPT, GROUPS)
+    for mention in draft.mentions:
+        if mention.status == "seronegative" and draft.words[mention.start - 1] == "negative":
+            mention.cues.pop(CONCEPT, None)  # `RF negative RA`
 
 
 def _doubled(draft: Draft, cue: Cue) -> bool:

@@ -18,6 +18,12 @@ _MONTHS = word_set(
 )
 _LEADS = frozenset({"in", "on", "for", "at", "start", "starts", "the", "from"})
 _OPEN = word_set("with at by then if and before")  # what may follow such a time
+# Given over days that are counted: `chemotherapy day 8` is of now.
+_COURSES = frozenset(
+    {"chemotherapy", "radiotherapy", "external beam radiotherapy", "chemoradiotherapy",
+     "chemoradiation", "radiation therapy", "dialysis", "hemodialysis", "peritoneal dialysis",
+     "mechanical ventilation", "intubation"}
+)  # fmt: skip
 _LONGEST = 4  # words between a procedure and its time
 _DONE = word_set("was were had showed shows done normal since last prev previous ago back x")
 
@@ -31,6 +37,8 @@ def telegrams(draft: Draft) -> Iterator[tuple[Mention, Cue]]:
         place = mention.stop
         while place < end and draft.words[place] in _LEADS:
             place += 1
+        if mention.name in _COURSES and draft.words[place : place + 1] in (["d"], ["day"]):
+            continue
         stop = _time(draft.words, place, draft.sentence[mention.start])
         if stop is not None and _ends(draft, stop):
             yield mention, Cue(mention.stop, stop, "after", None)
@@ -38,6 +46,8 @@ def telegrams(draft: Draft) -> Iterator[tuple[Mention, Cue]]:
 
 def _told(draft: Draft, mention: Mention) -> bool:
     first = draft.opening[mention.start]
+    if draft.words[mention.start].endswith("ed"):  # `moved to the floor on day 2`
+        return True
     return not _DONE.isdisjoint(draft.words[max(first, mention.start - 6) : mention.start])
 
 

@@ -42,6 +42,10 @@ _TESTS = word_set(
 _SOUGHT = frozenset({"workup", "work-up"})
 _OUT = word_set("back pending sent awaited outstanding requested ordered due taken repeated today "
                 "tomorrow arranged booked")  # fmt: skip
+_RESULT = word_set(
+    "positive negative + - neg pos reactive nonreactive non-reactive confirmed grew showed shows "
+    "normal clear abnormal detected"
+)
 _CAUSE = frozenset({"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"})
 
 
@@ -76,6 +80,8 @@ def _tests(draft: Draft) -> None:
         if problem is None or problem.group != "problem":
             continue
         behind = draft.words[index + 1 : min(draft.sentence[index], index + 7)]
+        if not _RESULT.isdisjoint(behind):
+            continue  # answered, for the rules of assertion to read
         if draft.words[index] in _SOUGHT or not _OUT.isdisjoint(behind):
             mark([problem], CONCEPT, Cue(index, index + 1, "after", None))
 
