@@ -64,7 +64,7 @@ verify: .venv/.test ## All tests twice, lint and benchmarks; kept in docs/eviden
 
 verify-steps:
 	@echo "commit $$(git rev-parse HEAD), $$(git status --porcelain | wc -l) uncommitted files"
-	@echo "$$($(BIN)/python --version), $$(nproc 2>/dev/null || sysctl -n hw.ncpu) cores, $$(uname -sm)"
+	@echo "$$($(BIN)/python --version), $$(env -u OMP_NUM_THREADS nproc 2>/dev/null || sysctl -n hw.ncpu) cores, $$(uname -sm)"
 	@$(MAKE) --no-print-directory lint
 	PYTHONHASHSEED=1 $(ALL_TESTS) --shuffle $(SHUFFLE_SEED)
 	PYTHONHASHSEED=2 $(ALL_TESTS)

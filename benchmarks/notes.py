@@ -55,7 +55,7 @@ def assertion() -> dict[str, Any]:
     out: dict[str, Any] = {}
     print("\n## Assertion gold\n\n| part | spans | accuracy | 95 % | " + " | ".join(ASSERTIONS))
     print("|" + "---|" * (len(ASSERTIONS) + 4))
-    for part in ("dev", "rules", "second", "blind"):
+    for part in ("dev", "rules", "second", "third", "blind"):
         runs = {"given": on_given_spans(part), "found": end_to_end(part)}
         if part == "blind":
             runs["given, two annotators"] = on_given_spans(part, settled=True)

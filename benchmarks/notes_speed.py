@@ -57,7 +57,7 @@ MEANING = {
 }
 PASSES = 3  # on both sides
 CASE_REPORTS = "maccrobat2020"
-MANY_WORDS = 100_000  # read by one process and by two
+MANY_WORDS = 1_000_000  # read by one process and by two; a second costs its start and its caches
 RUNNER = Path(__file__).parent / "peers" / "run_medspacy.py"
 Found = list[tuple[int, int, str]]
 Texts = Mapping[str, Sequence[str]]

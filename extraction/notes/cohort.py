@@ -161,6 +161,8 @@ class _Gathered:
         variable = self._variable(fact.name)
         if variable is None or fact.value is None:
             return "no such variable"
+        if fact.upper is not None:
+            return "a range, not one value"
         scaled = fact.type == "score"  # a scale has no unit to convert
         value = (
             fact.value

@@ -12,6 +12,7 @@ from spacy.tokens import Doc, Span
 from .adverse import drop_causes, grade, type_adverse_events
 from .allergies import add_allergies
 from .assertion.cues import CueList, cue_list
+from .care import add_care_events
 from .careful import TEXT
 from .codes.code import codes_of
 from .codes.finder import Finder, finder_of
@@ -28,8 +29,10 @@ from .imaging import add_imaging_findings
 from .measurements import add_measurements
 from .medications import link_attributes
 from .ranges import add_ranges
+from .results import add_results
 from .scales import add_scores
 from .sections import mark_sections
+from .stages import add_stages
 from .tokens import tokenize
 from .trends import add_trends
 
@@ -85,8 +88,11 @@ class EntitiesComponent:
         add_scores(draft, special)
         add_imaging_findings(draft)
         add_habit_facts(draft, special)
+        add_care_events(draft, special)
         add_measurements(draft, terms)
+        add_results(draft)
         add_terms(draft, terms)
+        add_stages(draft)
         add_trends(draft)
         link_attributes(draft)
         add_allergies(draft)

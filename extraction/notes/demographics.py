@@ -60,6 +60,7 @@ def add_demographics(draft: Draft) -> None:
             free = mention.stop
             if not _of_another(draft, mention):
                 draft.add(mention)
+                _letter_within(draft, mention)
                 _letter_after(draft, mention)
     for index in tokens.among(_SEX_WORDS):
         _sex(draft, index, draft.words[index])
@@ -247,6 +248,13 @@ def _of_another(draft: Draft, mention: Mention) -> bool:
         return clause[1:2] != ["of"]
     near = before[-2:]
     return any(w in _KIN for w in near) and not any(w in _PATIENT for w in near)
+
+
+def _letter_within(draft: Draft, age: Mention) -> None:
+    """Add the sex that is the last letter of `84F`: the age keeps the whole of its words."""
+    last = draft.words[age.stop - 1]
+    if last in _LETTERS and age.stop - age.start == 2:
+        draft.mentions.append(draft.mention("sex", _LETTERS[last], age.stop - 1, age.stop))
 
 
 def _letter_after(draft: Draft, age: Mention) -> None:

@@ -27,6 +27,7 @@ GROUPS: dict[str, str] = {
     "score": "measure",
     "smoking": "person",
     "alcohol": "person",
+    "care_event": "procedure",
 }
 # The stronger one first: what is denied is neither planned nor past.
 CONCEPTS = (
@@ -100,12 +101,14 @@ class Mention:
     ended_at: tuple[int, int] | None = None
     trend: Trend | None = None
     earlier_dose: float | None = None
+    as_needed: bool | None = None
+    upper: float | None = None
 
     @property
     def group(self) -> str:
         """What it counts as for scope: problem, drug, procedure, measure or person."""
-        if self.value is None and self.type == "laboratory":
-            return "problem"  # a finding in words, e.g. `blasts`
+        if self.value is None and self.type == "laboratory" and self.status is None:
+            return "problem"  # a finding in words, e.g. `blasts`; but `TSH normal` is measured
         return GROUPS[self.type]
 
     def fits(self, groups: tuple[str, ...]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+from .care import add_care
 from .codes.finder import Finder, together
 from .draft import Draft
 from .facts import FactType
@@ -20,7 +21,10 @@ _FILES: tuple[tuple[str, FactType], ...] = (
     ("drugs.txt", "medication"),
     ("procedures.txt", "procedure"),
 )
-SPECIAL = frozenset({"scale", "gene", "habit"})
+SPECIAL = frozenset({"scale", "gene", "habit", "care"})
+_SURGEONS = tuple(
+    [word] for word in ("consulted", "consult", "team", "service", "resident", "attending")
+)
 # Said as a complaint these are symptoms; as a diagnosis in a list of problems, conditions.
 _EITHER = frozenset({"insomnia", "anxiety", "vertigo", "claudication", "angina"})
 
@@ -55,6 +59,7 @@ def terms() -> Lexicon:
     add_scales(lexicon)
     add_genes(lexicon)
     add_habits(lexicon)
+    add_care(lexicon)
     for name, spellings in read_terms("probable.txt"):
         for spelling in spellings:
             lexicon.add(spelling, ("probable", name.lower()))
@@ -70,7 +75,7 @@ def find_terms(draft: Draft, finders: Sequence[Finder] = ()) -> list[Match]:
 
 
 def part(matches: list[Match]) -> tuple[list[Match], list[Match]]:
-    """Part the matches of the lists of names from those of scales, genes and habits."""
+    """Part the matches of the lists of names from those of scales, genes, habits and care."""
     named = [m for m in matches if m.payload[0] not in SPECIAL]
     return named, [m for m in matches if m.payload[0] in SPECIAL]
 
@@ -84,6 +89,8 @@ def add_terms(draft: Draft, matches: list[Match]) -> None:
             continue  # `hepatitis A infection` is one fact
         if draft.words[start] == "ra" and draft.words[max(0, start - 1)] in ("%", "on", "in"):
             continue  # room air
+        if draft.words[start:stop] == ["surgery"] and draft.words[stop : stop + 1] in _SURGEONS:
+            continue  # the team
         probable = type_ == "probable"
         if probable:
             type_ = "condition"

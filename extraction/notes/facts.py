@@ -27,6 +27,7 @@ FactType = Literal[
     "score",
     "smoking",
     "alcohol",
+    "care_event",
 ]
 Certainty = Literal["likely", "possible", "unlikely"]
 Trend = Literal["rising", "falling", "stable", "normalised"]
@@ -70,7 +71,10 @@ class Fact:
         How sure the writer is of what is ``possible``: ``likely``, ``possible``, ``unlikely``.
     status
         Of a habit ``current``, ``former``, ``never``; of a gene or marker ``mutated``,
-        ``positive``, ...; of an imaging finding the response, stage or grade.
+        ``positive``, ...; of an imaging finding the response, stage or grade; of a laboratory
+        test ``normal`` where a word is its result; of chronic kidney
+        disease the stage, of rheumatoid arthritis the serology; of an event of care the specialty
+        consulted or the code status.
     variant, zygosity
         Of a genomic finding: the change as written (HGVS), and how many copies have it.
     serious, related, outcome
@@ -89,6 +93,10 @@ class Fact:
         Where a value was heading: ``rising``, ``falling``, ``stable``, ``normalised``.
     earlier_dose
         Of a medication: the dose before a change, in `dose_unit`.
+    as_needed
+        Of a medication: True where it is taken only when needed, whatever its `frequency`.
+    upper
+        Upper end of a value told as a range (`EF 55-60%`), whose lower end is `value`.
     codes
         Ranked codes of what it is about, whatever its assertion: sure ones first.
     """
@@ -128,6 +136,8 @@ class Fact:
     ended_at: tuple[int, int] | None = None
     trend: Trend | None = None
     earlier_dose: float | None = None
+    as_needed: bool | None = None
+    upper: float | None = None
     codes: tuple[Code, ...] = ()
 
     @classmethod

@@ -72,7 +72,17 @@ def _is_bare(draft: Draft, match: Match, mention: Mention) -> bool:
     words = draft.words[match.start : match.stop]
     weak = words in (["drinks"], ["smoking"], ["beers"], ["alcohol", ":"], ["etoh", ":"])
     weak = weak or words[-1] in ("intake", "consumption", "wine", "drinks", "alcohol")
-    return weak and mention.status == "current" and mention.value is None
+    bare = weak and mention.status == "current" and mention.value is None
+    return bare and not _counted(draft, match)
+
+
+def _counted(draft: Draft, match: Match) -> bool:
+    """Whether drinks are counted, though not by the week: `drinks 4-5 beers on weekends`."""
+    after = draft.words[match.stop : min(draft.sentence[match.start], match.stop + 5)]
+    return any(
+        number(word) is not None and not _DRINKS.isdisjoint(after[place + 1 : place + 4])
+        for place, word in enumerate(after)
+    )
 
 
 def _amount(draft: Draft, mention: Mention, habit: FactType) -> None:

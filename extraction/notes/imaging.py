@@ -33,7 +33,10 @@ _SIZE = re.compile(
 _TUMOR = re.compile(r"T(?:is|[0-4X])")
 _LENGTH = re.compile(r"[cm]m\b")
 _LONGEST_SIZE = 32  # characters of `_SIZE` in front of its unit
-_STAGED = word_set("ckd kidney pressure ulcer sleep labor labour hypertension fibrosis decubitus")
+_STAGED = word_set(
+    "ckd gold copd cirrhosis parkinson kidney pressure ulcer sleep labor labour "
+    "hypertension fibrosis decubitus"
+)
 _RESPONSES = {
     "complete": "complete_response",
     "cr": "complete_response",

@@ -80,6 +80,11 @@ def flowing(draft: Draft, match: Match, place: int) -> Name:
     return name
 
 
+def in_plausible(name: str, value: float | None) -> bool:
+    """Whether a number lies in a range that is listed for this name."""
+    return value is not None and any(low <= value <= high for low, high in PLAUSIBLE.get(name, ()))
+
+
 def is_plausible(name: str, value: float) -> bool:
     """Whether a number can be a value of this name; most are not judged."""
-    return name not in CHECKED or any(low <= value <= high for low, high in PLAUSIBLE[name])
+    return name not in CHECKED or in_plausible(name, value)

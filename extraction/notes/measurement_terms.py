@@ -51,7 +51,13 @@ TURNS = NOW | word_set(
     "previously was prior last before yesterday then from baseline earlier versus vs compared this "
     "initially up down formerly repeat repeated subsequently later"
 )
+MOVED = word_set(
+    "improved risen fallen fell rose dropped increased decreased declined climbed came recovered "
+    "normalized normalised up down back worsened"
+)
 COMPARATORS = frozenset("<>≤≥")
+# Told as a range that was measured; beside other names a range is that of reference.
+RANGED = frozenset({"ejection_fraction", "fetal_heart_rate", "pulse", "peak_flow"})
 SCORES = frozenset({"mmse_total", "adas_cog_total"})
 DEFAULT_UNITS = {
     "systolic_blood_pressure": "mm[Hg]",
@@ -105,6 +111,7 @@ PLAUSIBLE = {
     "ejection_fraction": ((5, 90),),
     "mean_arterial_pressure": ((20, 200),),
     "fetal_heart_rate": ((40, 240),),
+    "peak_flow": ((30, 1000),),
     "qtc_interval": ((0.2, 0.8), (200, 800)),
     "anion_gap": ((0, 60),),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .draft import Draft, Mention
 from .lexicon import Match, is_year
-from .measurement_parts import flag_at, flag_of, flowing, is_plausible, unit_at
+from .measurement_parts import flag_at, flag_of, flowing, in_plausible, is_plausible, unit_at
 from .measurement_terms import (
     COMPARATORS,
     COUNTED,
@@ -16,10 +16,11 @@ from .measurement_terms import (
     GOALS,
     LATER,
     MONTHS,
+    MOVED,
     NOW,
     ONLY_FOR,
     PAST,
-    PLAUSIBLE,
+    RANGED,
     SCORES,
     TELLING,
     TIME_UNITS,
@@ -30,6 +31,7 @@ from .measurement_terms import (
 )
 from .tokens import number
 
+_THEN = tuple([word] for word in (*LATER, *MOVED))
 _SLASH = frozenset({"/"})
 _TELLING_FIRST = frozenset(s[0] for spellings in TELLING.values() for s in spellings)
 
@@ -82,10 +84,13 @@ class _Reader:
         chain = self._chain(match)
         if len(chain) > 1 and self._joined(chain, end):
             return
-        place = self._place(match.stop, end, direct=name.type == "direct")
+        direct, ranged = name.type == "direct", name.name in RANGED
+        place = self._place(match.stop, end, direct=direct, ranged=ranged)
         if place is None and name.name in SCORES:
             place = self._scored(match)
         if place is None or not self._credible(match, place, end):
+            return
+        if ranged and not self._is_measured(name, place, end):
             return
         name = flowing(self.draft, match, place)
         mention = self._mention(name, match.start, place, end)
@@ -120,10 +125,11 @@ class _Reader:
         if not self.draft.tokens.text[self.draft.tokens.starts[match.start]].isupper():
             return False
         apart = self.draft.tokens.gap(match.stop) != "" or self.words[match.stop] in ":="
-        ranges = PLAUSIBLE.get(name.name, ())
-        return apart and any(low <= value <= high for low, high in ranges)
+        return apart and in_plausible(name.name, value)
 
-    def _place(self, start: int, end: int, direct: bool = False) -> int | None:
+    def _place(
+        self, start: int, end: int, direct: bool = False, ranged: bool = False
+    ) -> int | None:
         """Return the word that is the number which follows a name, or None."""
         index = start
         last = min(end, start + (2 if direct else FURTHEST))
@@ -136,7 +142,8 @@ class _Reader:
             elif number(word) is not None:
                 skipped = self._no_value(index, end)
                 if skipped is None:
-                    return None if _is_interval(self.words, index, end) else index
+                    whole = ranged or not _is_interval(self.words, index, end)
+                    return index if whole else None
                 index = skipped
                 continue
             elif word not in GLUE and not (word == "day" or word in TIME_UNITS):
@@ -191,10 +198,13 @@ class _Reader:
 
     def _mention(self, name: Name, first: int, place: int, end: int) -> Mention:
         type_ = "vital" if name.name in VITALS else "laboratory"
-        mention = self.draft.mention(type_, name.name, place, place + 1)  # type: ignore[arg-type]
+        last = self._upper_end(name, place, end)
+        mention = self.draft.mention(type_, name.name, place, last + 1)  # type: ignore[arg-type]
         mention.first = first
         mention.value = number(self.words[place])
-        unit, stop = unit_at(self.draft, place + 1, end, name.name)
+        if last > place:
+            mention.upper = number(self.words[last])
+        unit, stop = unit_at(self.draft, last + 1, end, name.name)
         if unit == "%" and name.name in ("fev1", "fvc"):
             mention.name = f"{name.name}_percent_predicted"
         if name.name == "oxygen_flow":
@@ -203,9 +213,24 @@ class _Reader:
         before = self.words[place - 1]
         mention.comparator = before if before in COMPARATORS else None
         if name.name not in ONLY_FOR["L"]:
-            mention.flag = flag_of(self.draft, place + 1, stop, end)
+            mention.flag = flag_of(self.draft, last + 1, stop, end)
         self.draft.add(mention)
         return mention
+
+    def _upper_end(self, name: Name, place: int, end: int) -> int:
+        """Return the last word of a value, which is the upper end of a range: `55-60`."""
+        if name.name not in RANGED or not _is_interval(self.words, place, end):
+            return place
+        lower, upper = number(self.words[place]), number(self.words[place + 2])
+        return place if lower is None or upper is None or upper <= lower else place + 2
+
+    def _is_measured(self, name: Name, place: int, end: int) -> bool:
+        """Whether a range is of measured values: no telephone number, and no `pulse (60-100)`."""
+        if not _is_interval(self.words, place, end):
+            return True
+        last = self._upper_end(name, place, end)
+        aside = name.name == "pulse" and self.words[place - 1] == "("
+        return last > place and in_plausible(name.name, number(self.words[last])) and not aside
 
     def _earlier(self, mention: Mention, later: Mention) -> None:
         """`170, now 160` and `160, previously 170`: the one that is not of now is of the past."""
@@ -216,6 +241,12 @@ class _Reader:
             mention.cues.setdefault("history", (now[0], now[0] + 1))
         elif past:
             later.cues.setdefault("history", (past[0], past[0] + 1))
+        elif self._is_moved(later.start - 1):
+            mention.cues.setdefault("history", (later.start - 1, later.start))
+
+    def _is_moved(self, index: int) -> bool:
+        """Whether a word is the `to` of `improved to`."""
+        return self.words[index] == "to" and self.words[index - 1] in MOVED
 
     def _more(self, name: Name, mention: Mention, end: int) -> None:
         """Read further numbers of the same name: `18.4, today 12.1`; `86% ..., 96% now`."""
@@ -237,6 +268,8 @@ class _Reader:
         last = min(end, index + 10)
         while index < last and self.words[index] not in ",;(":
             word = self.words[index]
+            if word == "and" and self.words[index + 1 : index + 2] in _THEN:
+                break
             if word not in GLUE and number(word) is None and word not in "/hl)" and word != "and":
                 return None
             index += 1
@@ -258,7 +291,7 @@ class _Reader:
                 return place if turned or late or dated else None
             if word not in GLUE and word not in TURNS and word not in TIME_UNITS:
                 return None
-            turned = turned or word in TURNS
+            turned = turned or word in TURNS or self._is_moved(place)
         return None
 
     def _pressure(self, match: Match, end: int) -> None:

@@ -15,9 +15,25 @@ _CHANGED = word_set(
     "increased increase increasing decreased decrease decreasing uptitrated titrated titrate "
     "reduced reduce raised lowered changed change doubled halved adjusted advanced from down"
 )
+_TIMES = {"h": "h", "hr": "h", "hour": "h", "min": "min", "minute": "min"}
+_PER = {"kg": "kg", **_TIMES}  # what a dose is told by; `/day` is a frequency
+_FORM_UNITS = {
+    **dict.fromkeys(("puff", "puffs", "inhalation", "inhalations"), "{puff}"),
+    **dict.fromkeys(("spray", "sprays"), "{spray}"),
+    **dict.fromkeys(("drop", "drops", "gtt", "gtts"), "[drp]"),
+    **dict.fromkeys(("tablet", "tablets", "tab", "tabs"), "{tablet}"),
+    **dict.fromkeys(("capsule", "capsules", "cap", "caps"), "{capsule}"),
+    **dict.fromkeys(("patch", "patches"), "{patch}"),
+}
+_BY = frozenset({"/", "per"})
+_FEW = {"one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0}
+_MOST_FORMS = 20  # puffs, drops or tablets of a dose
 _FURTHEST = 25  # words after a drug in which its attributes stand
+_AGE = (["-"], ["year"], ["yr"], ["yo"], ["y"])  # `stopped aspirin, 81-year-old`
+_ASPIRIN = (["81"], ["162"], ["325"])  # milligrams of a tablet, said without their unit
 # A frequency found later replaces one of these when it says more.
-_VAGUE = {"as_needed": 2, "daily": 1}
+_VAGUE = {"as_needed": 2, "daily": 1, "with_meals": 2, "before_meals": 2}
+_MEALS = frozenset({"with_meals", "before_meals"})
 
 
 @cache
@@ -92,13 +108,19 @@ def _read_after(draft: Draft, drug: Mention, end: int) -> None:
     words_, units = attributes()
     index = drug.stop
     own = drug.dose is not None
+    aged = draft.words[index + 1 : index + 2] in _AGE
+    bare = draft.words[index : index + 1] in _ASPIRIN and not aged
+    if drug.name == "aspirin" and not own and bare:
+        drug.dose, drug.dose_unit = number(draft.words[index]), "mg"
+        index += 1
     while index < end:
         if number(draft.words[index]) is not None and index + 1 < end:
             unit = units.at(draft.tokens, index + 1)
             if unit is not None and unit.stop <= end and _is_dose(draft, index):
+                told, stop = _rated(draft, str(unit.payload), unit.stop, end)
                 if not _is_concentration(draft, unit.stop):
-                    _dose(draft, drug, index, str(unit.payload), own)
-                index = unit.stop
+                    _dose(draft, drug, index, told, own)
+                index = stop
                 continue
         found = words_.at(draft.tokens, index)
         if found is not None and found.stop <= end:
@@ -106,6 +128,30 @@ def _read_after(draft: Draft, drug: Mention, end: int) -> None:
             index = found.stop
             continue
         index += 1
+    if drug.dose is None:
+        _counted(draft, drug, end)
+
+
+def _rated(draft: Draft, unit: str, index: int, end: int) -> tuple[str, int]:
+    """Return a unit with what it is told by, `ug/kg/min`, and the word behind it."""
+    words = draft.words
+    while index + 1 < end and words[index] in _BY and words[index + 1] in _PER:
+        if words[index] == "per" or not draft.tokens.gap(index + 1):
+            unit = f"{unit}/{_PER[words[index + 1]]}"
+        index += 2
+    return unit, index
+
+
+def _counted(draft: Draft, drug: Mention, end: int) -> None:
+    """Read `2 puffs` and `one tablet` where no weight or volume is told."""
+    words = draft.words
+    for index in range(drug.stop, end - 1):
+        unit = _FORM_UNITS.get(words[index + 1])
+        if unit is not None and words[index - 1] not in ("/", "-"):
+            count = _FEW.get(words[index]) or number(words[index])
+            if count is not None and count <= _MOST_FORMS:
+                drug.dose, drug.dose_unit = count, unit
+                return
 
 
 def _dose(draft: Draft, drug: Mention, index: int, unit: str, own: bool) -> None:
@@ -132,6 +178,8 @@ def _is_concentration(draft: Draft, stop: int) -> bool:
 
 
 def _take(drug: Mention, kind: str, value: str | None) -> None:
+    if value == "as_needed":
+        drug.as_needed = True
     if value is None:
         return
     current = getattr(drug, kind)
@@ -139,5 +187,6 @@ def _take(drug: Mention, kind: str, value: str | None) -> None:
         setattr(drug, kind, value)
         return
     vaguer = kind == "frequency" and _VAGUE.get(current, 0) > _VAGUE.get(value, 0)
-    if vaguer and (current == "as_needed" or value == "at_bedtime"):
+    replaced = current == "as_needed" or (current in _MEALS) != (value == "at_bedtime")
+    if vaguer and replaced:
         drug.frequency = value

@@ -13,17 +13,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import islice
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
+from .batches import batches, facts_of, zone
 from .facts import Fact
 from .note import Note
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-_BATCH = 64
 _WAITING = 3  # batches a process, so that none runs dry and memory stays bounded
 _Pairs = list[tuple[Note, tuple[Fact, ...]]]
 
@@ -45,9 +44,9 @@ def read_in_processes(
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else None)
     pool = ProcessPoolExecutor(processes, context, _Reader.begin, (nlp,))
-    rest, waiting = iter(notes), deque[tuple[list[Note], Future[list[tuple[Fact, ...]]]]]()
+    waiting = deque[tuple[list[Note], Future[list[tuple[Fact, ...]]]]]()
     try:
-        while batch := list(islice(rest, _BATCH)):
+        for batch in batches(notes):
             waiting.append((batch, pool.submit(_Reader.read, batch)))
             if len(waiting) > _WAITING * processes:
                 yield from _first(waiting)
@@ -78,10 +77,8 @@ class _Reader:
 
     @classmethod
     def read(cls, notes: list[Note]) -> list[tuple[Fact, ...]]:
-        from .dating.component import dated
-
-        found = cls.nlp.pipe((dated(cls.nlp, note) for note in notes), batch_size=len(notes))
-        return [doc._.facts for doc in found]
+        with zone(cls.nlp):
+            return facts_of(cls.nlp, notes)
 
 
 def _end_with(sentinel: int) -> None:

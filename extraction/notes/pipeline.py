@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..records import InputError
+from .batches import batches, facts_of, zone
 from .facts import Fact
 from .note import Note
 
@@ -127,7 +128,8 @@ def extract(
     Parameters
     ----------
     notes
-        Any number; they are read as they are needed.
+        Any number; they are read as they are needed, a batch at a time, and memory does not grow
+        with them.
     preset
         Of `load_pipeline`.
     processes
@@ -135,13 +137,25 @@ def extract(
     codes, vocabularies
         Of `load_pipeline`.
     """
-    from .dating.component import dated
     from .parallel import read_in_processes
 
     nlp = load_pipeline(preset, codes, vocabularies)
     if processes > 1:
         yield from read_in_processes(nlp, notes, processes)
         return
-    pairs = ((dated(nlp, note), note) for note in notes)
-    for doc, note in nlp.pipe(pairs, as_tuples=True, batch_size=64):
-        yield note, doc._.facts
+    for batch in batches(notes):
+        yield from _read(nlp, batch)
+
+
+def _read(nlp: Language, batch: list[Note]) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
+    """Yield the notes of a batch; where one fails, those before it first."""
+    try:
+        with zone(nlp):
+            found = facts_of(nlp, batch)
+    except Exception:
+        if len(batch) == 1:
+            raise
+        for note in batch:
+            yield from _read(nlp, [note])
+    else:
+        yield from zip(batch, found, strict=True)

@@ -19,6 +19,18 @@ _ABBREVIATIONS = word_set(
 _BULLETS = frozenset("-*•·‣–—")
 _STOPS = frozenset(".!?")
 _LINE_END = re.compile(r"[\n\r]\s*")
+# A line that ends with one of these goes on in the next.
+_LEADING = word_set(
+    "of since on in at with for from to by until till after before during and or the a an his her "
+    "no any nor without than about into per via as was is were had has been"
+)
+# In front of a `no` that goes on in the next line; else it is an answer: `Allergies no`.
+_BEFORE_NO = word_set(
+    "is are was were has have had with there shows showed shown reveals revealed and but reports "
+    "reported found also currently"
+)
+_NUMBERED = re.compile(r"\d{1,2}[.)](?!\d)")  # `2. Asthma`: a list's next line
+_LONGEST_ROW, _MOST_COLUMNS = 200, 9
 _LONGEST_TITLE = 6  # words
 _LONGEST_SENTENCE = 400  # words; a longer one is cut, so that work stays linear in the text
 
@@ -103,14 +115,34 @@ def _ends_after(tokens: Tokens, index: int) -> bool:
     gap = tokens.gap(index + 1)
     word = tokens.words[index]
     if "\n" in gap or "\r" in gap:
-        following = tokens.text[tokens.starts[index + 1]]
-        return "\n\n" in gap or word in ".:" or not following.islower()
+        return "\n\n" in gap or word in ".:" or not _goes_over(tokens, index)
     if word == ".":
         return bool(gap) and _is_full_stop(tokens, index)
     if word in "!?" and gap:
         opening = index == 0 or tokens.words[index - 1] in ".,;:(" or bool(tokens.gap(index))
         return not opening and tokens.text[tokens.starts[index + 1]].isupper()
     return False
+
+
+def _goes_over(tokens: Tokens, index: int) -> bool:
+    """Whether the sentence goes on behind the line break that follows this word."""
+    text, start = tokens.text, tokens.starts[index + 1]
+    if not text[start].isalnum():
+        return False
+    answer = tokens.words[index] == "no" and tokens.words[index - 1] not in _BEFORE_NO
+    if tokens.words[index] in _LEADING and not answer:  # `since` / `4 October`
+        return not _NUMBERED.match(text, start)
+    return text[start].islower() and not _is_row(text, tokens.stops[index], start)
+
+
+def _is_row(text: str, stop: int, start: int) -> bool:
+    """Whether the lines around a break are of a table: parted by tabs or bars, or its titles."""
+    first = max(0, stop - _LONGEST_ROW)
+    line = text[text.rfind("\n", first, stop) + 1 or first : stop]
+    if "\t" in line.strip() or "|" in line:
+        return True
+    titles = line.split()
+    return 2 < len(titles) <= _MOST_COLUMNS and all(word[0].isupper() for word in titles)
 
 
 def _is_full_stop(tokens: Tokens, index: int) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass, field
 from functools import lru_cache
+from unicodedata import combining, normalize
 
 _TOKEN = re.compile(
     r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|\.\d+|[^\w\s]|_", re.UNICODE
@@ -125,8 +126,10 @@ _known = lru_cache(maxsize=32768)(_cut)
 
 
 def normal(word: str) -> str:
-    """Return a word's normal form: lower case, straight apostrophes, American spelling."""
+    """Return a word's normal form: lower case without accents, American spelling."""
     word = word.lower().replace("’", "'").replace("−", "-")
+    if not word.isascii():
+        word = "".join(c for c in normalize("NFD", word) if not combining(c)) or word
     if len(word) > 4:
         for british, american in _RESPELL:
             if british in word:

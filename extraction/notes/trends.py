@@ -44,25 +44,36 @@ def add_trends(draft: Draft) -> None:
         for m in draft.mentions
         if draft.opening[m.start] in sentences and m.value is not None and m.group == "measure"
     ]
+    before: Mention | None = None
     for place, mention in enumerate(measures):
         following = measures[place + 1] if place + 1 < len(measures) else None
         then = following is not None and _is_turned(draft, mention, following)
         if then or "history" not in mention.cues:
-            _Trend(draft, mention, following).read()
+            _Trend(draft, mention, following, before).read()
+        before = mention if then else None
 
 
 def _is_turned(draft: Draft, mention: Mention, following: Mention) -> bool:
     """Whether a value is of the past only since `then` another of the same name follows it."""
     cue = mention.cues.get("history")
     same = mention.name == following.name
-    return same and cue is not None and draft.words[cue[0]] in LATER and cue[0] >= mention.stop
+    if not same or cue is None or cue[0] < mention.stop:
+        return False
+    return draft.words[cue[0]] in LATER or draft.words[cue[0]] == "to"
 
 
 class _Trend:
-    """Reads what is told around one value, up to the next one."""
+    """Reads what is told around one value, up to the next one, and since the one `before`."""
 
-    def __init__(self, draft: Draft, mention: Mention, following: Mention | None) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        mention: Mention,
+        following: Mention | None,
+        before: Mention | None = None,
+    ) -> None:
         self.draft = draft
+        self.before = before
         self.words = draft.words
         self.mention = mention
         self.end = min(draft.sentence[mention.start], mention.stop + _REACH)
@@ -75,7 +86,7 @@ class _Trend:
         """Set the trend of the value, by an earlier one where it is told."""
         later = self._later()
         now = self.mention if later is None else later
-        earlier = self.mention if later is not None else self._earlier()
+        earlier = self.mention if later is not None else self._earlier() or self.before
         told = self._told()
         if earlier is not None and earlier.value is not None and now.value is not None:
             told = told if told == "normalised" else _way(earlier.value, now.value)

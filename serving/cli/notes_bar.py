@@ -67,7 +67,8 @@ class NotesBar:
         seconds, done = now - self._begun[0], share - self._begun[1]
         if seconds <= 0 or done <= 0:
             return ""
-        rate = f", {self._notes * done / seconds:,.0f} notes/s" if self._notes else ""
+        pace = self._notes * done / seconds
+        rate = f", {pace:,.{0 if pace >= 10 else 1}f} notes/s" if self._notes else ""
         left = f", {_clock_words(seconds / done * (1 - share))} left" if share < 1 else ""
         return rate + left
 

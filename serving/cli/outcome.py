@@ -89,6 +89,11 @@ def _say(text: str) -> None:
     click.echo(text, file=sys.stderr)
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: `1 note`, `2 notes`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def show(values: Any, as_json: bool, lines: list[str]) -> None:
     """Print a result: JSON for machines, lines for people."""
     if as_json:

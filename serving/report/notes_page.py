@@ -88,14 +88,29 @@ def _hues() -> dict[str, int]:
 
 def _note(number: int, note: Note, facts: Sequence[Fact]) -> dict[str, Any]:
     ordered = sorted(facts, key=lambda f: (f.start, -f.stop))
-    shown = [_fact(f"n{number}f{i}", i, note.text, f) for i, f in enumerate(ordered, start=1)]
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    shown = []
+    for fact in ordered:
+        told = _fact(note.text, fact)
+        row = rows.setdefault(_said(told), told)
+        if row is told:
+            row |= {"key": f"n{number}f{len(rows)}", "number": len(rows), "times": 0}
+        row["times"] += 1
+        shown.append(told | {"key": row["key"], "number": row["number"]})
     return {
         "key": f"n{number}",
         "title": note.note_id,
         "about": _about(note),
         "text": marked(note.text, shown),
-        "facts": shown,
+        "n_facts": len(shown),
+        "rows": list(rows.values()),
     }
+
+
+def _said(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a row of the table would say; facts that say the same share one."""
+    words = (told["type"], told["assertion"], told["certainty"] or "", told["cue"] or "")
+    return (*words, told["name"] or told["text"], *told["details"], *told["codes"])
 
 
 def _about(note: Note) -> str:
@@ -105,11 +120,9 @@ def _about(note: Note) -> str:
     return " · ".join(p for p in parts if p != "note")
 
 
-def _fact(key: str, number: int, text: str, fact: Fact) -> dict[str, Any]:
+def _fact(text: str, fact: Fact) -> dict[str, Any]:
     cue = None if fact.cue is None else text[slice(*fact.cue)]
     return {
-        "key": key,
-        "number": number,
         "text": text[fact.start : fact.stop],
         "type": fact.type,
         "assertion": fact.assertion,
@@ -127,11 +140,8 @@ def _fact(key: str, number: int, text: str, fact: Fact) -> dict[str, Any]:
 def _details(fact: Fact) -> list[str]:
     """Say what is known of a fact beside its name, as short words."""
     told = [_amount(fact), fact.trend or "", _range(fact), _dose(fact), _lasting(fact)]
-    plain = {
-        name: getattr(fact, name, None)
-        for name in ("severity", "status", "variant", "zygosity", "outcome", "indication")
-    }
-    told += [str(v) if name != "indication" else f"for {v}" for name, v in plain.items() if v]
+    told += [fact.severity or "", fact.status or "", fact.variant or "", fact.zygosity or ""]
+    told += [fact.outcome or "", f"for {fact.indication}" if fact.indication else ""]
     told += ["high"] * (fact.flag == "H") + ["low"] * (fact.flag == "L")
     told += ["serious"] * (fact.serious is True) + ["not serious"] * (fact.serious is False)
     told += [f"related: {fact.related}"] if fact.related else []
@@ -141,7 +151,8 @@ def _details(fact: Fact) -> list[str]:
 def _amount(fact: Fact) -> str:
     if fact.value is None:
         return ""
-    return f"{fact.comparator or ''}{fact.value:g} {unit_words(fact.unit)}".strip()
+    upper = "" if fact.upper is None else f"\u2013{fact.upper:g}"
+    return f"{fact.comparator or ''}{fact.value:g}{upper} {unit_words(fact.unit)}".strip()
 
 
 def _range(fact: Fact) -> str:
@@ -151,14 +162,18 @@ def _range(fact: Fact) -> str:
 
 def _dose(fact: Fact) -> str:
     dose = "" if fact.dose is None else f"{fact.dose:g} {unit_words(fact.dose_unit)}"
-    parts = (dose, fact.form, fact.route, words(fact.frequency or ""))
+    needed = "as needed" if fact.as_needed and fact.frequency != "as_needed" else ""
+    parts = (dose, fact.form, fact.route, words(fact.frequency or ""), needed)
     return " ".join(p.strip() for p in parts if p)
 
 
 def _lasting(fact: Fact) -> str:
     told = [] if fact.duration is None else [f"for {fact.duration:g} days"]
     told += [] if fact.earlier_dose is None else [f"{fact.earlier_dose:g} before"]
-    for bounds, verb in ((fact.began, _FIRST.get(fact.type, "began")), (fact.ended, "ended")):
+    first, last = _FIRST.get(fact.type, "began"), "ended"
+    if fact.assertion == "planned":
+        first, last = "due", "to end"
+    for bounds, verb in ((fact.began, first), (fact.ended, last)):
         told += [] if bounds is None else [f"{verb} {_days_told(*bounds)}"]
     return ", ".join(told)
 
@@ -170,6 +185,8 @@ def _days_told(low: float | None, high: float | None) -> str:
         return known if low is None else f"{_day(low)} or later"
     if low < high <= 0:
         return f"{-low:g} to {-high:g} days before"
+    if 0 <= low < high:
+        return f"{low:g} to {high:g} days after"
     return _day(low) if low == high else f"{_day(low)} to {_day(high)}"
 
 
@@ -182,15 +199,8 @@ def _day(day: float) -> str:
 
 def _codes(fact: Fact) -> list[str]:
     """Return the best codes of a fact, where codes were given."""
-    found: Sequence[Any] = getattr(fact, "codes", None) or ()
-    return [_code(code) for code in found[:_MOST_CODES]]
-
-
-def _code(code: Any) -> str:
-    system, value = getattr(code, "system", ""), getattr(code, "code", code)
-    display, score = getattr(code, "display", None), getattr(code, "score", None)
-    told = f"{system} {value}".strip() + (f" {display}" if display else "")
-    return told if score is None else f"{told} ({score:.2f})"
+    best = fact.codes[:_MOST_CODES]
+    return [f"{c.system} {c.code} {c.display} ({c.score:.2f})" for c in best]
 
 
 def marked(text: str, facts: Sequence[Mapping[str, Any]]) -> Markup:

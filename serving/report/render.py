@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 MOST_BYTES = 8 * 2**20
-_UNITS = {"a": "years", "mo": "months", "d": "days", "{score}": "", "mm[Hg]": "mmHg", "Cel": "°C"}
+_UNITS = {
+    "a": "years", "mo": "months", "d": "days", "{score}": "", "[drp]": "drops", "[iU]": "IU",
+    "Cel": "°C",
+}
+_BRACKETS = str.maketrans("", "", "{}[]")
 _TEMPLATES = {"trial": "trial.html.j2", "historical_score": "historical.html.j2"}
 
 
@@ -185,7 +189,8 @@ def sentence(text: str) -> str:
 
 def unit_words(unit: str | None) -> str:
     """Return a UCUM unit as people write it; scores have none."""
-    return _UNITS.get(unit or "", unit or "")
+    unit = unit or ""
+    return _UNITS.get(unit, unit.translate(_BRACKETS))
 
 
 def level_words(level: str) -> str:

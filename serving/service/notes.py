@@ -19,6 +19,7 @@ from .unfinished import Unfinished
 MOST_IN_COHORT = 20_000  # notes; a cohort is held in memory as a whole
 _REDONE = 3
 _VERSIONS = ("trialtwin", "python", "spacy", "pyarrow")
+_GATHERING = "gathering the facts into a cohort"
 Progress = Callable[[str, float, int], None]
 """Told what is done, its share from 0 to 1, and the notes in it (0 while they are counted)."""
 
@@ -83,7 +84,8 @@ def extract_notes(
     pace
         Where the work runs.
     dry_run
-        Look through the notes and write nothing.
+        Look through the notes and write nothing; the first records that would be set aside are
+        named in ``first_set_aside``.
     coding
         Which codes facts get; by default those of every vocabulary that is installed.
 
@@ -103,7 +105,7 @@ def extract_notes(
     coding = coding or Coding()
     found = _checked(where, out, study, preset, overwrite, guard, pace, coding)
     if dry_run:
-        return _plan(found, work, pace)
+        return _plan(found, work, pace, guard.code_ids)
     if overwrite:
         work.discard()
     with work.held():
@@ -149,13 +151,18 @@ def _telling(progress: Progress | None, notes: int) -> Callable[[str, float], No
     return lambda what, share: progress(what, share, notes)
 
 
-def _plan(found: Scan, work: Unfinished, pace: Pace) -> dict[str, Any]:
+def _plan(found: Scan, work: Unfinished, pace: Pace, hide_names: bool) -> dict[str, Any]:
+    first = [
+        {"where": f"record {number + 1}" if hide_names else one.where, "reason": one.reason}
+        for number, one in found.aside
+    ]
     return {
         "dry_run": True,
         "folder": str(work.out),
         "n_notes": found.notes,
         "subjects": found.subjects,
         "set_aside": found.reasons,
+        "first_set_aside": first,
         "encoding_guessed": found.guesses,
         "chunks": -(-found.records // pace.chunk),
         "finished_chunks": work.finished_chunks(),
@@ -182,28 +189,11 @@ def _run(
     from extraction.notes.batch import assemble, manifest_with
     from extraction.notes.batch.chunk import ASIDE
     from extraction.notes.batch.parts import FACTS, NOTES
-    from serving.pipeline.cache import code_digest, versions
 
     key = guard.key(work.key)
     guard.check_vault(key, work.out)
     wanted = coding.wanted()
-    about = {
-        "source": {
-            "name": where.name,
-            "sha256": found.sha256,
-            "records": found.records,
-            "encoding_guessed": found.guesses,
-        },
-        "study": study,
-        "preset": preset,
-        "chunk": pace.chunk,
-        "identifiers": "kept" if key is None else "replaced",
-        "codes": wanted.pop("versions"),
-        "versions": {
-            name: versions()[name] for name in ("trialtwin", "python", "spacy", "pyarrow")
-        },
-        "code": code_digest(("extraction/notes",)),
-    }
+    about = _about(where, study, preset, pace, found, key, wanted.pop("versions"))
     identity = {
         **about,
         "vocabularies": wanted.pop("own"),
@@ -228,11 +218,41 @@ def _run(
         payload, {n: str(p.resolve()) for n, p in paths.items()}, pace, work, found.notes
     )
     told = assemble(work.folder, results, about)
-    cohort = _cohort(work.folder) if told["notes"] and _with_cohort(told["notes"], pace) else {}
+    wants_cohort = told["notes"] and _with_cohort(told["notes"], pace)
+    cohort = _cohort(work.folder, pace.progress) if wants_cohort else {}
     if cohort:
         manifest_with(work.folder, left_out=cohort["left_out"])
     work.finish((ASIDE,), private=guard.keep_identifiers)
     return _told(told, found, cohort, work.out)
+
+
+def _about(
+    where: Path,
+    study: str,
+    preset: str,
+    pace: Pace,
+    found: Scan,
+    key: Path | None,
+    codes: Any,
+) -> dict[str, Any]:
+    """Return what the manifest says of the source, the settings and the versions."""
+    from serving.pipeline.cache import code_digest, versions
+
+    return {
+        "source": {
+            "name": where.name,
+            "sha256": found.sha256,
+            "records": found.records,
+            "encoding_guessed": found.guesses,
+        },
+        "study": study,
+        "preset": preset,
+        "chunk": pace.chunk,
+        "identifiers": "kept" if key is None else "replaced",
+        "codes": codes,
+        "versions": {name: versions()[name] for name in _VERSIONS},
+        "code": code_digest(("extraction/notes",)),
+    }
 
 
 def _chunks(
@@ -263,13 +283,16 @@ def _chunks(
     )
 
 
-def _cohort(folder: Path) -> dict[str, Any]:
+def _cohort(folder: Path, progress: Progress | None) -> dict[str, Any]:
     from extraction.notes import to_cohort
     from extraction.notes.batch import stored_pairs
 
+    tell = _telling(progress, 0) or (lambda what, share: None)
+    tell(_GATHERING, 0.0)
     left_out: dict[str, int] = {}
     cohort = to_cohort(stored_pairs(folder), report=left_out)
     cohort.write(folder / "cohort")
+    tell(_GATHERING, 1.0)
     return {"subjects": len(cohort), "left_out": left_out, "digest": cohort.digest()}
 
 

@@ -56,6 +56,10 @@ class Protection:
         if self.vault is not None and self.key_file is None:
             faults.add("vault: it is of no use without a key file; name one")
         faults.raise_if_any()
+        if self.vault is not None and stored is not None:
+            from extraction.notes.deidentification.vault import check_apart
+
+            check_apart(self.vault, (stored,))  # before a key is made
 
     def key(self, passing: Path) -> Path | None:
         """Return the file of the key, made where there is none; None where identifiers are kept.

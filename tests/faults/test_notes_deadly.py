@@ -42,11 +42,15 @@ def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(paths[0])
 
 
+def _command(where: Path, out: Path, *more: str) -> list[str]:
+    words = [sys.executable, "-c", "from serving.cli import main; main()", "extract", "notes"]
+    return [*words, str(where), "--out", str(out), "--keep-identifiers", "--chunk", "8", *more]
+
+
 @pytest.mark.usefixtures("poisoned")
-@pytest.mark.parametrize("execution", ["processes", pytest.param("ray", marks=pytest.mark.long)])
-def test_a_note_that_kills_its_worker_is_set_aside(tmp_path: Path, execution: str) -> None:
+def test_a_note_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
     where, out = _notes(tmp_path / "notes.jsonl", deadly=(3, 6)), tmp_path / "out"
-    told = service.extract_notes(where, out, protection=KEPT, pace=Pace(execution, 1, chunk=8))
+    told = service.extract_notes(where, out, protection=KEPT, pace=Pace("processes", 1, chunk=8))
     assert (told["set_aside"], told["n_notes"]) == ({trial.DIED: 2}, 14)
     rows = [json.loads(line) for line in (out / "set_aside.jsonl").read_text("utf-8").splitlines()]
     assert [row["record"] for row in rows] == [4, 7]
@@ -55,10 +59,20 @@ def test_a_note_that_kills_its_worker_is_set_aside(tmp_path: Path, execution: st
 
 @pytest.mark.long
 @pytest.mark.usefixtures("poisoned")
+def test_a_note_that_kills_its_ray_worker_is_set_aside(tmp_path: Path) -> None:
+    """In a process of its own: Ray's workers have the surroundings in which Ray was started."""
+    where, out = _notes(tmp_path / "notes.jsonl", deadly=(3, 6)), tmp_path / "out"
+    words = _command(where, out, "--execution", "ray", "--workers", "1")
+    subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
+    told = json.loads((out / "extraction.json").read_text("utf-8"))
+    assert (told["notes"], told["reasons"]) == (14, {trial.DIED: 2})
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("poisoned")
 def test_a_serial_run_that_died_goes_on_without_the_note(tmp_path: Path) -> None:
     where, out = _notes(tmp_path / "notes.jsonl", deadly=(5,)), tmp_path / "out"
-    words = [sys.executable, "-c", "from serving.cli import main; main()", "extract", "notes"]
-    words += [str(where), "--out", str(out), "--keep-identifiers", "--chunk", "8"]
+    words = _command(where, out)
     first = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
     assert first.returncode == 9
     assert not out.exists()
@@ -73,11 +87,21 @@ def test_a_serial_run_that_died_goes_on_without_the_note(tmp_path: Path) -> None
 @pytest.mark.usefixtures("poisoned")
 def test_a_note_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = deadly_reader.HANGS
-    monkeypatch.setattr(trial, "allowed", lambda note: 0.1 if hangs in note.text else 600.0)
+    monkeypatch.setattr(trial, "allowed", lambda *notes: 0.1 if hangs in notes[0].text else 600.0)
     texts = (PLAIN, f"{hangs} denies fever.", PLAIN)
     notes = [Note(f"n{i}", "S", "P", 0.0, "visit", text) for i, text in enumerate(texts)]
     payload = {"preset": "fast", "code_ids": False, "paths": {}}
     assert trial.deadly(payload, notes) == {1: trial.SLOW}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("poisoned")
+def test_a_worker_whose_first_reading_never_ends_is_given_up(tmp_path: Path) -> None:
+    where, out = _notes(tmp_path / "notes.jsonl", deadly=()), tmp_path / "out"
+    text = where.read_text("utf-8").replace("Pulse 63", deadly_reader.HANGS, 1)
+    where.write_text(text, "utf-8")
+    told = service.extract_notes(where, out, protection=KEPT, pace=Pace("processes", 1, chunk=8))
+    assert (told["set_aside"], told["n_notes"]) == ({trial.SLOW: 1}, 15)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from extraction.notes.facts import ASSERTIONS
 from tests.notes.assertion_loader import load_gold, parse_line
 from tests.notes.assertion_scores import _expected, on_given_spans
 
-LEAST = {"dev": 0.98, "rules": 0.97, "second": 0.93, "blind": 0.88}
-LEAST_STATUS = {"dev": 0.9, "rules": 0.9, "second": 0.8, "blind": 0.8}
+LEAST = {"dev": 0.98, "rules": 0.97, "second": 0.93, "third": 0.88, "blind": 0.88}
+LEAST_STATUS = {"dev": 0.9, "rules": 0.9, "second": 0.8, "third": 0.74, "blind": 0.8}
 
 
 @pytest.mark.parametrize("part", LEAST)

@@ -10,22 +10,33 @@ import os, sys, time
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 
+def poisoned(module):
+    finish = module.FactsComponent.__call__
+    def deadly(self, doc):
+        if "{DIES}" in doc.text:
+            os._exit(9)
+        if "{HANGS}" in doc.text:
+            time.sleep(3600)
+        return finish(self, doc)
+    module.FactsComponent.__call__ = deadly
+
+def hurried(module):
+    module.allowed = lambda *notes: 1.0 if any("{HANGS}" in n.text for n in notes) else 600.0
+
 class Hook(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
+        if name == "extraction.notes.batch.trial":
+            return self.patched(name, path, target, hurried)
         if name != "extraction.notes.components":
             return None
+        return self.patched(name, path, target, poisoned)
+
+    def patched(self, name, path, target, patch):
         spec = PathFinder.find_spec(name, path, target)
         run = spec.loader.exec_module
         def exec_module(module):
             run(module)
-            finish = module.FactsComponent.__call__
-            def deadly(self, doc):
-                if "{DIES}" in doc.text:
-                    os._exit(9)
-                if "{HANGS}" in doc.text:
-                    time.sleep(3600)
-                return finish(self, doc)
-            module.FactsComponent.__call__ = deadly
+            patch(module)
         spec.loader.exec_module = exec_module
         return spec
 

@@ -19,8 +19,8 @@ _LISTED = _CONJUNCTIONS | word_set(
 _AUXILIARY = word_set(
     "is are was were has have had been being be ( - – : the a an also both all currently again "
     "ae as , since now completely fully then symptoms signs symptom features | all palpation "
-    "percussion auscultation to test tests screen swab culture cultures serology pcr "
-    "smear stain result results antibody "
+    "workup work-up percussion auscultation to test tests screen swab culture cultures serology "
+    "pcr smear stain result results antibody "
     "antibodies"
 )
 _CLAUSE_EDGES = frozenset({",", ";", ":", "but", "and", "-", "–", "—", "then"})
@@ -239,6 +239,7 @@ def backward(
                 index = mention.start
                 continue
             summed = not _TOGETHER.isdisjoint(draft.words[cue.start : cue.stop])
+            summed = summed and (index < cue.start or cue.stop - cue.start > 1)  # `mets none`
             return [mention, *listed_before(draft, mention, opening, summed)]
         word = draft.words[index - 1]
         if word in _BREAKS or (word == "," and not commas):
@@ -304,6 +305,9 @@ def either(
         found = backward(draft, cue, groups, reach=5, adjacent=True, commas=False)
         if found:
             return found
+    closes = draft.words[cue.stop : cue.stop + 1] in ([","], [";"], [")"])
+    if closes and cue.stop - cue.start == 1 and draft.words[cue.start - 1].isalpha():
+        return backward(draft, cue, groups, commas=False)  # `A, unknown possible, B`: of neither
     found = forward(draft, cue, cues, groups, reach, commas, across)
     if found or not _closes(draft, cue):
         return found

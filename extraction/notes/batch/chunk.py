@@ -6,7 +6,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...records import InputError
+from ..batches import batches, facts_of, zone
 from ..codes.own import opened
 from ..facts import Fact
 from ..note import Note
@@ -23,7 +23,7 @@ from ..pipeline import load_pipeline
 from .parts import Part, file_hash, settle
 from .records import REPEATED, SetAside
 from .sources import open_source, read_raw
-from .trial import Watch, deadly
+from .trial import Watch, deadly, limited
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from ..deidentification import Deidentified, Deidentifier, Vault
 
 ASIDE = "aside"
-_BATCH_NOTES, _BATCH_CHARACTERS = 64, 200_000
-_MOST_WORDS = 50_000  # that spaCy keeps, with all their parts: about 10 MB
 
 Counts = dict[str, NDArray[Any]]
 
@@ -72,13 +70,14 @@ def extract_chunk(payload: Mapping[str, Any], start: int, stop: int) -> Counts:
     watch = Watch(work / ASIDE / f".reading-{chunk:06d}")
     with Part(work, chunk) as part:
         usable = done.readable(_records(payload, start, stop))
-        for batch in _batches(usable):
+        for batch in batches(usable):
             suspected = watch.begins(done.number(batch[0]))
             spared = done.spared(payload, batch) if suspected else batch
-            protected = done.protected(guard, spared)
-            for note, facts in done.read(_nlp(*_wanted(payload)), protected):
-                part.add(note, facts)
-                done.types.update(fact.type for fact in facts)
+            nlp = _nlp(*_wanted(payload))
+            with limited(spared):
+                for note, facts in done.read(nlp, done.protected(guard, spared)):
+                    part.add(note, facts)
+                    done.types.update(fact.type for fact in facts)
     aside = work / ASIDE / f"part-{chunk:06d}.jsonl"
     done.write_aside(aside)
     watch.ends()
@@ -183,9 +182,9 @@ class _Done:
 
     def read(self, nlp: Language, notes: Sequence[Note]) -> Iterator[tuple[Note, tuple[Fact, ...]]]:
         """Yield notes with their facts; when a batch fails, each note is tried alone."""
-        with _zone(nlp):
+        with zone(nlp):
             try:
-                found = list(zip(notes, _facts(nlp, notes), strict=True))
+                found = list(zip(notes, facts_of(nlp, notes), strict=True))
             except Exception:  # noqa: BLE001 - which note it was is found below
                 found = [pair for note in notes for pair in self._alone(nlp, note)]
         yield from found
@@ -227,38 +226,6 @@ def try_note(payload: Mapping[str, Any], note: Note) -> None:
     done = _Done(hide_names=True, places={(note.study_id, note.note_id): (0, "")})
     for _ in done.read(_nlp(*_wanted(payload)), done.protected(guard, [note])):
         pass
-
-
-def _zone(nlp: Language) -> AbstractContextManager[object]:
-    """Return a zone at whose end spaCy forgets new words; those of the first notes it may keep.
-
-    It reads words that it knows faster, and knows by then those that are common.
-    """
-    return nlp.memory_zone() if len(nlp.vocab.strings) > _MOST_WORDS else nullcontext()
-
-
-def _facts(nlp: Language, notes: Sequence[Note]) -> Iterator[tuple[Fact, ...]]:
-    """Yield plain facts; no document, which is of the memory zone, is kept by anybody."""
-    from ..dating.component import dated
-
-    for doc in nlp.pipe((dated(nlp, n) for n in notes), batch_size=max(1, len(notes))):
-        yield doc._.facts
-
-
-def _batches(notes: Iterable[Note]) -> Iterator[list[Note]]:
-    batch: list[Note] = []
-    held = 0
-    for note in notes:
-        if batch and held + len(note.text) > _BATCH_CHARACTERS:
-            yield batch
-            batch, held = [], 0
-        batch.append(note)
-        held += len(note.text)
-        if len(batch) == _BATCH_NOTES:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
 
 
 def _records(

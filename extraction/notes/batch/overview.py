@@ -19,6 +19,9 @@ from .sources import Source, read_raw
 Progress = Callable[[str, float], None]
 
 
+MOST_NAMED = 20
+
+
 @dataclass(frozen=True)
 class Scan:
     """What a source holds.
@@ -37,6 +40,8 @@ class Scan:
         Of all notes as they are read, and of the places that are set aside.
     guesses
         Files or lines in no encoding that could be told, read as Windows-1252 or damaged UTF-8.
+    aside
+        The first `MOST_NAMED` records set aside: number from 0, place and reason.
     """
 
     records: int
@@ -46,6 +51,7 @@ class Scan:
     repeats: NDArray[np.int64]
     sha256: str
     guesses: int = 0
+    aside: tuple[tuple[int, SetAside], ...] = ()
 
 
 def scan(source: Source, study_id: str = "NOTES", progress: Progress | None = None) -> Scan:
@@ -70,12 +76,15 @@ def scan(source: Source, study_id: str = "NOTES", progress: Progress | None = No
     total = sha256()
     reasons: Counter[str] = Counter()
     where, ids, subjects = array("q"), array("Q"), array("Q")
+    aside: list[tuple[int, SetAside]] = []
     records = source.guesses = 0
     for raw in source.raw():
         made = read_raw(source, raw, study_id)
         total.update(_bytes(made))
         if isinstance(made, SetAside):
             reasons[made.reason] += 1
+            if len(aside) < MOST_NAMED:
+                aside.append((records, made))
         else:
             where.append(records)
             ids.append(_short(made.study_id, made.note_id))
@@ -97,7 +106,16 @@ def scan(source: Source, study_id: str = "NOTES", progress: Progress | None = No
         repeats,
         total.hexdigest(),
         source.guesses,
+        _first(aside, repeats),
     )
+
+
+def _first(
+    aside: list[tuple[int, SetAside]], repeats: NDArray[np.int64]
+) -> tuple[tuple[int, SetAside], ...]:
+    """Join with those that repeat an id, which are known by their number alone."""
+    again = [(int(n), SetAside(f"record {n + 1}", REPEATED)) for n in repeats[:MOST_NAMED]]
+    return tuple(sorted(aside + again, key=lambda item: item[0])[:MOST_NAMED])
 
 
 def _bytes(made: Note | SetAside) -> bytes:

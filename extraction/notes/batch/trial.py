@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import Timer
@@ -51,9 +52,27 @@ class Watch:
         self._path.unlink(missing_ok=True)
 
 
-def allowed(note: Note) -> float:
-    """Return the seconds after which a note that is tried is given up: far more than any needs."""
-    return _SECONDS + len(note.text) / _CHARACTERS_A_SECOND
+def allowed(*notes: Note) -> float:
+    """Return the seconds after which notes are given up: far more than any need."""
+    return _SECONDS + sum(len(note.text) for note in notes) / _CHARACTERS_A_SECOND
+
+
+@contextmanager
+def limited(notes: Sequence[Note]) -> Iterator[None]:
+    """End this process where reading notes does not end, if it is a worker's.
+
+    The chunk is then begun again, and the note found. A caller's own process is left alone.
+    """
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        # Within a long match of `re` too, which lets no other thread of Python run.
+        faulthandler.dump_traceback_later(allowed(*notes), exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def deadly(payload: Mapping[str, Any], notes: Sequence[Note]) -> dict[int, str]:

@@ -54,8 +54,15 @@ class CodesComponent:
         """Give one document's facts their codes, whatever their assertion."""
         facts: Sequence[dict[str, Any]] = doc.user_data.get(FACTS, ())
         coded = [fact for fact in facts if fact["type"] in self.coder.types]
-        mentions = [(fact["type"], fact["text"], fact["name"]) for fact in coded]
+        mentions = [(fact["type"], _said(fact), fact["name"]) for fact in coded]
         for fact, codes in zip(coded, self.coder.plain(mentions), strict=True):
             if codes:
                 fact["codes"] = codes
         return doc
+
+
+def _said(fact: dict[str, Any]) -> str:
+    """Return the words that codes are looked up by: a condition's with its stage or kind."""
+    if fact["type"] == "condition" and "status" in fact:
+        return f"{fact['status']} {fact['name']}"
+    return str(fact["text"])

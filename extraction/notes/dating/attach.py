@@ -11,6 +11,7 @@ from ..facts import Bounds
 from ..lexicon import word_set
 from .anchor import Anchor
 from .spans import ends_before
+from .verbs import CHANGES, HOLDS, LAST, OVER, STARTS, STOPS, SWITCHES, TAKING
 from .when import When, find_times
 
 Role = Literal["began", "ended"]
@@ -18,27 +19,8 @@ _REACH = 14  # words between a fact and its time
 _LEADS = word_set("on in at from about around approximately ~ the over for by early late mid ( of "
                   "during within through since as - – • * back")  # fmt: skip
 _EDGES = frozenset({",", ";", ":"})
+_DIAGNOSED = frozenset({"diagnosed", "dx", "dx'd"})
 _CLOSERS = frozenset({",", ";", ".", ")", "and", "but"})
-_STARTS = word_set(
-    "started start starts starting began begun begin beginning initiated initiate initiating "
-    "commenced commence added add adding restarted restart resumed resume prescribed placed put "
-    "loaded onset given received receiving administered introduced trialled dosed"
-)
-_STOPS = word_set(
-    "stopped stop stopping discontinued discontinue discontinuing dc'd dc'ed c'd ceased completed "
-    "complete finished finish quit held withdrawn ended ending tapered weaned removed off "
-    "discontinuation cessation"
-)
-_OVER = word_set("resolved ended stopped gone cleared healed recovered subsided abated disappeared "
-                 "remitted until till through thru")  # fmt: skip
-_HOLDS = word_set("hold holding held holds withhold withheld pause paused")
-_LAST = word_set("took taken dose dosed received given used had")  # `last took`
-_SWITCHES = word_set("switched changed transitioned converted replaced switch change")
-_CHANGES = word_set(
-    "increased increase decreased decrease uptitrated titrated reduced reduce doubled halved "
-    "adjusted raised lowered"
-)
-_TAKING = word_set("been taking takes maintained uses using")
 _REASONS = (("due", "to"), ("because", "of"), ("secondary", "to"), ("for",), ("from",), ("after",))
 _FILLING = word_set("the a an his her their new recent presumed suspected acute known")
 # Words of a happening that is no fact: a time behind one is not that of what stands before.
@@ -110,8 +92,10 @@ class _Time:
             own = [m for m in self._near() if m.group == "procedure"]
             return own[:1]
         if when.kind == "dosing":
-            beside = self.draft.by_stop.get(when.start)
-            return [m for m in (beside or self._ahead(2),) if m is not None]
+            before = self.draft.within(max(self.left, when.start - _REACH), when.start)
+            of = self.words[when.stop : when.stop + 1] == ["of"]
+            named = self._ahead(2) if of or not before else before[-1]
+            return [m for m in (named,) if m is not None and m.group == "drug"]
         inside = self._inside()
         if inside:
             return inside
@@ -184,6 +168,13 @@ class _Time:
     def _behind(self) -> list[Mention]:
         """Return the fact in front of the time, with those that are listed together with it."""
         index, left = self.when.start, self._left()
+        while index > left and self.words[index - 1] in _LEADS:
+            index -= 1
+        if self.words[index - 1] in _DIAGNOSED:  # `carcinoma, PD-L1 60%, diagnosed 11/2022`
+            named = [m for m in self.draft.within(left, index) if m.type == "condition"]
+            if named:
+                return self._with_listed(named[-1])
+        index = self.when.start
         while index > left and self.when.start - index <= _REACH:
             mention = self.draft.by_stop.get(index)
             if mention is not None and mention.group != "person":
@@ -239,7 +230,7 @@ class _Time:
         if self.words[drug.start - 1] not in ("to", "with", "by"):
             return []
         first = max(self.opening, drug.start - 8)
-        if _SWITCHES.isdisjoint(self.words[first : drug.start]):
+        if SWITCHES.isdisjoint(self.words[first : drug.start]):
             return []
         return [m for m in self.draft.within(first, drug.start - 1) if m.group == "drug"][-1:]
 
@@ -286,7 +277,7 @@ class _Time:
         told = words[self.left : self.right]
         if when.kind == "at" and when.past == (0.0, 0.0):
             if mention.group == "problem":
-                return _STARTS.isdisjoint(told) and _BREAKS_OUT.isdisjoint(told)
+                return STARTS.isdisjoint(told) and _BREAKS_OUT.isdisjoint(told)
             if mention.group == "procedure":
                 return not _TALKED.isdisjoint(told) and _CARRIED_OUT.isdisjoint(told)
         if when.kind in ("lasting", "course") and mention.group == "problem":
@@ -310,8 +301,8 @@ class _Time:
         if mention.group == "drug":
             words = self.words[self.opening : when.start]
             long = when.past is not None and (when.past[1] or 0) < -45
-            taking = not _TAKING.isdisjoint(words) or (long and "on" in words)
-            if when.kind == "lasting" or (taking and _STOPS.isdisjoint(words)):
+            taking = not TAKING.isdisjoint(words) or (long and "on" in words)
+            if when.kind == "lasting" or (taking and STOPS.isdisjoint(words)):
                 return "history" not in mention.cues
             if mention.duration is None:
                 mention.duration = when.days
@@ -347,7 +338,7 @@ class _Time:
         between = self._between(mention)
         if mention.group == "drug":
             return self._role_of_drug(mention, between)
-        if mention.group == "problem" and not _OVER.isdisjoint(between):
+        if mention.group == "problem" and not OVER.isdisjoint(between):
             return "ended"
         return "began"
 
@@ -362,7 +353,7 @@ class _Time:
             told = self._told(drug, [*self._around(drug), *between])
             return "ended" if told == "ended" else "began"
         if self._until():
-            return None if not _HOLDS.isdisjoint(self._around(drug)) else "ended"
+            return None if not HOLDS.isdisjoint(self._around(drug)) else "ended"
         if self.when.kind in ("lasting", "course") or self.when.until is not None:
             return "began"
         for words in (list(between), self._around(drug)):
@@ -374,17 +365,17 @@ class _Time:
     def _told(self, drug: Mention, words: Sequence[str]) -> Role | Literal["changed"] | None:
         """Return what the nearest verb says of a drug."""
         for word in reversed(words):
-            if word in _SWITCHES:
+            if word in SWITCHES:
                 before = self.words[drug.start - 1 : drug.start]
                 onto = before and before[0] in ("to", "with", "by")
                 return "began" if onto else "ended"
-            if word in _CHANGES:
+            if word in CHANGES:
                 return "changed"
-            if word in _LAST and "last" in words:
+            if word in LAST and "last" in words:
                 return "ended"
-            if word in _STARTS:
+            if word in STARTS:
                 return "began"
-            if word in _STOPS or word in _HOLDS:
+            if word in STOPS or word in HOLDS:
                 return "ended"
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from ..draft import Draft
+from ..draft import Draft, Mention
 from ..facts import Bounds
 from ..lexicon import word_set
 from .anchor import Anchor, Reading, meant, readings
@@ -38,6 +38,8 @@ _TRIGGERS = frozenset({
     *_WEEKDAYS, *UNIT_WORDS, *_LIFE, "yesterday", "today", "tonight", "tomorrow", "night", "pod",
     "postoperative", "postop", "age", "aged", "morning", "op", "operative",
 })  # fmt: skip
+_DOSE_WORDS = 9  # between a drug and its day
+_PARTS = frozenset({";", ".", "and", "but", "on", "since", "then"})
 _LENGTH_LEADS = _PAST | _LASTING | {"in", "within", "x"}
 _LENGTH_ENDS = _AGO | {"prior", "before", "history", "hx", "from", "course", "of"}
 _ALL = _TRIGGERS | DATE_WORDS
@@ -261,10 +263,19 @@ class _Relative:
             stop += 2
         day = 1 - float(count) + 0.0
         ahead = stop + (self.word(stop) == "of")
-        drug = self.draft.by_start.get(ahead) or self.draft.by_stop.get(place)
+        drug = self.draft.by_start.get(ahead) or self._dosed(place)
         if drug is None or drug.group != "drug":
             return None
         return When(place, stop, "dosing", (day, day), None)
+
+    def _dosed(self, place: int) -> Mention | None:
+        """Return the drug whose dose ends before this word: `meropenem 1 g q8h, day 5/14`."""
+        for stop in range(place, max(self.draft.opening[place], place - _DOSE_WORDS), -1):
+            if stop in self.draft.by_stop:
+                return self.draft.by_stop[stop]
+            if self.words[stop - 1] in _PARTS:
+                return None
+        return None
 
     def _unit(self, place: int) -> When | None:
         """Read what a unit of time stands in: `3 days ago`, `for the past week`, `last year`."""
@@ -352,8 +363,8 @@ class _Relative:
         stop = length.stop + (self.word(length.stop) == "course")
         if self.word(stop) == "of":
             stop += 1
-            about = self.draft.by_start.get(stop)
-            if about is None:
+            about = next(iter(self.draft.within(stop, stop + 4)), None)
+            if about is None or not all(w.isalpha() for w in self.words[stop : about.start]):
                 return None  # `13 months of age`
             if about.group == "problem":
                 return When(start, stop, "lasting", length.ago(), None)

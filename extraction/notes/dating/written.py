@@ -25,7 +25,8 @@ _BEFORE_MONTH = word_set(
 )
 _BEFORE_YEAR = word_set(
     "in since until till by from around circa early late mid of ( , - – to dx diagnosed before "
-    "after year summer winter spring fall autumn during ' : through / and approximately about"
+    "after year summer winter spring fall autumn during ' : through / and approximately about "
+    "started stopped begun began quit discontinued ceased completed finished removed repaired last"
 )
 _BEFORE_SHORT = word_set(
     "on since from until till by dated date started stopped begun began last through labs to "

@@ -58,7 +58,7 @@ class Lists:
         """Return the sex that a given name (in normal form) is usual for; empty when unknown."""
         female, male = name in _normal_set(self.female), name in _normal_set(self.male)
         if female == male:
-            return ""
+            return "" if female else _elsewhere().get(name, "")
         return "female" if female else "male"
 
 
@@ -96,6 +96,23 @@ def lists() -> Lists:
 @cache
 def _normal_set(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(normal, names))
+
+
+@cache
+def _elsewhere() -> dict[str, Sex]:
+    """Return the sex of given names of all countries that are usual for one only."""
+    used: dict[Sex, set[str]] = {"female": set(), "male": set()}
+    package = import_module("faker.providers.person")
+    for module in iter_modules(package.__path__):
+        provider = import_module(f"faker.providers.person.{module.name}").Provider
+        for sex, names in used.items():
+            listed = vars(provider).get(f"first_names_{sex}", ())
+            names |= {w for n in listed if _LATIN.fullmatch(n) for w in _parts(n)}
+    female, male = used["female"], used["male"]
+    return {
+        **dict.fromkeys(female - male, "female"),
+        **dict.fromkeys(male - female, "male"),
+    }
 
 
 def _people() -> Iterator[tuple[str, set[str]]]:

@@ -76,11 +76,7 @@ class Vault:
     ) -> None:
         self._folder = Path(folder)
         self._key = subkey(checked_key(key), "vault")
-        if any(_together(self._folder, Path(other)) for other in notes):
-            raise InputError(
-                "vault: it would lie in, around or beside the folder of the notes; name a folder "
-                "apart from them, at best on another disk"
-            )
+        check_apart(self._folder, notes)
 
     def write(self, deidentifier: Deidentifier, notes: Iterable[tuple[Note, Deidentified]]) -> Path:
         """Seal the replacements of notes, each given as it was and as it is stored.
@@ -148,6 +144,16 @@ class Vault:
             raise InputError(
                 "vault: a file was changed, or is of another key; nothing of it is used"
             ) from None
+
+
+def check_apart(vault: Path, notes: Iterable[str | Path]) -> None:
+    """Raise InputError when a vault would lie with a folder of stored notes."""
+    if any(_together(vault, Path(folder)) for folder in notes):
+        raise InputError(
+            "vault: it would lie in, around or beside the folder of the notes that are stored "
+            "(that of --out, not the one that notes are read from); name a folder apart from "
+            "them, at best on another disk"
+        )
 
 
 def _together(vault: Path, notes: Path) -> bool:

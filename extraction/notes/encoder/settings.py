@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_Passes = Annotated[int, Field(ge=1, le=100)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Part = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainingSettings(BaseModel):
@@ -12,12 +16,9 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(default=8, ge=1, le=100, description="Most passes over the documents.")
-    patience: int = Field(
-        default=3,
-        ge=1,
-        le=100,
-        description="Epochs without a better held-out score before it stops.",
+    epochs: _Passes = Field(default=8, description="Most passes over the documents.")
+    patience: _Passes = Field(
+        default=3, description="Epochs without a better held-out score before it stops."
     )
     frozen_layers: int = Field(
         default=2,
@@ -33,21 +34,13 @@ class TrainingSettings(BaseModel):
         description="Factor on the learning rate for every layer further down.",
     )
     head_rate: float = Field(default=3e-3, gt=0, le=0.1, description="Learning rate of the heads.")
-    weight_decay: float = Field(default=0.01, ge=0, le=1, description="Of AdamW.")
-    warm_up: float = Field(
-        default=0.1,
-        ge=0,
-        lt=1,
-        description="Share of the steps over which the learning rate rises.",
+    weight_decay: _Share = Field(default=0.01, description="Of AdamW.")
+    warm_up: _Part = Field(
+        default=0.1, description="Share of the steps over which the learning rate rises."
     )
-    dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="Of hidden states and of the heads."
-    )
-    average: float = Field(
-        default=0.995,
-        ge=0,
-        lt=1,
-        description="Decay of the moving average of the weights, by step.",
+    dropout: _Part = Field(default=0.1, description="Of hidden states and of the heads.")
+    average: _Part = Field(
+        default=0.995, description="Decay of the moving average of the weights, by step."
     )
     window: int = Field(default=126, ge=16, le=510, description="Most word pieces of a window.")
     overlap: int = Field(
@@ -56,16 +49,12 @@ class TrainingSettings(BaseModel):
         le=256,
         description="Word pieces that windows share where a sentence is cut.",
     )
-    agreement: float = Field(
+    agreement: _Share = Field(
         default=0.5,
-        ge=0,
-        le=1,
         description="How far a word's places in a document draw near to each other at tagging.",
     )
-    swap: float = Field(
+    swap: _Share = Field(
         default=0.3,
-        ge=0,
-        le=1,
         description="Share of marked words that become others of their label, anew every epoch.",
     )
     batch: int = Field(default=1024, ge=64, le=65536, description="Most word pieces of a batch.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serving.cli.options import FILE, common, execution, overwrite
-from serving.cli.outcome import show
+from serving.cli.outcome import counted, show
 
 if TYPE_CHECKING:
     from serving.service import Coding, Pace, Protection
@@ -171,18 +171,24 @@ def extract_notes(
 def _plan_lines(plan: dict[str, Any]) -> list[str]:
     began = plan["finished_chunks"]
     return [
-        f"{_counted(plan['n_notes'], 'note')} of {_counted(plan['subjects'], 'subject')}, "
-        f"in {_counted(plan['chunks'], 'chunk')}.",
+        f"{counted(plan['n_notes'], 'note')} of {counted(plan['subjects'], 'subject')}, "
+        f"in {counted(plan['chunks'], 'chunk')}.",
         *(f"  set aside, {why}: {n}" for why, n in plan["set_aside"].items()),
+        *_named(plan["first_set_aside"], sum(plan["set_aside"].values())),
         *_guesses(plan["encoding_guessed"]),
-        *([f"  an earlier run has finished {_counted(began, 'chunk')}"] if began else []),
+        *([f"  an earlier run has finished {counted(began, 'chunk')}"] if began else []),
         f"Nothing was written. Facts would go to {plan['folder']}"
         + (", with a cohort." if plan["cohort"] else ", without a cohort (--cohort makes one)."),
     ]
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def _named(first: list[dict[str, str]], total: int) -> list[str]:
+    """Say where the first records stand that would be set aside; the run writes them all."""
+    more = total - len(first)
+    return [
+        *(f"    {one['where']}: {one['reason']}" for one in first),
+        *([f"    and {more} more"] if more else []),
+    ]
 
 
 def _guesses(n: int) -> list[str]:
@@ -197,7 +203,7 @@ def _left_out(counts: dict[str, int]) -> list[str]:
     kept = {why.removeprefix("left out: "): n for why, n in counts.items()}
     undated = kept.pop(NO_DAY, 0)
     first = (
-        f"  {_counted(undated, 'value')} left out of the cohort: their notes have no day; "
+        f"  {counted(undated, 'value')} left out of the cohort: their notes have no day; "
         "name files subject@day.txt or give a column day"
     )
     return [
@@ -213,10 +219,11 @@ def _left_out(counts: dict[str, int]) -> list[str]:
 
 def _lines(done: dict[str, Any]) -> list[str]:
     return [
-        f"{_counted(done['n_facts'], 'fact')} in {_counted(done['n_notes'], 'note')} of "
-        f"{_counted(done['subjects'], 'subject')}.",
+        f"{counted(done['n_facts'], 'fact')} in {counted(done['n_notes'], 'note')} of "
+        f"{counted(done['subjects'], 'subject')}.",
         *(f"  {kind}: {n}" for kind, n in done["by_type"].items()),
         *(f"  set aside, {why}: {n}" for why, n in done["set_aside"].items()),
+        *(["  each with its place in set_aside.jsonl"] if done["set_aside"] else []),
         *_guesses(done["encoding_guessed"]),
         *(f"  replaced, {kind}: {n}" for kind, n in done.get("replaced", {}).items()),
         *_left_out(done.get("left_out", {})),

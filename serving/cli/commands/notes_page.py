@@ -9,7 +9,7 @@ import click
 
 from serving.cli.commands.notes import protected, read_by
 from serving.cli.options import FILE, common, overwrite
-from serving.cli.outcome import show
+from serving.cli.outcome import counted, show
 
 if TYPE_CHECKING:
     from serving.service import Coding, Protection
@@ -51,13 +51,12 @@ def extract_show(
     preset, coding = reading
     done = service.show_notes(where, out, preset, most, overwrite, protection, coding)
     aside = [f"  set aside, {one['where']}: {one['reason']}" for one in done["set_aside"]]
-    noun = "note" if done["n_notes"] == 1 else "notes"
-    more = f" of {done['total']}" if done["total"] > done["n_notes"] else ""
+    more = f", of {done['total']}" if done["total"] > done["n_notes"] else ""
     show(
         done,
         as_json,
         [
-            f"{done['n_facts']} facts in {done['n_notes']}{more} {noun}.",
+            f"{counted(done['n_facts'], 'fact')} in {counted(done['n_notes'], 'note')}{more}.",
             *aside,
             f"Page: {done['page']}",
         ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from serving.cli.options import FILE, common
-from serving.cli.outcome import show
+from serving.cli.outcome import counted, show
 
 EXAMPLES = """
 \b
@@ -33,7 +33,7 @@ def extract_restore(
     from serving import service
 
     done = service.restore_notes(folder, vault, key_file, out)
-    notes = "1 note" if done["n_notes"] == 1 else f"{done['n_notes']} notes"
+    notes = counted(done["n_notes"], "note")
     show(
         done,
         as_json,

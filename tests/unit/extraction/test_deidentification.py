@@ -109,6 +109,18 @@ def test_a_number_keeps_its_surrogate_however_it_is_written() -> None:
     assert first != "448-812-77"
 
 
+@pytest.mark.parametrize(
+    ("name", "sex"), [("Gareth", "male"), ("Rosa", "female"), ("Beata", "female")]
+)
+def test_the_sex_of_given_names_is_known_for_other_countries_too(name: str, sex: str) -> None:
+    from extraction.notes.deidentification.listed import lists
+
+    assert lists().sex_of(name.lower()) == sex
+    done = Deidentifier(KEY).apply(note(f"Her friend {name} called."))
+    pool = lists().female if sex == "female" else lists().male
+    assert done.replacements[0].surrogate in pool
+
+
 def test_a_given_name_keeps_its_usual_sex() -> None:
     from extraction.notes.deidentification.listed import lists
 

@@ -92,7 +92,7 @@ def test_each_drug_keeps_its_own_attributes(nlp: Language) -> None:
             ("insulin glargine", 10, "[iU]", "subcutaneous", "at_bedtime"),
         ),
         ("Increase Zoloft from 50 mg to 100 mg daily", ("sertraline", 100, "mg", None, "daily")),
-        ("Methotrexate every 2 weeks", ("methotrexate", None, None, None, None)),
+        ("Methotrexate every 2 weeks", ("methotrexate", None, None, None, "every_2_weeks")),
         ("KCl 20 mEq p.o. q24h", ("potassium", 20, "meq", "oral", "daily")),
     ],
 )

@@ -38,6 +38,15 @@ def test_pace_and_time_left_leave_out_what_an_earlier_run_did() -> None:
     assert "1,000 of 1,000 notes, 25 notes/s\033[K\n" in out.getvalue()
 
 
+def test_a_slow_pace_is_no_pace_of_none() -> None:
+    out, clock = io.StringIO(), _Clock()
+    bar = NotesBar(out, clock)
+    bar("", 0.0, 1)
+    clock.now = 4.0
+    bar("", 1.0, 1)
+    assert out.getvalue().endswith("100% 1 of 1 notes, 0.2 notes/s\n")
+
+
 def test_lines_elsewhere_come_now_and_then() -> None:
     out, clock = io.StringIO(), _Clock()
     bar = NotesBar(out, clock)

@@ -90,9 +90,9 @@ def test_a_vault_beside_the_notes_is_refused_and_nothing_is_written(
     notes: Path, tmp_path: Path
 ) -> None:
     chosen = service.Protection(key_file=tmp_path / "key", vault=tmp_path / "vault")
-    with pytest.raises(InputError, match="beside the folder of the notes"):
+    with pytest.raises(InputError, match="beside the folder of the notes that are stored"):
         service.extract_notes(notes, tmp_path / "out", protection=chosen)
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and not (tmp_path / "key").exists()
 
 
 def test_a_key_in_the_folder_of_the_notes_or_in_the_vault_is_refused(

@@ -37,14 +37,35 @@ def test_values_with_a_day_are_not_told_of(
 ) -> None:
     notes = folder(tmp_path / "notes", **{"P1@3": "BP 128/76."})
     assert run(program, ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), *QUICK]) == 0
-    assert "left out" not in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "left out" not in told.out
+    assert "100% gathering the facts into a cohort\n" in told.err
 
 
 def test_a_dry_run_counts_one_chunk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     notes = folder(tmp_path / "notes", P1="No fever.", P2="")
     arguments = ["extract", "notes", str(notes), "--out", str(tmp_path / "f"), "--dry-run"]
     assert run(program, arguments) == 0
-    assert "1 note of 1 subject, in 1 chunk." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 note of 1 subject, in 1 chunk." in told
+    assert "P2.txt: it has no text" in told
+    assert run(program, [*arguments, "--code-ids"]) == 0
+    told = capsys.readouterr().out
+    assert "record 2: it has no text" in told and "P2" not in told
+
+
+def test_a_dry_run_names_the_first_that_would_be_set_aside_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "notes.jsonl"
+    row = json.dumps({"id": "n", "subject": "P", "text": "No fever."})
+    where.write_text("\n".join([row, "broken", row, *["broken"] * 30]), "utf-8")
+    arguments = ["extract", "notes", str(where), "--out", str(tmp_path / "f"), "--dry-run"]
+    assert run(program, arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("    notes.jsonl: line 2: not a JSON object")
+    assert lines[first + 1] == "    record 3: its id repeats an earlier note's"
+    assert lines[first + 20] == "    and 12 more"
 
 
 def test_a_guessed_encoding_is_told_and_a_misread_one_set_aside(

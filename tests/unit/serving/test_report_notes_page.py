@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from extraction.notes import Fact, Note
+from extraction.notes.codes.code import Code
 from extraction.notes.facts import ASSERTIONS, FACT_TYPES
 from extraction.records import InputError
 from serving import service
@@ -60,7 +61,7 @@ def _pair() -> tuple[Note, tuple[Fact, ...]]:
         ((-17.0, -11.0), "began 17 to 11 days before"),
         ((None, -1.0), "began 1 day before or earlier"),
         ((0.0, 0.0), "began on the note&#39;s day"),
-        ((2.0, 9.0), "began 2 days after to 9 days after"),
+        ((2.0, 9.0), "began 2 to 9 days after"),
     ],
 )
 def test_when_a_fact_began_is_told_in_words(
@@ -68,6 +69,32 @@ def test_when_a_fact_began_is_told_in_words(
 ) -> None:
     note = Note("n", "S", "P", 3.0, "visit", "Rash.")
     assert told in notes_page([(note, (Fact("symptom", "Rash", 0, 4, began=began),))], ABOUT)
+
+
+def test_what_is_planned_is_due() -> None:
+    fact = Fact("procedure", "MRI", 0, 3, "planned", began=(1.0, 1.0))
+    page = notes_page([(Note("n", "S", "P", 3.0, "visit", "MRI tomorrow."), (fact,))], ABOUT)
+    assert "due 1 day after" in page and "done" not in page[page.index("<body>") :]
+
+
+def test_facts_that_say_the_same_share_a_row_and_its_number() -> None:
+    text = "Mr. A, a man, is not a woman."
+    facts = [
+        Fact("sex", text[start:stop], start, stop, name=name)
+        for start, stop, name in ((0, 3, "male"), (9, 12, "male"), (23, 28, "female"))
+    ]
+    page = notes_page([(Note("n", "S", "P", 3.0, "visit", text), facts)], ABOUT)
+    assert page.count("<mark ") == 3 and page.count('aria-describedby="n1f1"') == 2
+    assert page.count('<tr id="n1f') == 2 and page.count("2 times") == 1
+    assert "3 facts in 1 note" in page
+
+
+def test_codes_stand_beside_a_fact_the_first_at_once_and_all_on_paper() -> None:
+    codes = tuple(Code("HPO", f"HP:{i}", "1", 0.9, "Rash") for i in range(4))
+    note = Note("n", "S", "P", 3.0, "visit", "Rash.")
+    page = notes_page([(note, (Fact("symptom", "Rash", 0, 4, codes=codes),))], ABOUT)
+    assert "HPO HP:0 Rash (0.90)" in page and "2 more codes" in page and "HP:3" not in page
+    assert "details::details-content" in page[page.index("@media print") :]
 
 
 def test_every_fact_is_told_and_nothing_of_a_note_is_code() -> None:
@@ -144,3 +171,14 @@ def test_a_page_of_files_and_of_an_extraction(tmp_path: Path) -> None:
     assert (done["n_notes"], done["total"]) == (1, 2)
     assert "The first 1 of 2 notes" in page.read_text("utf-8")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_ranges_counted_doses_and_what_is_taken_as_needed_are_told():
+    facts = (
+        Fact("medication", "Albuterol", 0, 9, dose=2.0, dose_unit="{puff}", as_needed=True,
+             frequency="every_6_hours"),
+        Fact("vital", "EF", 10, 12, value=55.0, upper=60.0, unit="%"),
+    )
+    page = notes_page([(Note("n", "S", "P", 3.0, "visit", "Albuterol EF"), facts)], ABOUT)
+    assert "2 puff every 6 hours as needed" in page
+    assert "55\u201360 %" in page

@@ -68,15 +68,21 @@ def assess(draft: Draft, cues: CueList) -> None:
             if title is not None and not patient:
                 mention.cues.setdefault(CONCEPT, (title, title + 1))
     for cue in cues.find(draft):
-        found = (
-            backward(draft, cue, GROUPS, reach=4)
-            if cue.kind == "after"
-            else _subject(draft, cue.stop, cue.start)
-        )
+        found = _borne(draft, cue) if cue.kind == "after" else _subject(draft, cue.stop, cue.start)
         mark(found, CONCEPT, cue)
     _possessive(draft)
     for match in _lists()[0].find(draft.tokens):
         _relative(draft, Cue(match.start, match.stop, "either", None))
+
+
+def _borne(draft: Draft, cue: Cue) -> list[Mention]:
+    """Return what runs in the family, behind the cue where only a comma leads to it."""
+    found = backward(draft, cue, GROUPS, reach=4)
+    led = draft.by_start.get(cue.stop)
+    if not found or led is None or led.group != "problem":
+        return found
+    parted = "," in draft.words[found[0].stop : cue.start]
+    return [led] if parted else found  # `flushes, aunt on her father's side breast cancer`
 
 
 def _relative(draft: Draft, cue: Cue) -> None:

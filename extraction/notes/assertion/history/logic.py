@@ -30,7 +30,8 @@ PAST_SECTIONS = frozenset(
 # A drug of the past was given for a reason of the past.
 _ACROSS = (("drug", "problem"), ("procedure", "problem"))
 # `switched from A to B`, `replaced A with B`: B is of now.
-_EXCHANGED = {"from": ("to",), "replaced": ("with", "by")}
+_EXCHANGED = {"from": ("to", "for"), "replaced": ("with", "by")}
+_SWAPPED = word_set("swapped exchanged substituted")
 # Words that tell an event as a story, whose end is then more than an outcome in a list.
 _TOLD = word_set("had was were during occurred initially")
 _UNDERGOING = frozenset({"underwent", "received", "given"})
@@ -43,14 +44,16 @@ _THIS_STAY = frozenset({("day", str(n)) for n in range(31)}) | {
 _WITH = frozenset({"after", "on", "with", "to", "from", "following", "during", "under"})
 _GOING = word_set("recurrent ongoing current now still persistent new active worsening chronic")
 _SUBJECTS = word_set("pt patient he she they we gp the oncology cardiology mother i")
+_DISTANCES = word_set("m metres meters yds yards feet ft miles paces km cm mm mmhg kg lb")
 _LAST = frozenset({"last", "previous"})
+_ENDED = word_set("stopped discontinued dc'd ceased held withdrawn")
 _ARROWS = frozenset({">", "→"})
 _HISTORY = word_set("history hx h/o hist h")
 
 
 def assess(draft: Draft, cues: CueList) -> None:
     """Mark the mentions that are over, resolved, stopped or of an earlier time."""
-    for cue in cues.find(draft):
+    for cue in sorted(cues.find(draft), key=_is_time):  # `yesterday we stopped X`: it was stopped
         mark(_targets(draft, cue, cues), CONCEPT, cue)
     told_reactions(draft)
     for index in draft.tokens.among(_ARROWS):
@@ -69,6 +72,10 @@ def assess(draft: Draft, cues: CueList) -> None:
             if title is not None and not _today(draft, mention):
                 mention.cues.setdefault(CONCEPT, (title, title + 1))
     draft.drop(ages)
+
+
+def _is_time(cue: Cue) -> bool:
+    return cue.kind == "near"
 
 
 def _in_past_section(draft: Draft, mention: Mention) -> bool:
@@ -90,8 +97,13 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = cue.only or GROUPS
     if cue.kind == "near":
         return near_time(draft, cue)
+    aside = _in_brackets(draft, cue)
+    if aside:
+        return aside
     if cue.kind == "list":
         return listed(draft, cue, GROUPS)
+    if word in _SWAPPED and cue.stop in draft.by_start:  # `swapped ramipril for losartan`
+        return _before(draft, cue, cues)
     if cue.kind == "either" or (word in ("resolved", "closed") and cue.stop - cue.start == 1):
         return _turning(draft, cue, cues, groups)
     if cue.kind == "weak":
@@ -99,6 +111,15 @@ def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if cue.kind == "after":
         return _behind(draft, cue, cues, groups)
     return _before(draft, cue, cues)
+
+
+def _in_brackets(draft: Draft, cue: Cue) -> list[Mention]:
+    """Return what an end told in brackets is about: `losartan (stopped: cough)`."""
+    if draft.words[cue.start - 1 : cue.start] != ["("] or draft.words[cue.start] not in _ENDED:
+        return []
+    ended, reason = draft.by_stop.get(cue.start - 1), draft.by_start.get(ahead(draft, cue.stop))
+    reaction = reason is not None and reason.group == "problem" and reason.type != "condition"
+    return [m for m in (ended, reason if reaction else None) if m is not None]
 
 
 def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
@@ -119,6 +140,7 @@ def _before(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
         return []
     commas = closed_list if word in ("s", "status") else _listing
     until = _EXCHANGED.get(draft.words[cue.stop - 1], ())
+    until = ("for", "with") if word in _SWAPPED else until
     found = forward(
         draft, cue, cues, _ahead_groups(cue), commas=commas, across=_ACROSS, until=until
     )
@@ -170,7 +192,8 @@ def _behind(draft: Draft, cue: Cue, cues: CueList, groups: tuple[str, ...]) -> l
     inside = inside_measure(draft, cue)
     if inside:
         return inside if "measure" in groups else []
-    if "." in draft.words[cue.stop - 1][1:]:  # `stable at 1.2` is no age
+    distance = not _DISTANCES.isdisjoint(draft.words[cue.stop : cue.stop + 1])  # `at 200 yds`
+    if distance or "." in draft.words[cue.stop - 1][1:]:  # `stable at 1.2` is no age
         return []
     found = backward(draft, cue, groups, reach=14)
     if not found and draft.words[cue.start] in _SUBJECTS:  # `he quit varenicline`

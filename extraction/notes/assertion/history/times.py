@@ -149,10 +149,17 @@ def bare_year(draft: Draft, mention: Mention) -> Mention | None:
             return None
         if word in _VOID and not procedure:
             return None
-        if is_year(word):
+        if is_year(word) or _is_short_year(draft, index):
             mention.cues.setdefault(CONCEPT, (index, index + 1))
             return None
     return None
+
+
+def _is_short_year(draft: Draft, index: int) -> bool:
+    """`DVT '98`."""
+    year = draft.words[index + 1 : index + 2]
+    apart = draft.words[index] in ("'", "’") and year and not draft.tokens.gap(index + 1)
+    return bool(apart) and year[0].isdecimal() and len(year[0]) == 2
 
 
 def _years_of_use(draft: Draft, drug: Mention) -> None:

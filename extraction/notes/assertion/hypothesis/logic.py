@@ -112,6 +112,9 @@ def _leads_condition(draft: Draft, index: int) -> bool:
 
 def _targets(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     groups = cue.only or GROUPS
+    closed = draft.words[cue.stop : cue.stop + 1] in ([","], [";"], [")"])
+    if closed and cue.stop - cue.start == 1:  # `X possible, heparin held`
+        return []
     if cue.kind == "list":
         return listed(draft, cue, groups)
     if cue.kind == "after":

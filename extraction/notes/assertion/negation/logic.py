@@ -10,6 +10,7 @@ from ...lexicon import word_set
 from ..cues import Cue, CueList, closes_clause
 from ..scope import affirmed, ahead, backward, bare_list, closed_list, either, forward, listed, mark
 from .boxes import empty_cells, unticked
+from .corrected import corrected
 
 CONCEPT = "negation"
 GROUPS = ("problem", "drug", "procedure")
@@ -39,10 +40,12 @@ _DENIALS = frozenset(
         *product(("can't", "cannot", "couldn't", "wouldn't", "don't"), ("say", "claim", "think")),
         *product(("untrue", "false", "wrong", "incorrect"), ("that", "to")),
         ("no", "means"),
+        ("not", "the"),
         ("far", "from"),
         ("never", "without"),
     }
 )
+_GROWN = word_set("grown changed progressed spread worsened enlarged improved moved ruptured")
 # Behind a verb of exclusion these lead to how, when and why, and not to what is excluded.
 _HOW = frozenset({"on", "by", "at", "in", "as", "when", "today", "but", "so", "using"})
 
@@ -59,9 +62,12 @@ def assess(draft: Draft, cues: CueList) -> None:
         _signed(draft, index, draft.words[index])
     for index in draft.tokens.among(_WHETHER):
         _not_done(draft, index)
-    for mention, cue in (*unticked(draft), *empty_cells(draft)):
+    for mention, cue in (*unticked(draft), *empty_cells(draft), *corrected(draft)):
         mark([mention], CONCEPT, cue)
     affirmed(draft, found, CONCEPT, GROUPS)
+    for mention in draft.mentions:
+        if mention.status == "seronegative" and draft.words[mention.start - 1] == "negative":
+            mention.cues.pop(CONCEPT, None)  # `RF negative RA`
 
 
 def _doubled(draft: Draft, cue: Cue) -> bool:
@@ -210,9 +216,10 @@ def _behind(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     if word in ("-", "–") and cue.stop - cue.start == 1 and _is_hyphen(draft, cue):
         return []
     titled = draft.words[cue.stop : cue.stop + 1] == [":"]
-    within = cue.stop < draft.sentence[cue.start]
+    aside = draft.words[cue.stop : cue.stop + 1] == ["("]  # `contraindicated (asthma)`
+    within = cue.stop < draft.sentence[cue.start] and not aside
     following = draft.by_start.get(ahead(draft, cue.stop + titled)) if within else None
-    signed = word in (":", "-", "(", "=")
+    signed = word in (":", "-", "(", "=") or aside
     open_ended = not _ends_clause(draft, cue) and not _answers(draft, cue)
     if signed and open_ended and draft.words[cue.stop - 1] == "no":
         return forward(draft, cue, cues, GROUPS)  # `cough - no fever`
@@ -236,6 +243,8 @@ def _affirmed(draft: Draft, mention: Mention) -> bool:
     """Whether a word behind the fact says that it is there: `no fever, cough present`."""
     after = draft.words[mention.stop : mention.stop + 3]
     listed = mention.start and draft.words[mention.start - 1] == ","
+    if after[:1] in (["has"], ["have"]) and not _GROWN.isdisjoint(after):
+        return True  # `no evidence that the aneurysm has grown`
     return bool(listed) and (
         after[:1] in (["present"], ["persists"], ["+"], ["continues"])
         or after[:2] in (["is", "present"], [":", "yes"], ["is", "noted"])

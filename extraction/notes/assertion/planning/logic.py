@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ...dating.verbs import CHANGES, STARTS, STOPS, SWITCHES
 from ...draft import Draft, Mention
 from ...lexicon import word_set
 from ..cues import Cue, CueList
 from ..scope import ahead, backward, continues_list, forward, listed, mark, segment
+from .telegram import telegrams
 
 CONCEPT = "planning"
 GROUPS = ("drug", "procedure")
@@ -32,11 +34,14 @@ _ENDING = word_set(
     "withhold"
 )
 _STRONG = frozenset({"sent", "done", "put", "made", "begun", "redone", "cut", "kept"})
+_URGENT = frozenset({"urgent", "urgently", "asap"})
+_CHANGED = (STARTS | STOPS | SWITCHES | CHANGES) - word_set("start begin add stop switch change")
 _SECTIONS = frozenset({"plan"})
 _KEEP = word_set(
     "continue continues cont continued continuing same stop stopped hold held discontinue d/c "
     "wean taper decrease increase reduce on s/p completed after keep maintain unchanged post done "
-    "decreased increased reduced restrict no not avoid tolerating remains stay resume since if with"
+    "decreased increased reduced restrict titrate uptitrate no not avoid "
+    "tolerating remains stay resume since if with"
 )
 
 
@@ -52,6 +57,9 @@ def assess(draft: Draft, cues: CueList) -> None:
             _will(draft, index, cues)
         elif word == "be" and draft.words[index - 1 : index] == ["to"]:
             _to_be(draft, index)
+    for mention, cue in telegrams(draft):
+        if "history" not in mention.cues:
+            mark([mention], CONCEPT, cue)
     for mention in draft.mentions:
         if draft.section[mention.start] in _SECTIONS and mention.fits(GROUPS):
             _listed_plan(draft, mention)
@@ -79,7 +87,15 @@ def _ahead(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
 
 
 def _behind(draft: Draft, cue: Cue) -> list[Mention]:
-    return backward(draft, cue, GROUPS, reach=6, commas=False)
+    found = backward(draft, cue, GROUPS, reach=6, commas=False)
+    return [] if draft.words[cue.start] in _URGENT and _is_done(draft, cue, found) else found
+
+
+def _is_done(draft: Draft, cue: Cue, found: list[Mention]) -> bool:
+    """Whether what is called urgent was done: `underwent cesarean section urgently`."""
+    first, _ = segment(draft, cue.start)
+    verbs = any(w in _DONE for w in draft.words[first : cue.start])
+    return verbs or any(draft.words[m.stop - 1].endswith("ed") for m in found)
 
 
 def _future(draft: Draft, index: int) -> bool:
@@ -94,6 +110,10 @@ def _near(draft: Draft, cue: Cue) -> list[Mention]:
     if any(w in _DONE for w in draft.words[first : cue.start]):
         return []
     here = [m for m in draft.within(first, last) if m.fits(GROUPS)]
+    if draft.words[cue.stop - 2] == "day":  # `changed to doxycycline on day 3`
+        moved = any(draft.words[m.start].endswith("ed") for m in here)
+        if moved or not _CHANGED.isdisjoint(draft.words[first:last]):
+            return []
     here = [m for m in here if draft.words[m.start - 1] != "on"]
     return here or backward(draft, cue, GROUPS, reach=10)
 

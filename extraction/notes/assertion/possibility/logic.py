@@ -9,6 +9,7 @@ from ...facts import Certainty
 from ...lexicon import keyed, read_lines, word_set
 from ..cues import Cue, CueList
 from ..scope import affirmed, backward, closed_list, continues_list, either, forward, listed, mark
+from .answers import meaning, reply
 
 CONCEPT = "possibility"
 GROUPS = ("problem", "drug", "procedure")
@@ -34,6 +35,17 @@ _SEEN = word_set(
     "nodule nodules mass masses lesion lesions cyst cysts opacity opacities density focus foci "
     "node nodes lymphadenopathy polyp polyps calcification calcifications"
 )
+_TESTS = word_set(
+    "screen screening test tests testing serology swab pcr workup work-up serologies panel titre "
+    "titer titers antibodies antibody smear"
+)
+_SOUGHT = frozenset({"workup", "work-up"})
+_OUT = word_set("back pending sent awaited outstanding requested ordered due taken repeated today "
+                "tomorrow arranged booked")  # fmt: skip
+_RESULT = word_set(
+    "positive negative + - neg pos reactive nonreactive non-reactive confirmed grew showed shows "
+    "normal clear abnormal detected"
+)
 _CAUSE = frozenset({"explanation", "cause", "diagnosis", "culprit", "source", "origin", "trigger"})
 
 
@@ -55,9 +67,23 @@ def assess(draft: Draft, cues: CueList) -> None:
             _undecided(draft, index)
         elif word == "?" and index in draft.by_start:  # `?PE` marked with its sign
             mark([draft.by_start[index]], CONCEPT, Cue(index, index + 1, "before", None))
+    _tests(draft)
     for mention in draft.mentions:
         if CONCEPT in mention.cues:
             mention.certainty = _certainty(draft.words[slice(*mention.cues[CONCEPT])])
+
+
+def _tests(draft: Draft) -> None:
+    """`once her TB screen is back`, `sepsis screen sent`: asked, and not answered."""
+    for index in draft.tokens.among(_TESTS):
+        problem = draft.by_stop.get(index)
+        if problem is None or problem.group != "problem":
+            continue
+        behind = draft.words[index + 1 : min(draft.sentence[index], index + 7)]
+        if not _RESULT.isdisjoint(behind):
+            continue  # answered, for the rules of assertion to read
+        if draft.words[index] in _SOUGHT or not _OUT.isdisjoint(behind):
+            mark([problem], CONCEPT, Cue(index, index + 1, "after", None))
 
 
 @cache
@@ -115,15 +141,22 @@ def _question(draft: Draft, cue: Cue, cues: CueList) -> list[Mention]:
     attached = draft.by_stop.get(cue.start)
     spaced = bool(draft.tokens.gap(cue.start))
     if attached is not None and not spaced and attached.fits(GROUPS):
-        return [] if _answered(draft, attached, cue) else [attached]
+        if not _answered(draft, attached, cue):
+            return [attached]
+        attached.cues.pop(CONCEPT, None)  # `Is there any rash? - Yes`
+        return []
     return forward(draft, cue, cues, GROUPS, reach=4, commas=closed_list)
 
 
 def _answered(draft: Draft, mention: Mention, cue: Cue) -> bool:
     """Whether an answer follows the question mark; a no makes the mention absent."""
-    place = cue.stop
-    if ":" in draft.words[place + 1 : place + 3]:  # `Any fever? Patient: no`
-        place = draft.words.index(":", place) + 1
+    place = reply(draft, cue.start)
+    if place is None:
+        return False
+    told = meaning(draft, place)
+    if told is not None:
+        mark([mention], told, Cue(cue.start, place + 1, "after", None))
+        return True
     answer = draft.words[place : place + 1]
     if not answer or answer[0] not in _YES | _NO:
         return False

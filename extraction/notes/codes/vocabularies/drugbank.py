@@ -44,6 +44,10 @@ def source() -> Path:
     return path
 
 
+# Names of a family of drugs that the file gives to one of them alone: none of these is sure.
+_SHARED = {"penicillin": frozenset({"DB00417", "DB01053"})}
+
+
 def version(path: Path) -> str:
     """Return the release of the package; the file states none of DrugBank's own."""
     return f"{_PACKAGE} {_PINNED}"
@@ -59,11 +63,11 @@ def entries(path: Path) -> Iterator[Entry]:
             names.setdefault(canonical, []).append(variant)
     for canonical, about in known.items():
         if "drugbank_id" in about:
-            others = [n for n in names.get(canonical, []) if n != canonical]
+            number = about["drugbank_id"]
+            shared = [name for name, numbers in _SHARED.items() if number in numbers]
+            others = [n for n in [*names.get(canonical, ()), *shared] if n != canonical]
             shown = str(about.get("name") or canonical)
-            yield Entry(
-                about["drugbank_id"], shown, ((canonical, 1.0), *((n, 0.97) for n in others))
-            )
+            yield Entry(number, shown, ((canonical, 1.0), *((n, 0.97) for n in others)))
 
 
 def plain_data(data: bytes) -> Any:
