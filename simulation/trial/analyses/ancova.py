@@ -1,6 +1,6 @@
 """Analysis of covariance of the deciding visit; without covariates the two-sample t test."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from scipy.special import ndtri, stdtr
@@ -20,18 +20,10 @@ class Ancova(Analysis):
     covariates it estimates the hypothetical effect had nobody left.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("continuous",)
+    ratio: ClassVar[bool] = False
     kind: Literal["ancova"] = "ancova"
     covariates: tuple[str, ...] = ()
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Continuous outcomes."""
-        return ("continuous",)
-
-    @property
-    def ratio(self) -> bool:
-        """A difference of means."""
-        return False
 
     @property
     def summary(self) -> str:

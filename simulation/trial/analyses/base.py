@@ -102,6 +102,10 @@ class LookData:
 class Analysis(Plan, ABC):
     """A pre-specified analysis of one endpoint."""
 
+    takes: ClassVar[tuple[str, ...]]
+    """Kinds of endpoint that it can analyse."""
+    sign: ClassVar[float] = 1.0
+    """-1 where estimates rise as the endpoint's usual measure falls (time, hazard)."""
     uses: ClassVar[tuple[str, ...]] = ("covariates", "strata")
     competing: ClassVar[bool] = False
     """Whether it asks for an endpoint with a competing cause."""
@@ -121,18 +125,8 @@ class Analysis(Plan, ABC):
 
     @property
     @abstractmethod
-    def takes(self) -> tuple[str, ...]:
-        """Kinds of endpoint that it can analyse."""
-
-    @property
-    @abstractmethod
     def ratio(self) -> bool:
         """Whether estimates are logs of ratios."""
-
-    @property
-    def sign(self) -> float:
-        """1, or -1 where estimates rise as the endpoint's usual measure falls (time, hazard)."""
-        return 1.0
 
     @property
     @abstractmethod

@@ -1,6 +1,6 @@
 """Ratio of event rates by regression with covariates."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -17,20 +17,12 @@ class CountRegression(Analysis):
     The variance is the sandwich's. Information is 1 / variance.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("count",)
+    ratio: ClassVar[bool] = True
     kind: Literal["count_regression"] = "count_regression"
     law: Literal["poisson", "negative_binomial"] = Field(
         default="negative_binomial", description="law whose likelihood weighs the patients"
     )
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Counts."""
-        return ("count",)
-
-    @property
-    def ratio(self) -> bool:
-        """A log rate ratio."""
-        return True
 
     @property
     def summary(self) -> str:

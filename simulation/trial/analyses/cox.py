@@ -1,6 +1,6 @@
 """Cox's proportional hazards model with covariates and strata."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
@@ -20,20 +20,12 @@ class Cox(Analysis):
     same strata. With covariates or strata the hazard ratio is conditional on them.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = True
     kind: Literal["cox"] = "cox"
     covariates: tuple[str, ...] = ()
     ties: Literal["efron", "breslow"] = "efron"
     robust: bool = False
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A log hazard ratio."""
-        return True
 
     @property
     def summary(self) -> str:

@@ -21,18 +21,10 @@ class IncidenceDifference(Analysis):
 
     uses: ClassVar[tuple[str, ...]] = ()
     competing: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = False
     kind: Literal["cumulative_incidence"] = "cumulative_incidence"
     horizon: Positive = Field(description="in the design's unit of time")
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event, with a competing cause."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A difference of probabilities."""
-        return False
 
     @property
     def summary(self) -> str:

@@ -20,19 +20,11 @@ class FineGray(Analysis):
 
     uses: ClassVar[tuple[str, ...]] = ("covariates",)
     competing: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = True
     kind: Literal["fine_gray"] = "fine_gray"
     covariates: tuple[str, ...] = ()
     test: Literal["wald", "gray"] = "wald"
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event, with a competing cause."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A log subdistribution hazard ratio."""
-        return True
 
     @property
     def summary(self) -> str:

@@ -19,23 +19,11 @@ class Landmark(Analysis):
     """
 
     uses: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = False
+    sign: ClassVar[float] = -1.0
     kind: Literal["landmark"] = "landmark"
     at: Positive = Field(description="in the design's unit of time")
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A difference of probabilities."""
-        return False
-
-    @property
-    def sign(self) -> float:
-        """More survival is less hazard."""
-        return -1.0
 
     @property
     def summary(self) -> str:

@@ -47,18 +47,10 @@ class LogRank(Analysis):
     """
 
     uses: ClassVar[tuple[str, ...]] = ("strata",)
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = True
     kind: Literal["log_rank"] = "log_rank"
     weighting: Weighting | None = None
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A log hazard ratio."""
-        return True
 
     @property
     def summary(self) -> str:

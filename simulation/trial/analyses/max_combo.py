@@ -27,18 +27,10 @@ class MaxCombo(Analysis):
     """
 
     uses: ClassVar[tuple[str, ...]] = ("strata",)
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = True
     kind: Literal["max_combo"] = "max_combo"
     tests: tuple[Weighting, ...] = Field(default_factory=_usual, min_length=1, max_length=MOST)
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A log hazard ratio."""
-        return True
 
     @property
     def summary(self) -> str:

@@ -23,20 +23,12 @@ class Mmrm(Analysis):
     """
 
     every_visit: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("continuous",)
+    ratio: ClassVar[bool] = False
     kind: Literal["mmrm"] = "mmrm"
     covariance: tuple[Family, ...] = Field(
         default=FAMILIES, min_length=1, description="families of covariance, in order of fallback"
     )
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Continuous outcomes."""
-        return ("continuous",)
-
-    @property
-    def ratio(self) -> bool:
-        """A difference of means."""
-        return False
 
     @property
     def summary(self) -> str:

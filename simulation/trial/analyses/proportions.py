@@ -1,6 +1,6 @@
 """Binary outcomes: difference, ratio or odds ratio of two proportions."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
@@ -16,13 +16,9 @@ class Proportions(Analysis):
     for the difference (Pearson's chi-squared), and Wald's for logs of ratios.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("binary",)
     kind: Literal["proportions"] = "proportions"
     measure: Literal["difference", "ratio", "odds_ratio"] = "difference"
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Binary outcomes."""
-        return ("binary",)
 
     @property
     def ratio(self) -> bool:

@@ -1,6 +1,6 @@
 """Counts: log ratio of two event rates, its variance robust to overdispersion."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
@@ -17,17 +17,9 @@ class Rates(Analysis):
     (Lin, Wei, Yang and Ying 2000, doi 10.1111/1467-9868.00259).
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("count",)
+    ratio: ClassVar[bool] = True
     kind: Literal["rates"] = "rates"
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Counts."""
-        return ("count",)
-
-    @property
-    def ratio(self) -> bool:
-        """A log rate ratio."""
-        return True
 
     @property
     def summary(self) -> str:

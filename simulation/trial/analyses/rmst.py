@@ -24,23 +24,11 @@ class RestrictedMean(Analysis):
     """
 
     uses: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[tuple[str, ...]] = ("time_to_event",)
+    ratio: ClassVar[bool] = False
+    sign: ClassVar[float] = -1.0
     kind: Literal["rmst"] = "rmst"
     horizon: Positive = Field(description="in the design's unit of time")
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Time to event."""
-        return ("time_to_event",)
-
-    @property
-    def ratio(self) -> bool:
-        """A difference in time."""
-        return False
-
-    @property
-    def sign(self) -> float:
-        """More time is less hazard."""
-        return -1.0
 
     @property
     def summary(self) -> str:

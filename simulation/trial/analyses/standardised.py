@@ -1,6 +1,6 @@
 """Marginal effect on a binary outcome, adjusted for covariates by g-computation."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
@@ -17,13 +17,9 @@ class Standardised(Analysis):
     1 / variance.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("binary",)
     kind: Literal["standardised"] = "standardised"
     measure: Literal["difference", "ratio", "odds_ratio"] = "difference"
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Binary outcomes."""
-        return ("binary",)
 
     @property
     def ratio(self) -> bool:
