@@ -87,8 +87,20 @@ def table_of(cohort: Cohort, endpoints: Sequence[Endpoint], time_unit: str) -> p
             values = _outcome(cohort, endpoint, unit)
             data |= dict(zip(outcome_columns(endpoint), values, strict=True))
     faults.raise_if_any()
-    data[LEAVES] = _leaving(cohort, unit)
+    data[LEAVES] = _after_known(data, endpoints, _leaving(cohort, unit))
     return pd.DataFrame(data)
+
+
+def _after_known(data: dict[str, Any], endpoints: Sequence[Endpoint], left: Floats) -> Floats:
+    """Leaving times, not before a visit with a value: windows open before the visit's day."""
+    for endpoint in endpoints:
+        if endpoint.kind == "continuous":
+            for visit, column in zip(endpoint.visits, outcome_columns(endpoint), strict=True):
+                left = np.where(np.isfinite(data[column]), np.maximum(left, visit), left)
+        elif endpoint.kind == "binary":
+            known = np.isfinite(data[outcome_columns(endpoint)[0]])
+            left = np.where(known, np.maximum(left, endpoint.visit), left)
+    return left
 
 
 def _outcome(cohort: Cohort, endpoint: Any, unit: float) -> list[Floats]:

@@ -211,6 +211,17 @@ def test_a_cohort_gives_its_controls_as_twins() -> None:
     assert whole.table["analysed"][:, 0].max() == 60
 
 
+def test_a_value_within_its_window_counts_though_the_patient_left_before_the_day() -> None:
+    cohort = _cohort()
+    kept = TwinPopulation.from_cohort(cohort, _next_trial()).known("outcome.ADAS@0").size
+    left = cohort.subjects.assign(observed_until=160.0, end_reason="WITHDRAWAL BY SUBJECT")
+    days = cohort.observations["day"].clip(upper=160.0)
+    early = Cohort.build(cohort.schema, left, cohort.observations.assign(day=days))
+    result = simulate(_next_trial(), early, 200)
+    share = result.table["analysed"][:, 0].mean() / 60
+    assert abs(share - kept / 40) < 4 * np.sqrt(share * (1 - share) / 60 / 200)
+
+
 def test_what_a_cohort_lacks_is_told() -> None:
     hypotheses = [{"endpoint": "ADAS", "analysis": {"kind": "ancova", "covariates": ["SEXX"]}}]
     with pytest.raises(InputError, match=r"SEXX.*did you mean SEX\?"):
