@@ -125,7 +125,9 @@ def nothing_seen(
 
     `delay` is the longest of all endpoints, for which looks by patients wait.
     """
-    if looks.by != "patients" or delay > 0 or not any(endpoint.kind == "time_to_event" for endpoint in tested):
+    if looks.by != "patients" or delay > 0:
+        return []
+    if all(endpoint.kind != "time_to_event" for endpoint in tested):
         return []
     return [
         f"{where}: everybody starts at once and the look comes on that day, so that no event can "

@@ -137,7 +137,8 @@ class ReestimationRule(Rule):
         finish(state, look, last=look == self.looks.count - 1)
         if look == self.looks.count - 2:
             wanted = self._wanted(evidence, z, float(planned.max()))
-            seen = self.looks.rates[-2] * planned.max() if self.looks.at is None else self.looks.at[-2]
+            at = self.looks.at
+            seen = self.looks.rates[-2] * planned.max() if at is None else at[-2]
             low = max(planned.max() if self.minimum is None else self.minimum, seen)
             size = np.ceil(np.clip(np.nan_to_num(wanted, nan=low), low, self.maximum) - 1e-9)
             state.size = np.where(state.running, size, planned).astype(np.int64)

@@ -153,3 +153,13 @@ def test_no_event_at_all_ends_with_the_last_patient() -> None:
     table = simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 10).table
     assert (table["n"] == 40).all() and np.isfinite(table["duration"]).all()
     assert not table["rejected"].any()
+
+
+def test_a_scenario_that_recruits_too_few_says_so() -> None:
+    slow = {"name": "slow", "enrolment": {"ramp": [{"rate": 1}], "longest": 5}}
+    result = simulate(TrialDesign.parse(PLAN | {"scenarios": [slow]}), PEOPLE, 30)
+    full, short = (scenario.short for scenario in result.scenarios)
+    assert full is not None and full.value == 0
+    assert short is not None and short.value == 1
+    (told,) = [limit for limit in result.limits if "recruitment ended short" in limit]
+    assert told.startswith("slow: in 100.0% of replicates")
