@@ -105,6 +105,9 @@ class ScenarioResult:
         Probability of stopping for each at each look.
     n, analysed, screened, duration
         Means at the stop: patients randomised, in the analysis, candidates screened, and time.
+    short
+        Share of replicates that stopped with fewer patients than their look was planned with,
+        since no more came; None for looks by events or time, which have no planned number.
     """
 
     name: str
@@ -117,6 +120,7 @@ class ScenarioResult:
     analysed: Measured
     screened: Measured
     duration: Measured
+    short: Measured | None = None
 
 
 @final
@@ -201,7 +205,16 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
-        return said + unequal_nulls(self.design)
+        return said + self._short() + unequal_nulls(self.design)
+
+    def _short(self) -> list[str]:
+        """Say which scenarios do not recruit the patients that are planned."""
+        return [
+            f"{s.name}: in {s.short.value:.1%} of replicates recruitment ended short of the "
+            f"patients planned ({s.n.value:.0f} in the mean of all); looks took those who came"
+            for s in self.scenarios
+            if s.short is not None and s.short.value > 0
+        ]
 
     def digest(self) -> str:
         """SHA-256 of all replicates; the same for any backend, chunk size and workers."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from extraction.records import Cohort, InputError, conditions
 from simulation.trial.characteristics import OperatingCharacteristics
 from simulation.trial.design import TrialDesign
+from simulation.trial.design.checks import nothing_seen, strata_faults, term_faults
 from simulation.trial.design.dropout import HazardDropout
 from simulation.trial.pool import Job, conducted
 from simulation.trial.population import Population, TwinPopulation
@@ -84,14 +85,21 @@ def population_faults(design: TrialDesign, population: Population) -> list[str]:
     asked = [*design.strata]
     for tested in design.tested:
         asked += [*tested.analysis.covariates, *tested.analysis.strata]
-    stopping = (design.discontinuation, *(s.discontinuation for s in design.scenarios))
-    leaving = (design.dropout, *(s.dropout for s in design.scenarios))
-    for rule in (*leaving, *(law.when for law in stopping if law)):
+    for rule in design.leaving_laws.values():
         if isinstance(rule, HazardDropout):
             asked += [term.partition("=")[0] for term in rule.log_hazard_ratios]
     sites = any(e.sites for e in (design.enrolment, *(s.enrolment for s in design.scenarios)) if e)
     named = tuple(dict.fromkeys(n for n in asked if not (n == "site" and sites)))
     faults += population.covariate_faults(named)
+    strata = [*design.strata, *(s for t in design.tested for s in t.analysis.strata)]
+    faults += strata_faults(strata, population.baseline_schema)
+    faults += term_faults(design.leaving_laws, population.baseline_schema)
+    faults += nothing_seen(
+        design.rule.looks,
+        {where: enrolment.at_once for where, enrolment in design.enrolments.items()},
+        [tested.endpoint for tested in design.tested],
+        max(endpoint.delay for endpoint in design.endpoints),
+    )
     given = {f"scenarios.{s.name}": effect.where for s in design.scenarios for effect in s.effects}
     given |= {
         f"hypotheses: subgroup {t.subgroup.name!r}": t.subgroup.where

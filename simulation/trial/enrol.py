@@ -69,7 +69,33 @@ def enrol(
     Raises
     ------
     InputError
-        If in some replicate not one candidate is eligible.
+        If in some replicate nobody is randomised; each is judged alone, so that the answer is the
+        same for any chunks.
+    """
+    found = screen(design, enrolment, population, stream, replicates, n)
+    empty = ~np.isfinite(found.entry).any(axis=1)
+    if empty.any():
+        raise InputError(
+            f"design.enrolment: in replicate {int(replicates[empty][0])} nobody is randomised "
+            "before recruitment ends, so this trial cannot recruit; let it recruit longer or faster"
+        )
+    return found
+
+
+def screen(
+    design: TrialDesign,
+    enrolment: Enrolment,
+    population: Population,
+    stream: Stream,
+    replicates: Indices,
+    n: int,
+) -> Enrolled:
+    """Screen as `enrol` does, and leave replicates empty in which nobody is found.
+
+    Raises
+    ------
+    InputError
+        If no candidate of any of the replicates is eligible.
     """
     condition = (
         None
@@ -84,11 +110,12 @@ def enrol(
         eligible: Booleans = np.isfinite(arrival)
         if condition is not None:
             eligible = eligible & population.meets(condition, baseline)
-        enough = bool((eligible.sum(axis=1) >= n).all())
-        if enough or count >= _MOST * n or not np.isfinite(arrival).all():
+        # Replicate by replicate: one that is full or at its end must not end the others' search.
+        full, over = eligible.sum(axis=1) >= n, ~np.isfinite(arrival).all(axis=1)
+        if (full | over).all() or count >= _MOST * n:
             break
         count = min(4 * count, _MOST * n)
-    if not eligible.any():
+    if condition is not None and not eligible.any():
         raise InputError(
             f"design.eligibility: none of {eligible.size} candidates is eligible, so this trial "
             "cannot recruit; widen the criteria or change the population"

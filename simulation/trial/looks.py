@@ -52,6 +52,10 @@ def look_at(
         if not np.isfinite(cut).all():
             # Fewer events than planned: the look comes when the last is in, or at `latest`.
             reached = np.where(np.isfinite(events), events, -np.inf).max(axis=1, keepdims=True)
+            # No event at all: the look comes with the last patient.
+            last = np.where(np.isfinite(enrolled.entry), enrolled.entry, 0.0)
+            after = np.nextafter(last.max(axis=1, keepdims=True), NEVER)
+            reached = np.where(np.isfinite(reached), reached, after)
             cut = np.where(np.isfinite(cut), cut, reached if looks.latest is None else looks.latest)
         if looks.latest is not None:
             cut = np.minimum(cut, looks.latest)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from simulation.trial.design import Enrolment, TrialDesign
-from simulation.trial.enrol import Enrolled, enrol
+from simulation.trial.enrol import Enrolled, screen
 from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Indices
 from simulation.trial.population import Place, Population
 
@@ -43,7 +43,7 @@ def narrow(
     place = enrolled.place
     shape = enrolled.entry.shape
     both = [where] if design.eligibility is None else [design.eligibility, where]
-    inside = enrol(
+    inside = screen(
         design.model_copy(update={"eligibility": {"all": both}}),
         enrolment, population, place.stream, place.replicates[rows, 0], shape[1],
     )

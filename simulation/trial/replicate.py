@@ -76,14 +76,19 @@ class Ended:
     ) -> None:
         """Keep what replicates have used by the look at which they stop; fits are theirs alone."""
         enrolled, cut = view.present.enrolled, view.cut[which]
-        there = view.counted[which] if at_once else enrolled.entry[which] < cut
+        there = view.counted[which] & np.isfinite(enrolled.entry[which])
+        if not at_once:
+            there |= enrolled.entry[which] < cut
+        # Nobody comes after the size that was set, however many could.
+        there &= np.arange(there.shape[1]) < state.size[which][:, None]
+        candidates = np.broadcast_to(enrolled.place.patients, enrolled.entry.shape)[which]
         found = {
             "stage": state.stage[which],
             "reason": state.reason[which],
             "n": there.sum(axis=1),
             "duration": cut[:, 0],
             "analysed": np.max([fit.n for fit in fits], axis=0),
-            "screened": enrolled.screened[which],
+            "screened": np.where(there, candidates, -1).max(axis=1) + 1.0,
             "rejected": state.rejected[which],
             "estimate": np.stack([fit.estimate for fit in fits], axis=1),
             "se": np.stack([fit.se for fit in fits], axis=1),
@@ -206,7 +211,7 @@ class Chunk:
             present = self._changed(present, state, look, cut)
             sizes = state.size if self._sized(look) else None
             cut, counted = look_at(design, look, present.enrolled, present.events, sizes)
-            view = View(present, cut, counted, self._begun(look, present, cut, counted))
+            view = View(present, cut, counted, self._begun(look, present, cut, counted, state))
             # A rule over every arm decides by a summary: only those who stop need estimates.
             fits = () if rule.every_arm and watch is None else self._fits(view)
             before = state.running.copy()
@@ -225,13 +230,16 @@ class Chunk:
         rule = self.design.rule
         return (rule.adapts or rule.resizes) and look == rule.looks.count - 1
 
-    def _begun(self, look: int, present: Present, cut: Floats, counted: Booleans) -> Booleans:
+    def _begun(
+        self, look: int, present: Present, cut: Floats, counted: Booleans, state: State
+    ) -> Booleans:
         looks = self.design.rule.looks
         asked = any(tested.analysis.every_visit for tested in self.design.tested)
         last = look == looks.count - 1
         if not asked or looks.by != "patients" or self.drawn.at_once or last:
             return counted
-        return np.asarray(present.enrolled.entry < cut)
+        could = np.arange(counted.shape[1]) < state.size[:, None]
+        return np.asarray(counted | ((present.enrolled.entry < cut) & could))
 
     def _decide(self, look: int, view: View, fits: tuple[Fit, ...], state: State) -> None:
         design, rule = self.design, self.design.rule

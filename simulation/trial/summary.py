@@ -59,6 +59,7 @@ class Summary:
             efficacy=tuple(found(f"efficacy {look}") for look in looks),
             futility=tuple(found(f"futility {look}") for look in looks),
             **{name: found(name) for name in _MEANS},
+            short=found("short") if self.design.rule.looks.by == "patients" else None,
         )
 
     def _tested(self, place: int, truth: Scenario, number: int) -> Tested:
@@ -102,6 +103,12 @@ def _series(
     series: Arrays = {name: table[name] for name in _MEANS}
     series["any_rejection"] = np.asarray(rejected.any(axis=1))
     series["all_rejections"] = np.asarray(rejected.all(axis=1))
+    if design.rule.looks.by == "patients":
+        due = np.array(design.sizes)
+        if design.rule.resizes:
+            # Their last size is each replicate's own; the least that it can be is what is due.
+            due[-1] = min(due[-1], getattr(design.rule, "minimum", None) or due[-1])
+        series["short"] = np.asarray(table["n"] < due[stage])
     for look in range(design.rule.looks.count):
         series[f"efficacy {look}"] = (reason == EFFICACY) & (stage == look)
         series[f"futility {look}"] = (reason == FUTILITY) & (stage == look)

@@ -14,6 +14,13 @@ from simulation.analysis.estimate import Estimand
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm, arm_faults
+from simulation.trial.design.checks import (
+    capped_faults,
+    event_look_faults,
+    leaving_faults,
+    shift_faults,
+    unseen_faults,
+)
 from simulation.trial.design.competing import (
     cause_fault,
     competing_faults,
@@ -124,6 +131,7 @@ class TrialDesign(Stated):
         faults += self._hypothesis_faults()
         faults += self._scenario_faults()
         faults += self._stopping_faults()
+        faults += self._conduct_faults()
         if not faults:
             faults += self.rule.faults(self.n, len(self.arms), len(self.tested))
             faults += self._look_faults()
@@ -165,7 +173,7 @@ class TrialDesign(Stated):
 
     def _scenario_faults(self) -> list[str]:
         faults = []
-        kinds = {endpoint.name: endpoint.kind for endpoint in self.endpoints}
+        known = {endpoint.name: endpoint for endpoint in self.endpoints}
         arms = {arm.name: arm for arm in self.arms}
         names = [scenario.name for scenario in self.scenarios]
         faults += [
@@ -177,18 +185,45 @@ class TrialDesign(Stated):
                 where = f"scenarios.{scenario.name}.effects[{k}]"
                 if effect.arm not in arms or arms[effect.arm].control:
                     faults.append(f"{where}.arm: {effect.arm!r} is no treated arm")
-                kind = kinds.get(effect.endpoint)
-                if kind is None:
+                endpoint = known.get(effect.endpoint)
+                if endpoint is None:
                     faults.append(
                         f"{where}.endpoint: {effect.endpoint!r} is none; there are "
-                        f"{', '.join(kinds)}"
+                        f"{', '.join(known)}"
                     )
-                elif effect.field != FIELDS[kind]:
+                elif effect.field != FIELDS[endpoint.kind]:
                     faults.append(
-                        f"{where}: {effect.endpoint!r} is {kind} and takes {FIELDS[kind]}, "
-                        f"not {effect.field}"
+                        f"{where}: {effect.endpoint!r} is {endpoint.kind} and takes "
+                        f"{FIELDS[endpoint.kind]}, not {effect.field}"
                     )
+                else:
+                    faults += shift_faults(where, effect, endpoint)
         return faults
+
+    @property
+    def enrolments(self) -> dict[str, Enrolment]:
+        """Enrolment of the design and of scenarios with one of their own, by place."""
+        own = {f"scenarios.{s.name}.enrolment": s.enrolment for s in self.scenarios}
+        return {"enrolment": self.enrolment} | {k: v for k, v in own.items() if v is not None}
+
+    @property
+    def leaving_laws(self) -> dict[str, Any]:
+        """Laws of dropout and of stopping, of the design and of scenarios, by place."""
+        laws: dict[str, Any] = {}
+        for where, held in (("", self), *((f"scenarios.{s.name}.", s) for s in self.scenarios)):
+            laws[f"{where}dropout"] = held.dropout
+            if held.discontinuation is not None:
+                laws[f"{where}discontinuation.when"] = held.discontinuation.when
+        return laws
+
+    def _conduct_faults(self) -> list[str]:
+        laws = self.leaving_laws
+        drops = {where: law for where, law in laws.items() if where.endswith("dropout")}
+        return [
+            *leaving_faults(drops, [arm.name for arm in self.arms], self.endpoints),
+            *unseen_faults(laws, self.endpoints),
+            *capped_faults(self.enrolments, self.n),
+        ]
 
     def _stopping_faults(self) -> list[str]:
         given = {"discontinuation": self.discontinuation}
@@ -214,9 +249,7 @@ class TrialDesign(Stated):
                 f"{self.tested[0].endpoint.name!r} is {kind}"
             )
         if looks.by == "events":
-            found = next((e for e in self.endpoints if e.name == looks.endpoint), self.endpoints[0])
-            if found.kind != "time_to_event":
-                faults.append("rule.looks: looks by events need a time-to-event endpoint")
+            faults += event_look_faults(looks, self.endpoints, self.n)
         if self.rule.narrows:
             faults += self._narrowing_faults()
         if looks.by == "time" and self.enrolment.at_once:

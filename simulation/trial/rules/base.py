@@ -28,7 +28,7 @@ class Looks(Plan):
         default=None, description="patients, events or times, rising; the last is the final look"
     )
     number: int = Field(default=1, ge=1, le=20, description="equally spaced, where `at` is absent")
-    information: tuple[float, ...] | None = Field(
+    information: tuple[Positive, ...] | None = Field(
         default=None, description="planned information rates; none: in proportion to `at`"
     )
     endpoint: Name | None = Field(default=None, description="of the events; none: the first")

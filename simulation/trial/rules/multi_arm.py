@@ -14,7 +14,7 @@ from simulation.analysis.multiplicity_dunnett import add_stage
 from simulation.analysis.sequential import Boundary, OBrienFleming, rate_faults
 from simulation.analysis.sequential.combination import stage_weights
 from simulation.trial.outcomes.base import Booleans, Floats
-from simulation.trial.plan import NotNegative, Plan
+from simulation.trial.plan import Finite, NotNegative, Plan
 from simulation.trial.rules.base import EFFICACY, FUTILITY, Evidence, Rule, State
 from simulation.trial.rules.group_sequential import finish, one_sided
 
@@ -70,7 +70,7 @@ class MultiArmRule(Rule):
     kind: Literal["multi_arm"] = "multi_arm"
     boundary: Boundary = OBrienFleming()
     selection: Selection = Best()
-    futility: tuple[float, ...] | None = Field(
+    futility: tuple[Finite, ...] | None = Field(
         default=None, description="drop arms whose z is at or below, one for each interim look"
     )
 

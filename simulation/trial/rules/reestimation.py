@@ -20,7 +20,7 @@ from simulation.analysis.sequential.reestimation import (
     unblinded_size,
 )
 from simulation.trial.outcomes.base import Floats
-from simulation.trial.plan import Plan, Positive
+from simulation.trial.plan import Finite, Plan, Positive
 from simulation.trial.rules.base import Evidence, Rule, State
 from simulation.trial.rules.group_sequential import finish, one_sided, reject
 
@@ -63,7 +63,7 @@ class ByVariance(Plan):
 
     kind: Literal["variance"] = "variance"
     power: Power = 0.9
-    effect: float = Field(description="planned, in the unit of the analysis's estimate; not 0")
+    effect: Finite = Field(description="planned, in the unit of the analysis's estimate; not 0")
 
 
 SizeRule = Annotated[
@@ -137,7 +137,9 @@ class ReestimationRule(Rule):
         finish(state, look, last=look == self.looks.count - 1)
         if look == self.looks.count - 2:
             wanted = self._wanted(evidence, z, float(planned.max()))
-            low = planned.max() if self.minimum is None else self.minimum
+            at = self.looks.at
+            seen = self.looks.rates[-2] * planned.max() if at is None else at[-2]
+            low = max(planned.max() if self.minimum is None else self.minimum, seen)
             size = np.ceil(np.clip(np.nan_to_num(wanted, nan=low), low, self.maximum) - 1e-9)
             state.size = np.where(state.running, size, planned).astype(np.int64)
 

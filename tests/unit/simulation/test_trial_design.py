@@ -117,7 +117,8 @@ def test_what_a_population_lacks_comes_at_once() -> None:
 
 
 def test_criteria_that_nobody_meets_say_that_the_trial_cannot_recruit() -> None:
-    design = TrialDesign.parse(SURVIVAL | {"eligibility": {"age": [500, 600]}})
+    rule = {"kind": "fixed", "looks": {"by": "events", "at": [50]}}
+    design = TrialDesign.parse(SURVIVAL | {"eligibility": {"age": [500, 600]}, "rule": rule})
     with pytest.raises(InputError, match="cannot recruit"):
         simulate(design, PEOPLE, 5)
 

@@ -18,8 +18,8 @@ PLAN: dict[str, Any] = {
     "eligibility": {"age": [18, 80], "sex": ["F", "M"]},
     "enrolment": {"ramp": [{"start": 0, "rate": 5}, {"start": 3, "rate": 20}], "longest": 30},
     "endpoints": [
-        {"kind": "time_to_event", "name": "PFS"},
         {"kind": "continuous", "name": "ADAS", "visits": [3, 6], "higher_is_better": False},
+        {"kind": "time_to_event", "name": "PFS"},
     ],
     "dropout": {
         "kind": "hazard",
@@ -35,7 +35,7 @@ PLAN: dict[str, Any] = {
     "rule": {
         "kind": "group_sequential",
         "futility": {"family": "z", "bounds": [0.25]},
-        "looks": {"by": "events", "at": [100, 200], "latest": 48},
+        "looks": {"by": "events", "at": [100, 200], "endpoint": "PFS", "latest": 48},
     },
     "scenarios": [
         {

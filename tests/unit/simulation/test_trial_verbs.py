@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from extraction.records import InputError
 from generation.randomness import Stream
 from simulation.trial import ParametricPopulation, TrialDesign
 from simulation.trial.design import Enrolment
@@ -92,8 +93,8 @@ def test_sites_open_fill_up_and_are_named() -> None:
     enrolled = _enrolled(_design(enrolment={"sites": sites}))
     assert np.all((enrolled.site == 0).sum(axis=1) == 20)
     assert np.all(enrolled.entry[enrolled.site == 1] >= 3)
-    closed = _design(enrolment={"sites": [sites[0]]})
-    assert np.all(np.isfinite(_enrolled(closed).entry).sum(axis=1) == 20)
+    with pytest.raises(InputError, match="caps sum to 20 and 80 patients"):
+        _design(enrolment={"sites": [sites[0]]})
 
 
 def test_the_eligible_are_the_first_eligible_candidates() -> None:

@@ -1,0 +1,165 @@
+"""What designs used to do unseen: typing errors, looks that see nothing, who is counted when."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from extraction.records import InputError
+from simulation.trial import ParametricPopulation, TrialDesign, simulate
+
+ARMS = [{"name": "C", "control": True}, {"name": "T"}]
+Y: dict[str, Any] = {"kind": "continuous", "name": "y", "visits": [10]}
+OS: dict[str, Any] = {"kind": "time_to_event", "name": "OS"}
+PLAN: dict[str, Any] = {"arms": ARMS, "endpoints": [Y], "n": 40}
+PEOPLE = ParametricPopulation(
+    covariates=[
+        {"kind": "normal", "name": "x"},
+        {"kind": "category", "name": "sex", "categories": ["m", "f"], "shares": [0.5, 0.5]},
+    ],
+    outcomes={"y": {"kind": "continuous"}, "OS": {"kind": "time_to_event", "median": 12}},
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dropout": {"kind": "share", "share": 0.1, "arms": {"TT": 0.3}}}, "dropout.arms: 'TT'"),
+        ({"endpoints": [OS], "dropout": {"kind": "share", "share": 0.2}}, "dropout.by"),
+        (
+            {
+                "endpoints": [OS],
+                "dropout": {"kind": "hazard", "rate": 1, "log_hazard_ratio_of_outcome": 1},
+            },
+            "takes the first endpoint's value",
+        ),
+        (
+            {
+                "endpoints": [OS],
+                "rule": {
+                    "kind": "fixed", "looks": {"by": "events", "at": [9], "endpoint": "PFS"}
+                },
+            },
+            "'PFS' is none",
+        ),
+        (
+            {"endpoints": [OS], "rule": {"kind": "fixed", "looks": {"by": "events", "at": [41]}}},
+            "41 events are waited for and there are 40 patients",
+        ),
+        (
+            {"scenarios": [{"name": "s", "effects": [
+                {"arm": "T", "endpoint": "y", "shift": [1, 2]}]}]},
+            "2 values came for 1 visits",
+        ),
+        (
+            {"scenarios": [{"name": "s", "enrolment": {
+                "sites": [{"name": "a", "rate": 1, "cap": 3}]}}]},
+            "scenarios.s.enrolment.sites: caps sum to 3 and 40 patients",
+        ),
+        (
+            {"rule": {"kind": "multi_arm", "looks": {"number": 2}, "futility": [float("nan")]}},
+            "finite",
+        ),
+        (
+            {"rule": {"kind": "group_sequential", "looks": {
+                "number": 2, "information": [float("nan"), 1]}}},
+            "finite",
+        ),
+    ],
+)
+def test_a_design_that_would_run_wrongly_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TrialDesign.parse(PLAN | changes)
+    assert any(words in fault for fault in caught.value.faults)
+
+
+def test_what_does_not_fit_the_population_is_told_at_once() -> None:
+    terms = {"sex=x": 1.0, "sex": 1.0, "x=1": 1.0}
+    design = TrialDesign.parse(
+        PLAN
+        | {"endpoints": [OS], "strata": ["x"]}
+        | {"dropout": {"kind": "hazard", "rate": 0.1, "log_hazard_ratios": terms}}
+    )
+    with pytest.raises(InputError) as caught:
+        simulate(design, PEOPLE, 5)
+    text = "\n".join(caught.value.faults)
+    for part in ("'sex=x' names no level", "'sex' names no level", "'x=1' has a level",
+                 "'x' is a number", "no event can be seen"):
+        assert part in text
+
+
+def test_the_last_patient_counts_where_the_outcome_is_due_at_once() -> None:
+    plan = {"endpoints": [{**Y, "visits": [0]}], "enrolment": {"ramp": [{"rate": 1}]}}
+    result = simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 10)
+    assert (result.table["n"] == 40).all()
+
+
+def test_nobody_comes_after_the_size_that_was_set() -> None:
+    rule = {
+        "kind": "reestimation", "looks": {"at": [20, 40]}, "maximum": 400,
+        "size": {"kind": "variance", "effect": 1.2},
+    }
+    plan = {"enrolment": {"ramp": [{"rate": 1}]}, "rule": rule}
+    table = simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 50).table
+    last = table["stage"] == 1
+    assert last.any()
+    assert (table["n"][last] == table["analysed"][last]).all()
+    # A size below what the look has seen is what it has seen.
+    low = rule | {"minimum": 4, "size": {"kind": "variance", "effect": 10.0}}
+    table = simulate(TrialDesign.parse(PLAN | {"rule": low}), PEOPLE, 20).table
+    assert (table["n"] == 20).all()
+
+
+def test_screening_ends_when_the_trial_does() -> None:
+    plan = {
+        "n": 400, "eligibility": {"x": [0, 9]}, "enrolment": {"ramp": [{"rate": 10}]},
+        "rule": {"kind": "group_sequential", "looks": {"number": 2}, "boundary": "pocock"},
+        "scenarios": [
+            {"name": "s", "effects": [{"arm": "T", "endpoint": "y", "shift": 2.0}]}
+        ],
+    }
+    table = simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 100).table
+    assert (table["stage"][:, 1] == 0).all()
+    # Half of the candidates are eligible: n of them is a negative binomial, SD sqrt(2 n).
+    n, screened = table["n"][:, 1], table["screened"][:, 1]
+    assert abs(screened.mean() - 2 * n.mean()) < 4 * np.sqrt(2 * n.mean() / 100)
+    assert (screened < table["screened"][:, 0]).mean() > 0.9
+
+
+def test_those_who_were_never_found_are_not_counted() -> None:
+    rare = simulate(TrialDesign.parse(PLAN | {"eligibility": {"x": [2.9, 9]}}), PEOPLE, 10).table
+    assert (rare["n"] == rare["analysed"]).all() and rare["n"].max() < 40
+
+
+def test_recruitment_that_ends_is_the_same_in_any_chunks() -> None:
+    """A replicate whose arrivals end must not end the search of those in its chunk."""
+    plan = {
+        "n": 50, "eligibility": {"x": [0.5, 9]},
+        "enrolment": {"ramp": [{"rate": 10}, {"start": 10.2, "rate": 0}], "longest": 50},
+    }
+    design = TrialDesign.parse(PLAN | plan)
+    whole = simulate(design, PEOPLE, 40, seed=11)
+    assert whole.digest() == simulate(design, PEOPLE, 40, seed=11, chunk_size=1).digest()
+    closed = TrialDesign.parse(PLAN | {"enrolment": {"ramp": [{"rate": 1}], "longest": 1e-9}})
+    with pytest.raises(InputError, match="cannot recruit"):
+        simulate(closed, PEOPLE, 5)
+
+
+def test_no_event_at_all_ends_with_the_last_patient() -> None:
+    plan = {
+        "endpoints": [{**OS, "follow_up": 1e-9}], "enrolment": {"ramp": [{"rate": 1}]},
+        "rule": {"kind": "fixed", "looks": {"by": "events", "at": [20]}},
+    }
+    table = simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 10).table
+    assert (table["n"] == 40).all() and np.isfinite(table["duration"]).all()
+    assert not table["rejected"].any()
+
+
+def test_a_scenario_that_recruits_too_few_says_so() -> None:
+    slow = {"name": "slow", "enrolment": {"ramp": [{"rate": 1}], "longest": 5}}
+    result = simulate(TrialDesign.parse(PLAN | {"scenarios": [slow]}), PEOPLE, 30)
+    full, short = (scenario.short for scenario in result.scenarios)
+    assert full is not None and full.value == 0
+    assert short is not None and short.value == 1
+    (told,) = [limit for limit in result.limits if "recruitment ended short" in limit]
+    assert told.startswith("slow: in 100.0% of replicates")
