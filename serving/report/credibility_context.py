@@ -5,13 +5,12 @@ V&V40 ask for it: question, context of use, model risk, plan, execution, documen
 deviations, adequacy.
 """
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, final
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
-from extraction.records.errors import InputError
-from simulation.trial.plan import Plan, Stated
+from simulation.trial.plan import Filed, Plan
 
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Rank = Literal["low", "medium", "high"]
@@ -54,7 +53,7 @@ class Update(Plan):
 
 
 @final
-class Context(Stated):
+class Context(Filed):
     """What the team states. Whatever is left out is printed as "not stated".
 
     Raises
@@ -62,6 +61,8 @@ class Context(Stated):
     InputError
         With every fault at once.
     """
+
+    EXAMPLE: ClassVar[str] = "examples/context.yaml"
 
     question: Text | None = Field(default=None, description="that the simulation is to answer")
     context_of_use: Text | None = Field(
@@ -96,34 +97,13 @@ class Context(Stated):
         return "context"
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a YAML file.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, is not YAML, or has faults; all at once.
-        """
-        import yaml
-
-        try:
-            values: Any = yaml.safe_load(path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{path.name}: there is no such file; check the path") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise InputError(f"{path.name}: it cannot be read as YAML; check its form") from None
-        if not isinstance(values, dict):
-            raise InputError(
-                f"{path.name}: must be a mapping of names to values; see examples/context.yaml"
-            )
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build it from a dictionary; InputError lists every fault."""
         dated = values.get("updates")
         if isinstance(dated, list):
             # YAML turns 2026-01-31 into a date.
-            values["updates"] = [_with_text_date(entry) for entry in dated]
-        try:
-            return cls(**{str(key): value for key, value in values.items()})
-        except InputError as error:
-            raise InputError(f"{path.name}: {fault}" for fault in error.faults) from None
+            values = {**values, "updates": [_with_text_date(entry) for entry in dated]}
+        return super().parse(values)
 
 
 def _with_text_date(entry: Any) -> Any:

@@ -15,6 +15,8 @@ _WIDTH: Final = 481.9
 """Points between the margins of A4."""
 _LETTER: Final = 5.2
 """Points that a letter takes in a table, on the safe side."""
+_LONGEST: Final = 24
+"""Letters of the longest word that is kept whole in a table."""
 _FONTS: Final = {"Report": "DejaVuSans.ttf", "Report-Bold": "DejaVuSans-Bold.ttf"}
 
 
@@ -123,13 +125,14 @@ def _picture(block: Picture, styles: dict[str, Any]) -> list[Any]:
 
 
 def _shares(block: Grid) -> list[float]:
-    """Widths: no word is broken, and what is left goes where the longest cells are."""
+    """Widths: no usual word is broken, and what is left goes where the longest cells are."""
     columns = list(zip(block.head, *block.rows, strict=True))
     least = [
-        _LETTER * max(len(word) for cell in column for word in (str(cell).split() or [""])) + 8
+        _LETTER * min(max(len(w) for cell in column for w in str(cell).split() or [""]), _LONGEST)
+        + 8
         for column in columns
     ]
-    wanted = [min(max(len(str(cell)) for cell in column), 40) for column in columns]
+    wanted = [min(max(1, *(len(str(cell)) for cell in column)), 40) for column in columns]
     spare = max(0.0, _WIDTH - sum(least))
     widths = [low + spare * more / sum(wanted) for low, more in zip(least, wanted, strict=True)]
     return [width / sum(widths) for width in widths]
@@ -158,6 +161,7 @@ def _table(
         [*above, *body],
         colWidths=[_WIDTH * share for share in shares],
         repeatRows=len(above),
+        splitInRow=1,  # a cell longer than a page goes on on the next
         hAlign="LEFT",
         spaceBefore=3,
         spaceAfter=5,

@@ -27,6 +27,7 @@ SERIES = (BLUE, ORANGE, GREEN, PURPLE)
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "trialtwin",
+    "text.parse_math": False,  # a name with $ is a name, not a formula
     "font.family": ["sans-serif"],
     "font.size": 11,
     "axes.spines.top": False,

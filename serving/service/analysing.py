@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 
 _CODE = (
     "extraction/records",
+    "generation/philox.py",
+    "generation/randomness.py",
     "simulation/analysis",
     "simulation/kernels",
     "simulation/trial/analyses",
+    "simulation/trial/design/competing.py",
+    "simulation/trial/outcomes",
+    "simulation/trial/plan.py",
     "simulation/trial/planned",
+    "simulation/trial/population/tables.py",
 )
+"""All that a figure of an analysis comes from."""
 _FIGURES = "%.17g"
-_NUMERIC = ("python", "numpy", "pandas", "scipy", "trialtwin")
+_NUMERIC = ("python", "numba", "numpy", "pandas", "scipy", "trialtwin")
 
 
 def lock_analysis(plan: Path, overwrite: bool = False) -> dict[str, Any]:

@@ -46,10 +46,15 @@ def locked(folder: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another run is writing to the folder.
+        If another run is writing to the folder, or a file is in its way.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(
+            f"folder: a file is in the way of {folder.name!r}; choose another folder"
+        ) from None
+    with (folder / ".lock").open("a") as file:  # never empties a file of that name
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -172,4 +172,6 @@ def one_thread() -> None:
 
 def cpus() -> int:
     """Number of CPUs that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS

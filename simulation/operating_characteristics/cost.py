@@ -1,12 +1,12 @@
 """Cost: what a simulation will take, from a short pilot."""
 
-import os
 import tracemalloc
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Unpack, final
 
 from extraction.records.errors import InputError
+from simulation.execution.tasks import cpus
 from simulation.operating_characteristics.batches import (
     CHUNK,
     Running,
@@ -99,7 +99,7 @@ def estimate_cost(
         peak = _peak(payload, timed) * min(chunk, replicates) // timed
     workers = 1
     if running.get("execution", "serial") != "serial":
-        workers = running.get("workers") or len(os.sched_getaffinity(0))
+        workers = running.get("workers") or cpus()
     whole = each * replicates / workers
     return Cost(each, replicates, workers, whole, timed, peak, peak * workers)
 

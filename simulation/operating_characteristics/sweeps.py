@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Unpack, final
+from typing import Any, ClassVar, Final, Unpack, final
 
 import pandas as pd
-import yaml
 from pydantic import Field
 
 from extraction.records.errors import InputError
@@ -18,7 +17,7 @@ from simulation.operating_characteristics.vary import cells, varied
 from simulation.trial.characteristics import OperatingCharacteristics
 from simulation.trial.conduct import as_population
 from simulation.trial.design import TrialDesign
-from simulation.trial.plan import Name, Stated
+from simulation.trial.plan import Filed, Name
 from simulation.trial.storage import ReplicateFile
 from simulation.trial.sweep import simulate_many
 
@@ -28,10 +27,11 @@ FIGURES: Final = {
     **{name: f"mean_{name}" for name in ("n", "analysed", "screened", "duration")},
 }
 """Columns by figure; `n` alone would be the parameter of that name."""
+_HEAD: Final = b"trial,design,"
 
 
 @final
-class SweepPlan(Stated):
+class SweepPlan(Filed):
     """What is swept over, as YAML gives it.
 
     Raises
@@ -39,6 +39,8 @@ class SweepPlan(Stated):
     InputError
         With every fault.
     """
+
+    EXAMPLE: ClassVar[str] = "examples/sweep.yaml"
 
     designs: tuple[Name, ...] = Field(min_length=1, description="YAML files, from this one's place")
     over: dict[str, tuple[Any, ...]] = Field(
@@ -49,29 +51,6 @@ class SweepPlan(Stated):
     )
     replicates: int = Field(default=10_000, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
-
-    @classmethod
-    def read(cls, path: str | Path) -> "SweepPlan":
-        """Read it from a YAML file.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, is not YAML, or has faults.
-        """
-        name = Path(path).name
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError:
-            raise InputError(f"{name}: it cannot be opened; check the path") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
-        if not isinstance(values, dict):
-            raise InputError(f"{name}: must be a mapping of names to values: designs, over, ...")
-        try:
-            return cls(**{str(key): value for key, value in values.items()})
-        except InputError as error:
-            raise InputError(f"{name}: {fault}" for fault in error.faults) from None
 
 
 @final
@@ -140,6 +119,7 @@ def sweep(
     """
     grid = cells(over) if over else [{}]
     places, trials, faults = _trials(designs, population, grid, seed)
+    faults += _in_the_way(folder)
     if faults:
         raise InputError(faults)
     rows: list[dict[str, Any]] = []
@@ -155,6 +135,17 @@ def sweep(
         text = frame.assign(folder=homes).to_csv(index=False)
         write_atomically(Path(folder) / SUMMARY, text.encode())
     return Sweep(frame, replicates, seed)
+
+
+def _in_the_way(folder: str | Path | None) -> list[str]:
+    """Say whether the summary would replace a file that no sweep has written."""
+    held = None if folder is None else Path(folder) / SUMMARY
+    if held is None or not held.exists():
+        return []
+    with held.open("rb") as file:
+        ours = file.read(len(_HEAD)) == _HEAD
+    return [] if ours else [f"{SUMMARY}: no sweep has written the one in {held.parent.name!r}; "
+                            "choose another folder"]  # fmt: skip
 
 
 def _trials(

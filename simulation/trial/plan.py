@@ -1,7 +1,10 @@
 """What every part of a design is: frozen, bounded, and refused with all its faults at once."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from extraction.records.errors import InputError
@@ -38,3 +41,40 @@ class Stated(Plan):
     @classmethod
     def _where(cls) -> str:
         return cls.__name__
+
+
+class Filed(Stated):
+    """A stated part that a YAML file of its own holds."""
+
+    EXAMPLE: ClassVar[str]
+    """The file that teaches its fields."""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build it from a dictionary (as YAML gives it); InputError lists every fault."""
+        return cls(**{str(key): value for key, value in values.items()})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read it from a YAML file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, is not YAML, or what it states has faults; all at once.
+        """
+        name = Path(path).name
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (FileNotFoundError, IsADirectoryError):
+            raise InputError(f"{name}: there is no such file; check the path") from None
+        except OSError:
+            raise InputError(f"{name}: it cannot be opened; check who may read it") from None
+        except (yaml.YAMLError, ValueError, RecursionError):  # a day such as 2026-02-31 too
+            raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
+        if not isinstance(values, dict):
+            raise InputError(f"{name}: must be a mapping of names to values; see {cls.EXAMPLE}")
+        try:
+            return cls.parse(values)
+        except InputError as error:
+            raise InputError(f"{name}: {fault}" for fault in error.faults) from None

@@ -87,15 +87,28 @@ class ReplicateFile:
 
 
 def finished(folder: Path | None, work: Mapping[str, Any]) -> ReplicateFile | None:
-    """Return the file that an earlier run of the same work has finished, if it is whole."""
+    """Return the file that an earlier run of the same work has finished, if it is whole.
+
+    Raises
+    ------
+    InputError
+        If a file of that name is there that no simulation has written: it would be replaced.
+    """
     if folder is None or not (path := folder / FILE).exists():
         return None
     file = ReplicateFile(path)
     try:
         about = file.about()
-        if about.get("work") != dict(work):
-            return None
-        total = Digest()
+    except (OSError, ValueError, TypeError, pa.ArrowException):
+        return None
+    if "work" not in about:
+        raise InputError(
+            f"{FILE}: no simulation has written the one in {folder.name!r}; choose another folder"
+        )
+    if about["work"] != dict(work):
+        return None
+    total = Digest()
+    try:
         for block in file.blocks():
             total.update(block)
     except (OSError, ValueError, KeyError, pa.ArrowException):

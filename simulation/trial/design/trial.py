@@ -1,15 +1,12 @@
 """A trial as its protocol would state it."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from math import ceil
-from pathlib import Path
-from typing import Any, Literal, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
-import yaml
 from pydantic import Field, model_validator
 
-from extraction.records.errors import InputError, nearest
+from extraction.records.errors import nearest
 from simulation.analysis.estimate import Estimand
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
@@ -34,7 +31,7 @@ from simulation.trial.design.sources import Source
 from simulation.trial.outcomes import Endpoint
 from simulation.trial.outcomes.base import Strategies
 from simulation.trial.outcomes.effects import FIELDS
-from simulation.trial.plan import Name, Plan, Stated
+from simulation.trial.plan import Filed, Name, Plan
 from simulation.trial.rules import Choice as RuleChoice
 from simulation.trial.rules.group_sequential import Fixed
 
@@ -71,7 +68,7 @@ class Tested(Plan):
 
 
 @final
-class TrialDesign(Stated):
+class TrialDesign(Filed):
     """A trial: arms, patients, endpoints, looks, decisions, and what may be true.
 
     The null (no effect) is always simulated beside the scenarios, on the same patients.
@@ -92,6 +89,8 @@ class TrialDesign(Stated):
     >>> [round(z, 3) for z in design.rule.critical(design.rule.alpha)]
     [2.797, 1.977]
     """
+
+    EXAMPLE: ClassVar[str] = "examples/design.yaml"
 
     name: Name = "trial"
     time_unit: Literal["day", "week", "month", "year"] = "day"
@@ -272,36 +271,6 @@ class TrialDesign(Stated):
         if any(e.duration for e in (self.enrolment, *(s.enrolment for s in self.scenarios)) if e):
             faults.append("enrolment.duration: the subgroup's pace follows from a ramp or sites")
         return faults
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build a design from a dictionary (as YAML gives it); InputError lists every fault."""
-        return cls(**{str(key): value for key, value in values.items()})
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a design from a YAML file.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, is not YAML, or the design has faults.
-        """
-        name = Path(path).name
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{name}: there is no such file; check the path") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
-        if not isinstance(values, dict):
-            raise InputError(
-                f"{name}: must be a mapping of names to values; see examples/design.yaml"
-            )
-        try:
-            return cls.parse(values)
-        except InputError as error:
-            raise InputError(f"{name}: {fault}" for fault in error.faults) from None
 
     @property
     def control(self) -> Arm:

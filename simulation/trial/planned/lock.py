@@ -9,7 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, final
 
+from pydantic import TypeAdapter
+
 from extraction.records.errors import InputError, RefusedError
+from simulation.execution.manifest import write_atomically
 from simulation.trial.planned.plan import AnalysisPlan
 
 LOCK_VERSION = 1
@@ -57,11 +60,11 @@ class Lock:
         if not path.is_file():
             return None
         try:
-            held = json.loads(path.read_text("utf-8"))
-            if held.pop("lock_version") != LOCK_VERSION:
+            text = path.read_bytes()
+            if json.loads(text)["lock_version"] != LOCK_VERSION:
                 raise ValueError
-            return cls(**held | {"amended": tuple(held["amended"])})
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return TypeAdapter(cls).validate_json(text, strict=True)
+        except (ValueError, TypeError, KeyError):
             raise InputError(
                 f"{path.name}: it cannot be read as a lock; restore the file that --lock wrote"
             ) from None
@@ -119,9 +122,8 @@ def lock_plan(
         *held.amended, {"sha256": held.sha256, "locked_at": held.locked_at}
     )  # fmt: skip
     lock = Lock(digest, now, dict(versions), code, earlier)
-    fresh = place.with_name(place.name + ".tmp")
-    fresh.write_text(json.dumps(lock.to_dict(), indent=1, sort_keys=True) + "\n", "utf-8")
-    fresh.replace(place)
+    text = json.dumps(lock.to_dict(), indent=1, sort_keys=True) + "\n"
+    write_atomically(place, text.encode())
     return lock, place
 
 

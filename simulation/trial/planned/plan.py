@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
-import yaml
 from pydantic import Field, model_validator
 
-from extraction.records.errors import Faults, InputError, nearest
+from extraction.records.errors import Faults, nearest
 from simulation.analysis.estimate import Estimand
 from simulation.analysis.multiplicity import MOST
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.competing import cause_fault, summary_of
-from simulation.trial.plan import Name, Plan, Stated
+from simulation.trial.plan import Filed, Name, Plan
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
 from simulation.trial.planned.parts import MissingData, Multiplicity, Patients, Score, Subgroup
 
@@ -59,7 +56,7 @@ class Question(Plan):
 
 
 @final
-class AnalysisPlan(Stated):
+class AnalysisPlan(Filed):
     """What will be estimated and decided, fixed before outcomes are read.
 
     Raises
@@ -78,6 +75,8 @@ class AnalysisPlan(Stated):
     >>> [question.id for question in plan.questions]
     ['primary']
     """
+
+    EXAMPLE: ClassVar[str] = "examples/analysis-plan.yaml"
 
     study: Name = Field(description="study_id of the cohort")
     title: str = ""
@@ -183,36 +182,6 @@ class AnalysisPlan(Stated):
             return [f"multiplicity.weights: {len(weights)} came; {many} are tested, in this order: "
                     f"{names}"]  # fmt: skip
         return [f"multiplicity: {many} hypotheses; at most {MOST}"] if many > MOST else []
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build a plan from a dictionary (as YAML gives it); InputError lists every fault."""
-        return cls(**{str(key): value for key, value in values.items()})
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a plan from a YAML file.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, is not YAML, or the plan has faults.
-        """
-        name = Path(path).name
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (FileNotFoundError, IsADirectoryError):
-            raise InputError(f"{name}: there is no such file; check the path") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
-        if not isinstance(values, dict):
-            raise InputError(
-                f"{name}: must be a mapping of names to values; see examples/analysis-plan.yaml"
-            )
-        try:
-            return cls.parse(values)
-        except InputError as error:
-            raise InputError(f"{name}: {fault}" for fault in error.faults) from None
 
     @property
     def arms(self) -> tuple[str, ...]:

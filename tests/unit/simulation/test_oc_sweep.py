@@ -105,6 +105,18 @@ def test_the_same_trial_twice_would_share_a_folder(tmp_path: Path) -> None:
         list(simulate_many(twice, replicates=5, folder=tmp_path))
 
 
+def test_a_summary_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    held = tmp_path / "summary.csv"
+    held.write_text("patient,value\n", "utf-8")
+    with pytest.raises(InputError, match="no sweep has written"):
+        sweep({"plain": PLAIN}, PEOPLE, replicates=5, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
+    assert held.read_text("utf-8") == "patient,value\n"
+    held.unlink()
+    found = [sweep({"plain": PLAIN}, PEOPLE, replicates=5, folder=tmp_path) for _ in range(2)]
+    assert found[0].digest() == found[1].digest()
+
+
 def test_a_plan_is_read_and_refused_with_all_its_faults(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text("designs: [a.yaml]\nover: {n: [1, 2]}\n")
@@ -114,9 +126,9 @@ def test_a_plan_is_read_and_refused_with_all_its_faults(tmp_path: Path) -> None:
         SweepPlan.read(path)
     assert len(caught.value.faults) == 2
     assert all(fault.startswith("sweep.yaml: ") for fault in caught.value.faults)
-    for text in ("- 1", "{"):
+    for text in ("- 1", "{", "seed: 2026-02-31", "[" * 3000, "designs: !!python/name:os.system"):
         path.write_text(text)
         with pytest.raises(InputError, match=r"sweep\.yaml: "):
             SweepPlan.read(path)
-    with pytest.raises(InputError, match="cannot be opened"):
+    with pytest.raises(InputError, match="no such file"):
         SweepPlan.read(tmp_path / "none.yaml")

@@ -148,7 +148,28 @@ def test_a_lock_binds_until_it_is_amended(tmp_path: Path) -> None:
     assert state_of(changed, path)[0] == "locked"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"lock_version": 99}'])
+WHOLE = {
+    "lock_version": 1,
+    "sha256": "0",
+    "locked_at": "2026",
+    "versions": {},
+    "code": "c",
+    "amended": [],
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"lock_version": 99}',
+        *(json.dumps(WHOLE | {name: 1}) for name in WHOLE if name != "lock_version"),
+        json.dumps(WHOLE | {"amended": "text"}),
+        json.dumps(WHOLE | {"versions": {"numpy": 2}}),
+    ],
+)
 def test_a_spoilt_lock_is_no_lock(tmp_path: Path, text: str) -> None:
     path = written(tmp_path)
     lock_path(path).write_text(text, "utf-8")

@@ -148,6 +148,14 @@ def test_a_finished_file_counts_only_whole_and_of_the_same_work(tmp_path: Path) 
     assert finished(tmp_path, {"of": "this"}) is None
 
 
+def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    pd.DataFrame({"mine": [1]}).to_parquet(tmp_path / FILE)
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(InputError, match="no simulation has written"):
+        simulate(DESIGN, PEOPLE, 40, chunk_size=15, folder=tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
 def test_a_finished_folder_holds_the_replicates_and_no_chunks(tmp_path: Path) -> None:
     first = simulate(DESIGN, PEOPLE, 40, chunk_size=15, folder=tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "manifest.json", FILE]
