@@ -209,7 +209,8 @@ class TrialDesign(Filed):
     def leaving_laws(self) -> dict[str, Any]:
         """Laws of dropout and of stopping, of the design and of scenarios, by place."""
         laws: dict[str, Any] = {}
-        for where, held in (("", self), *((f"scenarios.{s.name}.", s) for s in self.scenarios)):
+        own: dict[str, TrialDesign | Scenario] = {f"scenarios.{s.name}.": s for s in self.scenarios}
+        for where, held in {"": self, **own}.items():
             laws[f"{where}dropout"] = held.dropout
             if held.discontinuation is not None:
                 laws[f"{where}discontinuation.when"] = held.discontinuation.when
