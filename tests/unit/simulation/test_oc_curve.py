@@ -13,6 +13,7 @@ PLAN: dict[str, Any] = {
     "arms": [{"name": "P", "control": True}, {"name": "A"}],
     "endpoints": [{"kind": "time_to_event", "name": "OS", "follow_up": 30}],
     "n": 80,
+    "rule": {"kind": "fixed", "looks": {"by": "events", "at": [60]}},
     "scenarios": [
         {"name": "real", "effects": [{"arm": "A", "endpoint": "OS", "hazard_ratio": 0.5}]},
         {
