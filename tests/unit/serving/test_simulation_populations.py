@@ -16,6 +16,7 @@ PLAN: dict[str, Any] = {
     "name": "next",
     "arms": [{"name": "Placebo", "control": True}, {"name": "Active"}],
     "n": 40,
+    "enrolment": {"duration": 180},
     "endpoints": [{"kind": "time_to_event", "name": "event", "follow_up": 180}],
     "dropout": {"kind": "none"},
     "scenarios": [
