@@ -109,7 +109,7 @@ class Context(Stated):
         try:
             values: Any = yaml.safe_load(path.read_text("utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{path.name}: there is no such file; check the path") from None
+            raise InputError(f"{path}: there is no such file; check the path") from None
         except (yaml.YAMLError, UnicodeDecodeError):
             raise InputError(f"{path.name}: it cannot be read as YAML; check its form") from None
         if not isinstance(values, dict):

@@ -124,7 +124,10 @@ class OpenTrial:
         """The design in plain language, by topic."""
         from simulation.trial.design.telling import tell
 
-        return tell(self.plan)
+        if self.request.population is None:
+            return tell(self.plan)
+        # The design's own patients give way to those that are named.
+        return tell(self.plan.model_copy(update={"population": None}))
 
     @property
     def real(self) -> bool:

@@ -176,7 +176,10 @@ class _Grid:
     ) -> Self:
         parts = sum(arm.allocation for arm in design.arms)
         wide = step or (float(parts) if over == "n" else 1.0)
-        least, largest = between or (max(4.0, 2.0 * parts), 1e6)
+        looks = design.rule.looks
+        # Fewer patients than the last look's events make no trial.
+        events = max(looks.at or (0.0,)) if over == "n" and looks.by == "events" else 0.0
+        least, largest = between or (max(4.0, 2.0 * parts, events), 1e6)
         ends = (ceil(least / wide - 1e-9), floor(largest / wide + 1e-9))
         if ends[0] > ends[1]:
             raise InputError(f"between: no multiple of {wide:g} lies there; choose a smaller step")

@@ -217,6 +217,8 @@ class TrialDesign(Stated):
             found = next((e for e in self.endpoints if e.name == looks.endpoint), self.endpoints[0])
             if found.kind != "time_to_event":
                 faults.append("rule.looks: looks by events need a time-to-event endpoint")
+            else:
+                faults += self._event_faults()
         if self.rule.narrows:
             faults += self._narrowing_faults()
         if looks.by == "time" and self.enrolment.at_once:
@@ -229,6 +231,19 @@ class TrialDesign(Stated):
                 f"{2 * len(self.arms)} are needed; raise n or look later"
             )
         return faults
+
+    def _event_faults(self) -> list[str]:
+        """Say which look waits for more events than there are patients: it would never come."""
+        beyond = [
+            (number, at) for number, at in enumerate(self.rule.looks.at or (), 1) if at > self.n
+        ]
+        if not beyond:
+            return []
+        number, at = beyond[0]
+        return [
+            f"rule.looks: look {number} waits for {at:g} events and the trial has {self.n} "
+            "patients; each has one event at most; raise n or lower `at`"
+        ]
 
     def _narrowing_faults(self) -> list[str]:
         faults = []
@@ -258,7 +273,7 @@ class TrialDesign(Stated):
         try:
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{name}: there is no such file; check the path") from None
+            raise InputError(f"{path}: there is no such file; check the path") from None
         except (yaml.YAMLError, UnicodeDecodeError):
             raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
         if not isinstance(values, dict):
