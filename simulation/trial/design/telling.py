@@ -194,7 +194,8 @@ def _leaving(source: Any, unit: str) -> str:
         return "Patients leave as the population has it."
     if source.leaving_rate == 0:
         return "Nobody leaves: the population has no leaving_rate, and the design no dropout."
-    return f"Patients leave at a rate of {source.leaving_rate:g} a {unit}, as the population has it."
+    rate = f"{source.leaving_rate:g} a {unit}"
+    return f"Patients leave at a rate of {rate}, as the population has it."
 
 
 def _by_arm(rule: Any) -> str:
