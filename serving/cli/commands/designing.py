@@ -62,8 +62,9 @@ def design_search(seed: int | None, as_json: bool, **given: Any) -> None:
         lines.append(f"  by formula ({done['formula']['name']}): {done['formula']['value']:.4g}")
     for row in done["path"]:
         first = list(row.items())
+        size = f" ({row['patients']} patients)" if done["over"] == "events" else ""
         lines.append(
-            f"  {done['over']} {row[done['over']]:g}: {first[2][1]:.4f} (MC SE {first[3][1]:.4f}, "
+            f"  {done['over']} {row[done['over']]:g}{size}: {first[2][1]:.4f} (MC SE {first[3][1]:.4f}, "
             f"{row['replicates']} replicates) {row['verdict']}"
         )
     show(done, as_json, lines)

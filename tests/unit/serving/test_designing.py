@@ -23,6 +23,17 @@ scenarios:
   - {name: real, effects: [{arm: A, endpoint: y, shift: 1.2}]}
 """
 
+EVENTS = """
+name: Survival
+arms: [{name: P, control: true}, {name: A}]
+n: 60
+endpoints: [{kind: time_to_event, name: OS}]
+rule: {kind: fixed, looks: {by: events, at: [30]}}
+population: {kind: parametric, outcomes: {OS: {kind: time_to_event, median: 10}}}
+scenarios:
+  - {name: real, effects: [{arm: A, endpoint: OS, hazard_ratio: 0.3}]}
+"""
+
 
 def _run(tmp_path: Path, *words: str) -> str:
     path = tmp_path / "design.yaml"
@@ -40,6 +51,19 @@ def test_a_size_is_searched_from_the_command_line(tmp_path: Path) -> None:
     assert len(told["limits"]) == 2 and told["path"][0]["verdict"] in ("met", "not met", "open")
     words = _run(tmp_path, *asked)
     assert "by formula (t test)" in words and "not decided within 500" in words
+
+
+def test_a_search_over_events_tells_the_patients(tmp_path: Path) -> None:
+    path = tmp_path / "events.yaml"
+    path.write_text(EVENTS, encoding="utf-8")
+    asked = ["design-search", str(path), "--power", "0.7", "--over", "events", "--most", "200"]
+    told = json.loads(CliRunner().invoke(program, [*asked, "--json"]).output)
+    assert all(row["patients"] == 2 * row["events"] for row in told["path"])
+    assert told["patients"] == 2 * told["value"]
+    words = CliRunner().invoke(program, asked).output
+    assert f"events = {told['value']:g} with {told['patients']} patients" in words
+    first = told["path"][0]
+    assert f"events {first['events']:g} ({first['patients']} patients): " in words
 
 
 def test_criteria_are_told_in_words_and_json(tmp_path: Path) -> None:
