@@ -154,6 +154,7 @@ def judge_criteria(
     )
     return {
         "design": plan.name,
+        "time_unit": plan.time_unit,
         "criteria": list(found.criteria),
         "candidates": found.candidates,
         "designs": _rows(found.designs),

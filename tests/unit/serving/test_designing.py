@@ -68,10 +68,12 @@ def test_a_search_over_events_tells_the_patients(tmp_path: Path) -> None:
 
 def test_criteria_are_told_in_words_and_json(tmp_path: Path) -> None:
     told = json.loads(_run(tmp_path, "criteria", "--replicates", "40", "--json"))
-    assert [row["design"] for row in told["designs"]][-1] == "without any"
-    assert told["candidates"] == 40 * 24
+    # One criterion: leaving it out is leaving out all, told once.
+    assert len(told["designs"]) == 2 and len(told["shares"]) == 1
+    assert told["candidates"] == 40 * 24 and told["time_unit"] == "day"
     words = _run(tmp_path, "criteria", "--replicates", "40")
-    assert "recruited in" in words and "fail it" in words
+    assert "recruited in" in words and " days" in words and "fail it" in words
+    assert "without any" not in words and "not distinguishable from 0" in words
 
 
 def test_without_a_goal_it_says_what_to_give(tmp_path: Path) -> None:
