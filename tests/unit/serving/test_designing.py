@@ -66,6 +66,14 @@ def test_a_search_over_events_tells_the_patients(tmp_path: Path) -> None:
     assert f"events {first['events']:g} ({first['patients']} patients): " in words
 
 
+def test_precision_is_told_of_the_scenario_that_needs_most(tmp_path: Path) -> None:
+    words = _run(tmp_path, "simulate", "--precision", "0.05")
+    assert "every scenario's standard error is at most 0.05" in words
+    assert "(real): 0.05 was reached" in words
+    dry = json.loads(_run(tmp_path, "simulate", "--precision", "0.05", "--dry-run", "--json"))
+    assert dry["cost"]["replicates"] == 100
+
+
 def test_criteria_are_told_in_words_and_json(tmp_path: Path) -> None:
     told = json.loads(_run(tmp_path, "criteria", "--replicates", "40", "--json"))
     # One criterion: leaving it out is leaving out all, told once.

@@ -67,6 +67,15 @@ def test_families_are_listed_where_one_is_missing(rule: dict[str, Any], words: s
         TrialDesign.parse(BASE | {"rule": {"kind": "group_sequential"} | rule})
 
 
+def test_links_into_the_page_lead_to_its_sections() -> None:
+    titles = re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE)
+    anchors = {title.lower().replace(" ", "-") for title in titles}
+    assert {"simulating", "the-page", "replay", "credibility-report"} <= anchors
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")):
+        wanted = set(re.findall(r"trials\.md#([\w-]+)", path.read_text("utf-8")))
+        assert wanted <= anchors, path.name
+
+
 def test_alternatives_in_the_example_are_read() -> None:
     text = (ROOT / "examples" / "design.yaml").read_text("utf-8")
     plan = yaml.safe_load(text)
