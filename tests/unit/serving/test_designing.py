@@ -66,6 +66,14 @@ def test_a_search_over_events_tells_the_patients(tmp_path: Path) -> None:
     assert f"events {first['events']:g} ({first['patients']} patients): " in words
 
 
+def test_a_search_over_patients_stays_above_the_events(tmp_path: Path) -> None:
+    path = tmp_path / "events.yaml"
+    path.write_text(EVENTS, encoding="utf-8")
+    asked = ["design-search", str(path), "--power", "0.2", "--most", "200", "--json"]
+    told = json.loads(CliRunner().invoke(program, asked).output)
+    assert told["value"] == min(row["n"] for row in told["path"]) == 30
+
+
 def test_precision_is_told_of_the_scenario_that_needs_most(tmp_path: Path) -> None:
     words = _run(tmp_path, "simulate", "--precision", "0.05")
     assert "every scenario's standard error is at most 0.05" in words
