@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -68,7 +68,13 @@ def plain_words(item: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     words = _WORDS.get(item["type"])
     if words is None:
         return str(item["msg"]).removeprefix("Value error, ")
-    return words.format(**item.get("ctx", {}))
+    told = words.format(**item.get("ctx", {}))
+    choices = str(item.get("ctx", {}).get("expected_tags", ""))
+    if item["type"] == "union_tag_invalid":
+        return told + nearest(str(item["ctx"]["tag"]), choices.replace("'", "").split(", "))
+    if item["type"] == "union_tag_not_found" and choices:
+        return f"{told}: one of {choices}"
+    return told
 
 
 def plain_faults(
@@ -97,6 +103,46 @@ def plain_faults(
         found.setdefault(place, []).append(words)
     either = {place: ", or ".join(dict.fromkeys(words)) for place, words in found.items()}
     return [(place, words or either[place]) for place, words in single]
+
+
+def with_choices(item: Mapping[str, Any], model: type[BaseModel] | None) -> Mapping[str, Any]:
+    """A fault of a missing tag (a `kind` or `family`), with the tags that its place takes."""
+    if item["type"] != "union_tag_not_found" or model is None:
+        return item
+    name = str(item["ctx"]["discriminator"]).strip("'")
+    held = _models(model)
+    for step in item["loc"]:
+        inside = [kind.model_fields[step].annotation for kind in held if step in kind.model_fields]
+        # A step that is no field is a place in a list, a key, or the tag of a branch.
+        tagged = [kind for kind in held if isinstance(step, str) and step in _tags(kind)]
+        held = _models(*inside) if inside else tagged or held
+    tags = dict.fromkeys(tag for kind in held for tag in _tags(kind, name))
+    if not tags:
+        return item
+    return {**item, "ctx": {**item["ctx"], "expected_tags": ", ".join(map(repr, tags))}}
+
+
+def _models(*kinds: Any) -> list[type[BaseModel]]:
+    """Models among the parts of annotations, in order."""
+    found: list[type[BaseModel]] = []
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found.append(kind)
+        elif get_origin(kind) is not Literal:
+            found += _models(*get_args(kind))
+    return found
+
+
+def _tags(kind: type[BaseModel], *names: str) -> list[str]:
+    """What a model's fixed fields of these names say (of all names, if none is given)."""
+    fields = kind.model_fields
+    literals = [f.annotation for n, f in fields.items() if not names or n in names]
+    return [
+        str(tag)
+        for held in literals
+        if get_origin(held) is Literal and len(get_args(held)) == 1
+        for tag in get_args(held)
+    ]
 
 
 def _is_branch(step: str | int) -> bool:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .constraints import ColumnRule, Constraint, constraint_faults
 from .errors import InputError, nearest
-from .plain import field_names, plain_faults
+from .plain import field_names, plain_faults, with_choices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,7 +272,9 @@ def pydantic_faults(
         What was to be built; the nearest of its fields is told for an unknown one.
     """
     known = field_names(model) if model else ()
-    items = error.errors(include_input=False, include_url=False)
+    items = [
+        with_choices(item, model) for item in error.errors(include_input=False, include_url=False)
+    ]
     return [
         f"{where}: {place}: {words}" if place else f"{where}: {words}"
         for place, words in plain_faults(items, known)

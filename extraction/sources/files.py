@@ -82,7 +82,7 @@ def read_frame(
 
 def _check_size(path: Path, max_bytes: int) -> None:
     if not path.is_file():
-        raise InputError(f"{path.name}: no such file; give the path of a file that exists")
+        raise InputError(f"{path}: no such file; give the path of a file that exists")
     size = path.stat().st_size
     if size == 0:
         raise InputError(f"{path.name}: the file is empty (0 bytes)")

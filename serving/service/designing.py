@@ -84,6 +84,7 @@ def search_trial(request: SearchRequest) -> dict[str, Any]:
         "design": design.name,
         "over": found.over,
         "value": found.value,
+        "patients": found.patients,
         "decided": found.decided,
         "not_met_at": found.fails,
         "met_at": found.meets,
@@ -153,6 +154,7 @@ def judge_criteria(
     )
     return {
         "design": plan.name,
+        "time_unit": plan.time_unit,
         "criteria": list(found.criteria),
         "candidates": found.candidates,
         "designs": _rows(found.designs),

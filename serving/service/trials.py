@@ -49,7 +49,8 @@ class TrialRequest:
     resume
         Keeps finished chunks, so that a killed simulation goes on.
     precision
-        Monte Carlo standard error of the power to reach, in place of `replicates`.
+        Monte Carlo standard error to reach for the rejections of every scenario, in place of
+        `replicates`.
     curve
         Also power over sizes of the effect.
     surface
@@ -124,7 +125,10 @@ class OpenTrial:
         """The design in plain language, by topic."""
         from simulation.trial.design.telling import tell
 
-        return tell(self.plan)
+        if self.request.population is None:
+            return tell(self.plan)
+        # The design's own patients give way to those that are named.
+        return tell(self.plan.model_copy(update={"population": None}))
 
     @property
     def real(self) -> bool:
@@ -213,6 +217,7 @@ class OpenTrial:
             "wanted": precise.wanted,
             "figure": precise.figure,
             "scenario": precise.scenario,
+            "se": precise.measured.se,
             "reached": precise.reached,
             "totals": precise.totals,
         }
@@ -285,7 +290,8 @@ def open_trial(request: TrialRequest) -> OpenTrial:
 
 def cost_of(trial: OpenTrial) -> dict[str, Any]:
     """What the main simulation will take, with --precision at most."""
-    return asdict(trial.cost()) | {"at_most": trial.request.precision is not None}
+    precision = trial.request.precision
+    return asdict(trial.cost()) | {"at_most": precision is not None, "precision": precision}
 
 
 def dry_run(trial: OpenTrial) -> dict[str, Any]:

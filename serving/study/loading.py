@@ -42,7 +42,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[Any, ...], int]]:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path.name}: no such file; give the path of a YAML file") from None
+        raise InputError(f"{path}: no such file; give the path of a YAML file") from None
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path.name}: not a readable UTF-8 text file") from None
     try:

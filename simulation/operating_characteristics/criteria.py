@@ -48,13 +48,14 @@ class CriteriaEffect:
     criteria
         Criteria in words, numbered as in the tables.
     designs
-        One row for the design as it is, without each criterion, and without any: the figure
+        One row for the design as it is, without each criterion, and, where there are several,
+        without any: the figure
         (power, unless another was asked for), recruitment time (NaN where everybody is there at
         once) and candidates screened, each with its standard error, and with the paired
         difference to the design as it is and that difference's standard error.
     shares
         One row for each criterion: the share of candidates who fail it, and who fail it alone;
-        the last row is who fails any.
+        where there are several, the last row is who fails any.
     left_out
         Baseline of those who fail each criterion (or any) beside that of the eligible: mean, or
         share of the category, and the standardised difference. NaN where fewer than five
@@ -133,7 +134,7 @@ def criteria_of(design: TrialDesign, population: Population) -> tuple[conditions
 def _variants(
     design: TrialDesign, parts: Sequence[conditions.Condition], names: Sequence[str]
 ) -> dict[str, TrialDesign]:
-    """The design as it is, without each criterion, and without any."""
+    """The design as it is, without each criterion, and without any where there are several."""
 
     def keeping(kept: list[conditions.Condition]) -> TrialDesign:
         told = conditions.to_dict(conditions.All(tuple(kept))) if kept else None
@@ -144,7 +145,8 @@ def _variants(
         f"without {name}": keeping([p for k, p in enumerate(parts) if k != left])
         for left, name in enumerate(names)
     }
-    return {"as it is": design, **rest, "without any": keeping([])}
+    none = {"without any": keeping([])} if len(parts) > 1 else {}
+    return {"as it is": design, **rest, **none}
 
 
 def _run(
@@ -267,7 +269,8 @@ def _tables(
     total = counted["n"].sum(axis=0)
     place = {name: (2 + k, 2 + len(names) + k) for k, name in enumerate(names)}
     shares = []
-    for name, (fails, alone) in {**place, "any": (-1, -1)}.items():
+    several = len(names) > 1
+    for name, (fails, alone) in (place | ({"any": (-1, -1)} if several else {})).items():
         row: dict[str, Any] = {"criterion": name}
         for what, group in (("fails", fails), ("fails alone", alone)):
             by_replicate = mean(counted["n"][:, group] / counted["n"][:, 0])
@@ -285,7 +288,7 @@ def _tables(
             "left_out": means[group, c], "eligible": means[1, c],
             "standardised_difference": gaps[group, c],
         }
-        for name, group in {**{n: p[0] for n, p in place.items()}, "any": -1}.items()
+        for name, group in [*((n, p[0]) for n, p in place.items()), *[("any", -1)] * several]
         for c, (variable, _, level) in enumerate(columns)
     ]
     return pd.DataFrame(shares), pd.DataFrame(rows)

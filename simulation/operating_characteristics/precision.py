@@ -34,7 +34,8 @@ class Precise:
     result
         The same as one run of all its replicates.
     figure, scenario
-        What had to be precise, and under which truth.
+        What had to be precise, and under which truth; of all truths, the one with the largest
+        standard error.
     measured
         Its value and standard error.
     wanted
@@ -82,7 +83,7 @@ def simulate_to_precision(
     figure
         One of `figures.figure_names`: any_rejection, n, duration, "rejection A: y", ...
     scenario
-        Under which truth; None: the first scenario given.
+        Under which truth; None: under every scenario, no effect too.
     first, most
         Replicates of the first batch (rounded up to whole chunks), and of all.
     progress
@@ -103,11 +104,14 @@ def simulate_to_precision(
     if faults:
         raise InputError(faults)
     check_figure(design, figure)
-    truth = scenario_name(design, scenario)
+    every = [truth.name for truth in design.truths]
+    names = every if scenario is None else [scenario_name(design, scenario)]
     with batches(design, population, seed, running) as held:
         facts = held.population.describe()
         with Recorder(design, facts, seed) as recorder:
-            values: list[Values] = []  # of the one figure: 8 bytes a replicate at most
+            # Of the one figure: 8 bytes a replicate and truth at most.
+            values: dict[str, list[Values]] = {name: [] for name in names}
+            worst = names[0]
             totals: list[int] = []
             now = Measured(inf, inf)
             while not totals or (now.se > wanted and totals[-1] < most):
@@ -115,16 +119,24 @@ def simulate_to_precision(
                 totals.append(_next(totals, now, wanted, first, most, held.chunk))
                 for part in held.parts(design, begin, totals[-1]):
                     recorder.add(part)
-                    values.append(replicate_values(design, part, figure, truth))
-                now = measure(np.concatenate(values))
-                if not now.se >= 0:
-                    raise InputError(f"figure: {figure!r} has no value in these replicates")
+                    for name, column in values.items():
+                        column.append(replicate_values(design, part, figure, name))
+                worst, now = _worst(values, figure)
             if progress is not None:
                 share = 1.0 if totals[-1] >= most else min(1.0, (wanted / now.se) ** 2)
                 progress(f"{totals[-1]:,} replicates, standard error {now.se:.2g}", share)
             result = recorder.finish()
     done = now.se <= wanted
-    return Precise(result, figure, truth, now, wanted, done, tuple(totals))
+    return Precise(result, figure, worst, now, wanted, done, tuple(totals))
+
+
+def _worst(values: dict[str, list[Values]], figure: str) -> tuple[str, Measured]:
+    """The truth under which a figure's standard error is largest."""
+    found = {name: measure(np.concatenate(parts)) for name, parts in values.items()}
+    if not all(now.se >= 0 for now in found.values()):
+        raise InputError(f"figure: {figure!r} has no value in these replicates")
+    name = max(found, key=lambda held: found[held].se)
+    return name, found[name]
 
 
 def _next(

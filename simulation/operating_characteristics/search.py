@@ -43,12 +43,15 @@ class Try:
         The goal's figure, then the limits'.
     verdict
         Of the goal; "open" where the most replicates did not decide.
+    patients
+        Size of the design that was simulated.
     """
 
     value: float
     replicates: int
     measured: tuple[Measured, ...]
     verdict: Verdict
+    patients: int
 
 
 @final
@@ -73,8 +76,10 @@ class Found:
     formula
         Where the search started, if by formula.
     path
-        One row for each try, in order: value, replicates, each figure and its standard error, and
-        the verdict.
+        One row for each try, in order: value, replicates, each figure and its standard error, the
+        patients (where n is not what is searched), and the verdict.
+    patients
+        Size of the design at the value; None where there is no value.
     reason
         In words, what is decided and what is not.
     """
@@ -90,6 +95,7 @@ class Found:
     formula: Formula | None
     path: pd.DataFrame
     reason: str
+    patients: int | None
 
 
 def search_design(
@@ -176,7 +182,10 @@ class _Grid:
     ) -> Self:
         parts = sum(arm.allocation for arm in design.arms)
         wide = step or (float(parts) if over == "n" else 1.0)
-        least, largest = between or (max(4.0, 2.0 * parts), 1e6)
+        looks = design.rule.looks
+        # Fewer patients than the last look's events make no trial.
+        events = max(looks.at or (0.0,)) if over == "n" and looks.by == "events" else 0.0
+        least, largest = between or (max(4.0, 2.0 * parts, events), 1e6)
         ends = (ceil(least / wide - 1e-9), floor(largest / wide + 1e-9))
         if ends[0] > ends[1]:
             raise InputError(f"between: no multiple of {wide:g} lies there; choose a smaller step")
@@ -227,7 +236,7 @@ class _Tries:
                     raise InputError(f"goal: {self.goals[0].figure!r} has no value at {value:g}")
                 verdict = self.goals[0].verdict(measured[0], self.effort.errors)
                 if verdict != "open" or had >= most:
-                    return Try(value, had, measured, verdict)
+                    return Try(value, had, measured, verdict, design.n)
                 wanted = min(_GROWTH * had, most)
 
     def slack(self, value: float) -> float:
@@ -328,7 +337,7 @@ def _result(
     nearest = (grid.value(max(missed)) if missed else None, grid.value(min(met)) if met else None)
     return Found(
         tries.over, value, root, root_se, surely, *nearest, limits, formula, _path(tries),
-        _reason(tries, value, surely, nearest, limits),
+        _reason(tries, value, surely, nearest, limits), None if last is None else last.patients,
     )
 
 
@@ -362,6 +371,8 @@ def _path(tries: _Tries) -> pd.DataFrame:
         for goal, now in zip(tries.goals, tried.measured, strict=True):
             name = f"{goal.figure} | {goal.scenario}"
             row |= {name: now.value, f"{name} se": now.se}
+        if tries.over != "n":
+            row["patients"] = tried.patients
         rows.append({**row, "verdict": tried.verdict})
     return pd.DataFrame(rows)
 
@@ -374,6 +385,8 @@ def _reason(
     if value is None:
         return f"{goal}: no value of {tries.over} between the ends meets it"
     told = f"{goal}: {tries.over} = {value:g}"
+    if tries.over == "events":
+        told += f" with {tries.done[value].patients} patients"
     if not surely:
         sides = [
             f"{said} at {at:g}" for said, at in zip(("not met", "met"), nearest, strict=True)

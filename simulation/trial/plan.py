@@ -65,11 +65,13 @@ class Filed(Stated):
         """
         name = Path(path).name
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            values = yaml.load(Path(path).read_text(encoding="utf-8"), _Once)  # noqa: S506
         except (FileNotFoundError, IsADirectoryError):
-            raise InputError(f"{name}: there is no such file; check the path") from None
+            raise InputError(f"{path}: there is no such file; check the path") from None
         except OSError:
-            raise InputError(f"{name}: it cannot be opened; check who may read it") from None
+            raise InputError(f"{path}: it cannot be opened; check who may read it") from None
+        except yaml.MarkedYAMLError as error:
+            raise InputError(f"{name}: {_told(error)}; mend the YAML there") from None
         except (yaml.YAMLError, ValueError, RecursionError):  # a day such as 2026-02-31 too
             raise InputError(f"{name}: it cannot be read as YAML; check its form") from None
         if not isinstance(values, dict):
@@ -78,3 +80,24 @@ class Filed(Stated):
             return cls.parse(values)
         except InputError as error:
             raise InputError(f"{name}: {fault}" for fault in error.faults) from None
+
+
+class _Once(yaml.SafeLoader):
+    """Safe YAML in which a key stands once; the last of several would be taken silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    told = f"{key.value!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, told, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    if mark is None:
+        return f"it cannot be read: {error.problem}"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"

@@ -253,8 +253,9 @@ def test_other_kinds_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "trial.xlsx").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"allowed are \.csv \.parquet \.xpt"):
         read_source("table", tmp_path / "trial.xlsx", mapping=WIDE_MAPPING)
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no such file") as caught:
         read_source("table", tmp_path / "none.csv", mapping=WIDE_MAPPING)
+    assert str(caught.value).startswith(str(tmp_path / "none.csv"))
 
 
 def test_infinite_numbers(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def lines(
                 text = io.TextIOWrapper(binary, encoding, errors="replace", newline="\n")
                 yield from _wide_lines(stack.enter_context(text), binary, most)
     except FileNotFoundError:
-        raise InputError(f"{path.name}: there is no such file") from None
+        raise InputError(f"{path}: there is no such file") from None
     except OSError:
         raise InputError(f"{path.name}: the file cannot be read") from None
 

@@ -242,7 +242,7 @@ def open_source(path: Path) -> Source:
             f"{', '.join(_KINDS)}; give one of them"
         )
     if not path.is_file():
-        raise InputError(f"{path.name}: there is no such file")
+        raise InputError(f"{path}: there is no such file")
     return kind(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,10 @@ def design_search(seed: int | None, as_json: bool, **given: Any) -> None:
         lines.append(f"  by formula ({done['formula']['name']}): {done['formula']['value']:.4g}")
     for row in done["path"]:
         first = list(row.items())
+        size = f" ({row['patients']} patients)" if done["over"] == "events" else ""
         lines.append(
-            f"  {done['over']} {row[done['over']]:g}: {first[2][1]:.4f} (MC SE {first[3][1]:.4f}, "
-            f"{row['replicates']} replicates) {row['verdict']}"
+            f"  {done['over']} {row[done['over']]:g}{size}: {first[2][1]:.4f} "
+            f"(MC SE {first[3][1]:.4f}, {row['replicates']} replicates) {row['verdict']}"
         )
     show(done, as_json, lines)
 
@@ -85,10 +87,9 @@ def criteria(design: Path, seed: int | None, as_json: bool, **given: Any) -> Non
     for row in done["designs"]:
         time = row["recruitment"]
         lines.append(
-            f"  {row['design']}: power {row['any_rejection']:.3f} (difference "
-            f"{row['any_rejection difference']:+.3f}, MC SE "
-            f"{row['any_rejection difference se']:.3f}), screened {row['screened']:.0f}"
-            + ("" if time is None else f", recruited in {time:.4g}")
+            f"  {row['design']}: power {row['any_rejection']:.3f}{_difference(row)}, "
+            f"screened {row['screened']:.0f}"
+            + ("" if time is None else f", recruited in {time:.4g} {done['time_unit']}s")
         )
     lines.append(f"Left out of {done['candidates']} candidates:")
     lines += [
@@ -102,3 +103,14 @@ def criteria(design: Path, seed: int | None, as_json: bool, **given: Any) -> Non
         if row["left_out"] is not None and row["eligible"] is not None
     ]
     show(done, as_json, lines)
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    """Difference of the power to the design as it is, and whether it can be told from 0."""
+    if row["design"] == "as it is":
+        return f" (MC SE {row['any_rejection se']:.3f})"
+    gap, error = row["any_rejection difference"], row["any_rejection difference se"]
+    told = f"difference {gap:+.3f}, MC SE {error:.3f}"
+    # Equal in every replicate is no difference, and has no error.
+    same = gap == 0 or abs(gap) < 2 * error
+    return f" ({told}: not distinguishable from 0)" if same else f" ({told})"

@@ -43,7 +43,8 @@ Many designs or assumptions at once: trialtwin sweep
     type=float,
     default=None,
     metavar="SE",
-    help="Monte Carlo standard error of the power to reach, in place of --replicates.",
+    help="Monte Carlo standard error to reach for the rejections of every scenario, no effect too, "
+    "in place of --replicates.",
 )
 @click.option("--dry-run", is_flag=True, help="Tell the design and its cost; simulate nothing.")
 @click.option("--curve", is_flag=True, help="Also power over sizes of the effect.")
@@ -122,10 +123,15 @@ def _cost(cost: dict[str, Any]) -> str:
     time = "under 1 s" if seconds < 1 else time
     time = f"at most {time}" if cost["at_most"] else time
     workers = "1 worker" if cost["workers"] == 1 else f"{cost['workers']} workers"
+    goal = (
+        f" Replicates end where every scenario's standard error is at most {cost['precision']:g}."
+        if cost["at_most"]
+        else ""
+    )
     return (
         f"Cost: {time} for {cost['replicates']:,} replicates on {workers} "
         f"({1000 * cost['seconds_per_replicate']:.2g} ms each), and "
-        f"{cost['expected_bytes'] / 2**20:.0f} MB of memory above the program's own."
+        f"{cost['expected_bytes'] / 2**20:.0f} MB of memory above the program's own.{goal}"
     )
 
 
@@ -151,8 +157,12 @@ def _results(done: dict[str, Any]) -> list[str]:
         f"{s['any_rejection']['se']:.4f}), expected patients {s['n']['value']:.1f}"
         for s in done["scenarios"]
     ]
-    if "precision" in done and not done["precision"]["reached"]:
-        lines.append(f"A standard error of {done['precision']['wanted']} was not reached.")
+    if "precision" in done:
+        held = done["precision"]
+        lines.append(
+            f"  largest MC SE {held['se']:.2g} ({held['scenario']}): {held['wanted']:g} was "
+            + ("reached" if held["reached"] else "not reached")
+        )
     if "nulls" in done:
         held = done["nulls"]
         lines.append(

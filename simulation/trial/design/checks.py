@@ -110,10 +110,12 @@ def event_look_faults(looks: Any, endpoints: Sequence[Any], most: int) -> list[s
     found = next((e for e in endpoints if e.name == looks.endpoint), endpoints[0])
     if found.kind != "time_to_event":
         return ["rule.looks: looks by events need a time-to-event endpoint"]
-    if looks.at[-1] > most:
+    beyond = [(number, at) for number, at in enumerate(looks.at, 1) if at > most]
+    if beyond:
+        number, at = beyond[0]
         return [
-            f"rule.looks: {looks.at[-1]:g} events are waited for and there are {most} patients; "
-            "raise n or lower the events"
+            f"rule.looks: look {number} waits for {at:g} events and the trial has {most} patients; "
+            "each has one event at most; raise n or lower `at`"
         ]
     return []
 

@@ -58,8 +58,8 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
         "Patients": _patients(design),
         "Enrolment": [_enrolment(design.enrolment, unit)],
         "Endpoints": [_endpoint(e, unit) for e in design.endpoints],
-        "Dropout": [_dropout(design.dropout, unit)],
-        "Intercurrent events": _intercurrent(design) or ["None is stated."],
+        "Dropout": [_dropout(design.dropout, unit, design.population)],
+        "Intercurrent events": _intercurrent(design) or ["None: nobody stops treatment."],
         "Looks": _looks(design),
         "Decision": _decision(design),
         "Hypotheses": _hypotheses(design),
@@ -142,9 +142,13 @@ def _endpoint(endpoint: Any, unit: str) -> str:
 
 
 def _intercurrent(design: TrialDesign) -> list[str]:
+    """Strategies; that of a discontinuation only where somebody discontinues."""
+    laws = (design.discontinuation, *(truth.discontinuation for truth in design.truths))
+    nobody = all(law is None for law in laws)
     told = [
         f"{event.capitalize()}: {strategy} strategy."
         for event, strategy in design.intercurrent_events.items()
+        if not (nobody and event == "discontinuation")
     ]
     told += [
         f"For {endpoint.name}, {event}: {strategy} strategy."
@@ -164,14 +168,14 @@ def _stopping(law: Discontinuation, unit: str) -> str:
     )
 
 
-def _dropout(rule: Dropout, unit: str) -> str:
+def _dropout(rule: Dropout, unit: str, source: Any = None) -> str:
     if rule.kind == "none":
         return "Nobody leaves."
     if isinstance(rule, ShareDropout):
         by = "the last visit" if rule.by is None else _time(rule.by, unit)
         return f"{rule.share:.3g} of patients leave by {by}, completely at random{_by_arm(rule)}."
     if not isinstance(rule, HazardDropout):
-        return "Patients leave as the population has it."
+        return _leaving(source, unit)
     terms = [f"{name} (log hazard ratio {v:g})" for name, v in rule.log_hazard_ratios.items()]
     on_seen = f", depending on {_listed(terms)} (missing at random)" if terms else ""
     unseen = rule.log_hazard_ratio_of_outcome
@@ -182,6 +186,16 @@ def _dropout(rule: Dropout, unit: str) -> str:
         else ""
     )
     return f"Patients leave at a rate of {rule.rate:g} a {unit}{_by_arm(rule)}{on_seen}{on_unseen}."
+
+
+def _leaving(source: Any, unit: str) -> str:
+    """Who leaves as the population has it; a formula says how fast, or that nobody does."""
+    if not isinstance(source, ParametricPopulation):
+        return "Patients leave as the population has it."
+    if source.leaving_rate == 0:
+        return "Nobody leaves: the population has no leaving_rate, and the design no dropout."
+    rate = f"{source.leaving_rate:g} a {unit}"
+    return f"Patients leave at a rate of {rate}, as the population has it."
 
 
 def _by_arm(rule: Any) -> str:
@@ -282,7 +296,7 @@ def _scenario(design: TrialDesign, truth: Scenario) -> str:
     effects = [_effect(effect, design.time_unit) for effect in truth.effects]
     told = [_listed(effects)] if effects else ["no arm does anything"]
     if truth.dropout is not None:
-        told.append(_dropout(truth.dropout, design.time_unit).rstrip("."))
+        told.append(_dropout(truth.dropout, design.time_unit, design.population).rstrip("."))
     if truth.discontinuation is not None:
         told.append(_stopping(truth.discontinuation, design.time_unit))
     if truth.enrolment is not None:

@@ -23,6 +23,17 @@ scenarios:
   - {name: real, effects: [{arm: A, endpoint: y, shift: 1.2}]}
 """
 
+EVENTS = """
+name: Survival
+arms: [{name: P, control: true}, {name: A}]
+n: 60
+endpoints: [{kind: time_to_event, name: OS}]
+rule: {kind: fixed, looks: {by: events, at: [30]}}
+population: {kind: parametric, outcomes: {OS: {kind: time_to_event, median: 10}}}
+scenarios:
+  - {name: real, effects: [{arm: A, endpoint: OS, hazard_ratio: 0.3}]}
+"""
+
 
 def _run(tmp_path: Path, *words: str) -> str:
     path = tmp_path / "design.yaml"
@@ -42,12 +53,43 @@ def test_a_size_is_searched_from_the_command_line(tmp_path: Path) -> None:
     assert "by formula (t test)" in words and "not decided within 500" in words
 
 
+def test_a_search_over_events_tells_the_patients(tmp_path: Path) -> None:
+    path = tmp_path / "events.yaml"
+    path.write_text(EVENTS, encoding="utf-8")
+    asked = ["design-search", str(path), "--power", "0.7", "--over", "events", "--most", "200"]
+    told = json.loads(CliRunner().invoke(program, [*asked, "--json"]).output)
+    assert all(row["patients"] == 2 * row["events"] for row in told["path"])
+    assert told["patients"] == 2 * told["value"]
+    words = CliRunner().invoke(program, asked).output
+    assert f"events = {told['value']:g} with {told['patients']} patients" in words
+    first = told["path"][0]
+    assert f"events {first['events']:g} ({first['patients']} patients): " in words
+
+
+def test_a_search_over_patients_stays_above_the_events(tmp_path: Path) -> None:
+    path = tmp_path / "events.yaml"
+    path.write_text(EVENTS, encoding="utf-8")
+    asked = ["design-search", str(path), "--power", "0.2", "--most", "200", "--json"]
+    told = json.loads(CliRunner().invoke(program, asked).output)
+    assert told["value"] == min(row["n"] for row in told["path"]) == 30
+
+
+def test_precision_is_told_of_the_scenario_that_needs_most(tmp_path: Path) -> None:
+    words = _run(tmp_path, "simulate", "--precision", "0.05")
+    assert "every scenario's standard error is at most 0.05" in words
+    assert "(real): 0.05 was reached" in words
+    dry = json.loads(_run(tmp_path, "simulate", "--precision", "0.05", "--dry-run", "--json"))
+    assert dry["cost"]["replicates"] == 100
+
+
 def test_criteria_are_told_in_words_and_json(tmp_path: Path) -> None:
     told = json.loads(_run(tmp_path, "criteria", "--replicates", "40", "--json"))
-    assert [row["design"] for row in told["designs"]][-1] == "without any"
-    assert told["candidates"] == 40 * 24
+    # One criterion: leaving it out is leaving out all, told once.
+    assert len(told["designs"]) == 2 and len(told["shares"]) == 1
+    assert told["candidates"] == 40 * 24 and told["time_unit"] == "day"
     words = _run(tmp_path, "criteria", "--replicates", "40")
-    assert "recruited in" in words and "fail it" in words
+    assert "recruited in" in words and " days" in words and "fail it" in words
+    assert "without any" not in words and "not distinguishable from 0" in words
 
 
 def test_without_a_goal_it_says_what_to_give(tmp_path: Path) -> None:

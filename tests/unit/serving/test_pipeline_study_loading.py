@@ -71,8 +71,9 @@ def test_a_file_that_is_no_study(tmp_path: Path, text: str, part: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no such file") as caught:
         load_study(tmp_path / "none.yaml")
+    assert str(caught.value).startswith(str(tmp_path / "none.yaml"))
 
 
 def test_twins_need_the_endpoint_in_the_model() -> None:

@@ -38,6 +38,20 @@ def test_a_mean_is_made_precise_under_a_named_truth() -> None:
     assert precise.scenario == "no effect" and precise.reached
 
 
+def test_every_scenario_is_precise_unless_one_is_named() -> None:
+    sure = {"arm": "A", "endpoint": "y", "shift": 3.0}
+    plan = PLAN | {"scenarios": [{"name": "sure", "effects": [sure]}, *PLAN["scenarios"]]}
+    design = TrialDesign.parse(plan)
+    precise = simulate_to_precision(design, PEOPLE, wanted=0.03, first=50, chunk_size=50)
+    errors = {s.name: s.any_rejection.se for s in precise.result.scenarios}
+    assert max(errors, key=lambda name: errors[name]) == precise.scenario == "real"
+    assert precise.measured.se == errors["real"] <= 0.03
+    one = simulate_to_precision(
+        design, PEOPLE, wanted=0.03, scenario="sure", first=50, chunk_size=50
+    )
+    assert one.scenario == "sure" and one.totals[-1] < precise.totals[-1]
+
+
 def test_the_most_replicates_allowed_end_it_short_of_the_wish() -> None:
     precise = simulate_to_precision(DESIGN, PEOPLE, wanted=1e-4, first=50, most=130, chunk_size=50)
     assert not precise.reached and precise.totals[-1] == 130

@@ -44,7 +44,7 @@ PEOPLE = ParametricPopulation(
         ),
         (
             {"endpoints": [OS], "rule": {"kind": "fixed", "looks": {"by": "events", "at": [41]}}},
-            "41 events are waited for and there are 40 patients",
+            "look 1 waits for 41 events and the trial has 40 patients",
         ),
         (
             {"scenarios": [{"name": "s", "effects": [

@@ -53,6 +53,8 @@ PLAN: dict[str, Any] = {
     ],
 }
 
+STOPPING = {"discontinuation": "hypothetical"}
+
 
 def test_each_part_of_a_protocol_is_told_with_its_figures() -> None:
     told = {topic: " ".join(lines) for topic, lines in tell(TrialDesign.parse(PLAN)).items()}
@@ -100,3 +102,21 @@ def test_who_the_patients_are_is_told() -> None:
     model = {"kind": "model", "model": "quickstart", "twins": 500, "given": {"age": ">=65"}}
     told = tell(TrialDesign.parse(PLAN | {"population": model}))["Patients"][0]
     assert told == "Patients are 500 twins from the model quickstart given age >=65."
+
+
+def test_what_does_not_happen_is_not_told() -> None:
+    told = tell(TrialDesign.parse(PLAN | {"intercurrent_events": {"discontinuation": "composite"}}))
+    assert told["Intercurrent events"] == ["None: nobody stops treatment."]
+    law = {"when": {"kind": "share", "share": 0.2, "by": 5}}
+    scenarios = [{"name": "some stop", "discontinuation": law}]
+    told = tell(TrialDesign.parse(PLAN | {"intercurrent_events": STOPPING, "scenarios": scenarios}))
+    assert told["Intercurrent events"] == ["Discontinuation: hypothetical strategy."]
+
+
+def test_who_leaves_a_population_by_formula_is_told() -> None:
+    plan = {k: v for k, v in PLAN.items() if k not in ("dropout", "eligibility", "strata")}
+    laws = {"PFS": {"kind": "time_to_event", "median": 9}, "ADAS": {"kind": "continuous"}}
+    for rate, words in ((0.0, "Nobody leaves"), (0.02, "rate of 0.02 a month, as the population")):
+        people = {"kind": "parametric", "outcomes": laws, "leaving_rate": rate}
+        assert words in tell(TrialDesign.parse(plan | {"population": people}))["Dropout"][0]
+    assert tell(TrialDesign.parse(plan))["Dropout"] == ["Patients leave as the population has it."]
