@@ -59,7 +59,8 @@ bench: .venv/.test ## Run the benchmarks, the long ones at small sizes
 
 verify: .venv/.test ## All tests twice, lint and benchmarks; kept in docs/evidence/
 	@mkdir -p docs/evidence
-	@$(MAKE) --no-print-directory verify-steps 2>&1 | sed -u 's|$(CURDIR)|.|g' \
+	@$(MAKE) --no-print-directory verify-steps 2>&1 | sed -u -e 's|$(CURDIR)|.|g' \
+	    -e "s|$$($(BIN)/python -c 'import sys; print(sys.base_prefix)')/||g" \
 	  | tee docs/evidence/verify-$(TODAY).txt
 
 verify-steps:
