@@ -10,6 +10,7 @@ from extraction.records.errors import InputError, nearest
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
 from simulation.trial.intercurrent import truth_of, unequal_nulls
 from simulation.trial.moments import Measured, mean, share
+from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
 
 __all__ = [
     "Accuracy",
@@ -205,7 +206,19 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
-        return said + self._short() + unequal_nulls(self.design)
+        return said + self._short() + self._full_shares() + unequal_nulls(self.design)
+
+    def _full_shares(self) -> list[str]:
+        """Say where hypotheses together have more than alpha, so that one false rejection may."""
+        rule, held = self.design.rule, sum(tested.share for tested in self.design.tested)
+        weighed = isinstance(rule, GroupSequentialRule) and rule.graph is not None
+        if not isinstance(rule, Fixed | GroupSequentialRule) or weighed or held <= 1 + 1e-9:
+            return []
+        return [
+            f"the {len(self.design.tested)} hypotheses have {held:g} times alpha together: "
+            "rejecting at least one of them is not held to alpha; only rejecting all (co-primary endpoints) "
+            "is; give shares or a graph to control the familywise error"
+        ]
 
     def _short(self) -> list[str]:
         """Say which scenarios do not recruit the patients that are planned."""

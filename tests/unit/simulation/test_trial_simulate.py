@@ -101,6 +101,16 @@ def test_effects_shift_the_same_patients() -> None:
     assert np.allclose(estimates, estimates[:, :1], atol=1e-12)
 
 
+def test_hypotheses_with_more_than_alpha_together_are_told() -> None:
+    def limits(*shares: float) -> str:
+        tested = [{"endpoint": "y", "share": share} for share in shares]
+        design = TrialDesign.parse(PLAN | {"hypotheses": tested})
+        return " ".join(simulate(design, PEOPLE, 5).limits)
+
+    assert "2 hypotheses have 2 times alpha together" in limits(1.0, 1.0)
+    assert "times alpha together" not in limits(0.5, 0.5) + limits(1.0)
+
+
 def test_designs_share_patients() -> None:
     """More patients, other looks or another level leave early fits as they are."""
     base = simulate(TrialDesign.parse(PLAN | {"rule": {"kind": "fixed"}}), PEOPLE, 20)
