@@ -216,8 +216,8 @@ class OperatingCharacteristics:
             return []
         return [
             f"the {len(self.design.tested)} hypotheses have {held:g} times alpha together: "
-            "rejecting at least one of them is not held to alpha; only rejecting all (co-primary endpoints) "
-            "is; give shares or a graph to control the familywise error"
+            "rejecting at least one of them is not held to alpha; only rejecting all (co-primary "
+            "endpoints) is; give shares or a graph to control the familywise error"
         ]
 
     def _short(self) -> list[str]:

@@ -65,6 +65,7 @@ class Filed(Stated):
         """
         name = Path(path).name
         try:
+            # The loader is PyYAML's safe one.
             values = yaml.load(Path(path).read_text(encoding="utf-8"), _Once)  # noqa: S506
         except (FileNotFoundError, IsADirectoryError):
             raise InputError(f"{path}: there is no such file; check the path") from None
