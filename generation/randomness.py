@@ -59,6 +59,16 @@ def _word(values: Integers, name: str) -> Words:
     return array.astype(np.uint64)
 
 
+def _fills_table(replicate: Words, patient: Words, decision: Words, index: Words) -> bool:
+    """Whether the draws are replicates (R, 1) by patients (1 or R, N) of one decision."""
+    return (
+        decision.ndim == index.ndim == 0
+        and replicate.ndim == patient.ndim == 2
+        and replicate.shape[1] == 1
+        and patient.shape[0] in (1, len(replicate))
+    )
+
+
 @final
 class Stream:
     """A named stream of keyed draws.
@@ -150,11 +160,19 @@ class Stream:
         The value is (k + 1/2) / 2**53 held to 53 bits; the top cell is rounded down so that 1
         never comes.
         """
-        from generation.philox import uniform53
+        from generation.philox import uniform53, uniform53_table
 
-        return np.asarray(
-            uniform53(*self._counter(replicate, patient, decision, index), *self._key)
-        )
+        counter = self._counter(replicate, patient, decision, index)
+        if _fills_table(*counter):
+            rows, columns, *one = counter
+            table: Floats = uniform53_table(
+                rows[:, 0].copy(),
+                np.ascontiguousarray(columns),
+                *(w.item() for w in one),
+                *self._key,
+            )
+            return table
+        return np.asarray(uniform53(*counter, *self._key))
 
     def normal(
         self,

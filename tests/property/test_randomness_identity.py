@@ -44,6 +44,28 @@ def test_broadcasting_is_an_outer_product_of_identities() -> None:
     assert table[2, 1] == stream.uniform(2, 1)
 
 
+@settings(deadline=None, max_examples=50)
+@given(
+    replicates=st.lists(WORD, min_size=1, max_size=4),
+    patients=st.lists(WORD, min_size=1, max_size=19),
+    decision=WORD,
+    index=WORD,
+    own=st.booleans(),
+)
+def test_a_table_holds_the_draws_of_its_identities(
+    replicates: list[int], patients: list[int], decision: int, index: int, own: bool
+) -> None:
+    stream = Stream(5, "table")
+    columns = np.array([patients] * (len(replicates) if own else 1))
+    if own:
+        columns = np.asfortranarray(columns[:, ::-1])
+    table = stream.uniform(np.array(replicates)[:, None], columns, decision, index)
+    assert table.shape == (len(replicates), len(patients))
+    for (r, i), drawn in np.ndenumerate(table):
+        patient = int(columns[r if own else 0, i])
+        assert drawn == stream.uniform(replicates[r], patient, decision, index)
+
+
 def test_streams_seeds_and_each_counter_word_matter() -> None:
     base = Stream(1, "a").bits(1, 2, 3, 4)
     others = [
