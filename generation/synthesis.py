@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from extraction.records import Cohort, InputError, RefusedError
+from extraction.records.files import write_atomically
 from generation.engine import Progress, check_trainable, report_progress
 from generation.randomness import generator, integer_seed
 from generation.registry import engine_class, fit
@@ -247,9 +248,8 @@ def _open(folder: Path, work: Mapping[str, Any]) -> Path:
             )
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{_WORK}.part"
-    fresh.write_text(json.dumps(dict(work), indent=1, sort_keys=True) + "\n", "utf-8")
-    fresh.replace(folder / _WORK)
+    text = json.dumps(dict(work), indent=1, sort_keys=True) + "\n"
+    write_atomically(folder / _WORK, text.encode())
     return folder
 
 

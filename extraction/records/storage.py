@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from .cohort import TABLES, Cohort
 from .errors import Faults, InputError
+from .files import flush
 from .schema import SCHEMA_VERSION, CohortSchema, checked
 
 HEAD = "cohort.json"
@@ -61,6 +62,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield fresh
+        for path in (*fresh.rglob("*"), fresh):
+            flush(path)
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             os.replace(folder, old / "old")
@@ -68,6 +71,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             os.replace(fresh, folder)
+        flush(folder.parent)
     finally:
         if fresh.exists():
             shutil.rmtree(fresh)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 from extraction.records import InputError
+from extraction.records.files import write_atomically
 
 if TYPE_CHECKING:
     from generation.twin_model.training_module import BaselineNet
@@ -113,12 +113,7 @@ class TrainingStore:
         state = json.dumps({"epochs_done": epochs_done, "finished": finished})
         about = {"format": _FORMAT, "state": state, "arrays": _digest(arrays, state)}
         data = save(arrays, metadata={**about, **self.binding.as_dict()})
-        staging = self.path.with_suffix(".part")
-        with staging.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(staging, self.path)
+        write_atomically(self.path, data)
 
     @property
     def _name(self) -> str:

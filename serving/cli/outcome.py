@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from typing import Any
 
@@ -43,6 +44,11 @@ def run(program: click.Command, arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("Stopped. What was finished is kept; run the command again to go on.")
         return OUR_FAULT
+    except ImportError as error:
+        if os.name != "nt":
+            return _failed(error, "--json" in arguments)
+        _say(f"Not done: {error}.")  # `extraction` refuses Windows
+        return BAD_INPUT
     except Exception as error:  # noqa: BLE001 - the last resort of the program
         return _failed(error, "--json" in arguments)
     return GOOD

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from extraction.records.errors import InputError
+from extraction.records.files import write_atomically
 from serving.jobs.store import Job
 from serving.jobs.worker import BusyError, CarryOut, Progress
 from serving.registry import Registry
 from serving.service.control_requests import ControlsRequest, control_arm, gate, told
 from serving.service.control_table import control_table, parquet_bytes, without_empty
 from simulation.execution import concatenate, digest, map_chunks
-from simulation.execution.manifest import locked, write_atomically
+from simulation.execution.manifest import locked
 
 if TYPE_CHECKING:
     from generation.engine import Model

@@ -297,7 +297,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    from simulation.execution.manifest import write_atomically
+    from extraction.records.files import write_atomically
 
     write_atomically(path, text.encode())
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extraction.records import InputError
+from extraction.records.files import write_atomically
 from serving.report import figures, findings, rows
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def write_report(run_folder: Path | str) -> Path:
     if len(text.encode()) > MOST_BYTES:
         raise InputError(f"{folder.name}: the report is larger than 8 MB; show fewer examples")
     target = folder / "report.html"
-    fresh = target.with_suffix(".tmp")
-    fresh.write_text(text, "utf-8")
-    os.replace(fresh, target)
+    write_atomically(target, text.encode())
     return target
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from extraction.notes import Note
 from extraction.records.errors import Faults, InputError
+from extraction.records.files import settle
 
 from .folders import check_out
 
@@ -67,7 +68,7 @@ def restore_notes(folder: Path, vault: Path, key_file: Path, out: Path) -> dict[
                 n += 1
         if not n:
             raise InputError(f"{folder.name}: it holds no note")
-        os.replace(fresh, out / RESTORED)
+        settle(fresh, out / RESTORED)
     finally:
         fresh.unlink(missing_ok=True)
     return {"folder": str(out), "n_notes": n}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,6 +11,7 @@ from typing import Any
 from extraction.notes import Fact, Note
 from extraction.records import InputError
 from extraction.records.errors import Faults
+from extraction.records.files import write_atomically
 
 from .coding import Coding
 from .protecting import Protection
@@ -80,9 +80,7 @@ def show_notes(
     if len(page.encode()) > MOST_BYTES:
         raise InputError(f"most: {most} notes make a page above 8 MB; show fewer")
     out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = out.with_name(f".{out.name}.part")
-    fresh.write_text(page, "utf-8", errors="replace")
-    os.replace(fresh, out)
+    write_atomically(out, page.encode(errors="replace"))
     return {
         "page": str(out),
         "n_notes": len(shown.pairs),

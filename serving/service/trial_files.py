@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulation.execution.manifest import write_atomically
+from extraction.records.files import write_atomically
 
 if TYPE_CHECKING:
     from serving.report.credibility_context import Context

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, final
 
 from extraction.records import InputError
-from simulation.execution.manifest import locked, write_atomically
+from extraction.records.files import write_atomically
+from simulation.execution.manifest import locked
 
 _WORK = "work.json"
 

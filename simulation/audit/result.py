@@ -12,11 +12,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from extraction.records import InputError
+from extraction.records.files import write_atomically
 from generation.engine import ModelCard
 from simulation.analysis.estimate import jsonable
 from simulation.audit.figures import ALPHA, LEVEL, Performance
 from simulation.audit.replicates import model_of
-from simulation.execution.manifest import write_atomically
 
 Verdict = Literal["passed", "failed", "not shown"]
 

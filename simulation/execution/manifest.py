@@ -17,26 +17,12 @@ from pathlib import Path
 from typing import Any, final
 
 from extraction.records.errors import InputError, TrialtwinError
+from extraction.records.files import write_atomically
 from simulation.execution.results import Result, decode, encode
 
 FORMAT = 2
 MANIFEST = "manifest.json"
 CHUNKS = "chunks.jsonl"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from extraction.records.errors import InputError
-from simulation.execution.manifest import write_atomically
+from extraction.records.files import write_atomically
 from simulation.execution.results import digest
 from simulation.operating_characteristics.batches import Running
 from simulation.operating_characteristics.vary import cells, varied

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from extraction.records.errors import InputError, TrialtwinError
+from extraction.records.files import settle
 from simulation.execution.results import Digest
 from simulation.trial.characteristics import Arrays, OperatingCharacteristics
 from simulation.trial.design import TrialDesign
@@ -301,7 +302,7 @@ class _Writer:
         """Finish the file and give it its name."""
         self._file.add_key_value_metadata({_DIGEST.decode(): digest})
         self._file.close()
-        self._part.replace(self._path)
+        settle(self._part, self._path)
         return self._path
 
     def abandon(self) -> None:

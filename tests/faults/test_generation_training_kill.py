@@ -92,7 +92,7 @@ def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path, architectur
     folder = tmp_path / "training"
     killed(folder, architecture)
     assert _epochs_done(folder) < EPOCHS
-    (folder / "training.part").write_bytes(b"cut")  # as a kill while writing leaves it
+    (folder / "training.safetensors.part").write_bytes(b"cut")  # as a kill while writing leaves it
     resumed = fitted(checkpoint=folder, architecture=architecture)
     plain = fitted(architecture=architecture)
     assert digest(resumed) == digest(plain)

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...records import InputError
+from ...records.files import settle
 from ..batches import batches, facts_of, zone
 from ..codes.own import opened
 from ..facts import Fact
 from ..note import Note
 from ..pipeline import load_pipeline
-from .parts import Part, file_hash, settle
+from .parts import Part, file_hash
 from .records import REPEATED, SetAside
 from .sources import open_source, read_raw
 from .trial import Watch, deadly, limited

@@ -14,6 +14,7 @@ from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final, get_args, get_origin, get_type_hints
 
 from ...records import InputError
+from ...records.files import settle
 from ..codes.code import Code
 from ..facts import Bounds, Fact
 from ..note import Note
@@ -197,13 +198,6 @@ class Part:
     def hashes(self) -> list[str]:
         """Return the SHA-256 of the notes and of the facts, once they are written."""
         return [file_hash(path) for path in self._targets]
-
-
-def settle(fresh: Path, target: Path) -> None:
-    """Put a written file in its place, so that it is there after a loss of power too."""
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(fresh, target)
 
 
 def stored_notes(folder: Path) -> Iterator[Note]:

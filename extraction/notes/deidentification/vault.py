@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ...records import InputError
+from ...records.files import settle
 from ..note import Note
 from .dates import moved
 from .deidentifier import Deidentified, Deidentifier
@@ -93,9 +94,7 @@ class Vault:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(self._sealed(json.dumps(entries, ensure_ascii=True).encode()))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        settle(fresh, path)
         return path
 
     def read(self) -> Iterator[Entry]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ...records.errors import InputError
+from ...records.files import settle
 
 Weights = dict[str, torch.Tensor]
 PARTS = ("now", "average", "best", "exp_avg", "exp_avg_sq")
@@ -79,7 +79,7 @@ class Store:
             "scores": list(saved.scores), "stopped": saved.stopped,
         }  # fmt: skip
         save_file(tensors, fresh, metadata={"training": json.dumps(head)})
-        os.replace(fresh, self.folder / "training.safetensors")
+        settle(fresh, self.folder / "training.safetensors")
 
     def read(self) -> Saved | None:
         """Return the last epoch, or None when there is none.

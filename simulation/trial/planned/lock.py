@@ -12,7 +12,7 @@ from typing import Any, Literal, final
 from pydantic import TypeAdapter
 
 from extraction.records.errors import InputError, RefusedError
-from simulation.execution.manifest import write_atomically
+from extraction.records.files import write_atomically
 from simulation.trial.planned.plan import AnalysisPlan
 
 LOCK_VERSION = 1

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from extraction.records.errors import InputError
+from extraction.records.files import write_atomically
 from extraction.records.schema import CohortSchema
 from generation.randomness import decision_id
-from simulation.execution.manifest import write_atomically
 from simulation.trial.outcomes import Endpoint, Latent
 from simulation.trial.outcomes.base import NEVER, Floats, Indices
 from simulation.trial.population.base import Baseline, Place, Population
