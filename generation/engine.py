@@ -81,6 +81,9 @@ class Model(ABC):
     lot: ClassVar[int] = LOT
     """Patients by whom shares of the model's patients are counted (`generation.constrained`)."""
 
+    device: str = "cpu"
+    """Where nets run when patients are drawn; bytes may differ between kinds of device."""
+
     def __init__(self, card: ModelCard) -> None:
         self.card = card
 
@@ -169,12 +172,31 @@ class Model(ABC):
         """Draw synthetic patients and say how the condition was met; see `sample`."""
         self._check_request(n, given, arm, until_day, dropout, first, seed)
         patients = np.arange(first, first + n)
-        request = SampleRequest(patients, given, arm, until_day, seed, dropout, gate)
+        return self._met(SampleRequest(patients, given, arm, until_day, seed, dropout, gate))
+
+    @final
+    def sample_numbers(
+        self, patients: npt.NDArray[np.int64], given: Any = None, arm: str | None = None,
+        seed: int = 0,
+    ) -> Cohort:
+        """Draw the patients of these rising numbers alone, as `sample` would among all others.
+
+        For callers whose condition `sample` has let pass: it is not gated again. InputError if
+        the engine draws n patients at once.
+        """
+        self._check_request(len(patients), given, arm, None, True, int(patients[-1]), seed)
+        return self._met(SampleRequest(patients, given, arm, None, seed, True, False))[0]
+
+    def _met(self, request: SampleRequest) -> tuple[Cohort, SamplingReport]:
         rate = self.card.metrics.get("constraint_rate")
         return constrained(
             self._sample, request, self.schema, rate, self.lot,
             keyed=self.keyed, takes=self.takes,
         )
+
+    def on(self, device: Literal["cpu", "gpu"]) -> Model:
+        """Return the model with its nets on a device; engines that draw without nets stay."""
+        return self
 
     def takes(self, target: Target) -> bool:
         """Whether the engine restricts this target itself, besides baseline and arm."""

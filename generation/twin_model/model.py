@@ -18,7 +18,7 @@ random given the visits before; conformal intervals hold on average, not for eac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -363,6 +363,17 @@ class TwinModel(Model):
     def baseline_columns(self) -> tuple[str, ...]:
         """The baseline columns that are drawn, in the order of the schema."""
         return self.sampler.columns.names
+
+    def on(self, device: Literal["cpu", "gpu"]) -> TwinModel:
+        """Return the model with its net on a device; InputError if PyTorch sees no GPU."""
+        if device == "cpu" or self.sampler.network is None:
+            return self
+        from generation.twin_model.on_device import on_gpu
+
+        sampler = replace(self.sampler, network=on_gpu(self.sampler.network))
+        found = TwinModel(self.card, replace(self.parts, sampler=sampler))
+        found.device = device
+        return found
 
     def save(self, folder: Path | str) -> Path:
         """Write weights, hazards and regressions; nothing is pickled."""
