@@ -32,6 +32,13 @@ class MixtureBatch:
         value: FloatArray = (self.weights * self.means).sum(axis=1)
         return value
 
+    @property
+    def sd(self) -> FloatArray:
+        """Standard deviation of each replicate's mixture (R,)."""
+        away = self.means - self.mean[:, None]
+        value: FloatArray = np.sqrt((self.weights * (self.sds**2 + away**2)).sum(axis=1))
+        return value
+
     def update(self, estimate: FloatArray, se: FloatArray) -> MixtureBatch:
         """Posterior after estimates (R,) with known standard errors (R,)."""
         precision = 1 / self.sds**2 + 1 / se[:, None] ** 2

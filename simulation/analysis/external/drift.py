@@ -32,17 +32,24 @@ def stop_batch(treated: FloatArray, x: FloatArray, found: WeightsBatch, rule: Bo
     conflict_p, min_conflict_p
         Prior-predictive p of the trial's own controls (R,), and its least value.
     """
+    broken = broken_batch(treated, x, found, rule, included=included)
+    stops: BoolArray = np.logical_or.reduce(list(broken.values()))
+    if conflict_p is not None:
+        stops = stops | (conflict_p < min_conflict_p)
+    return stops
+
+
+def broken_batch(treated: FloatArray, x: FloatArray, found: WeightsBatch, rule: BorrowingRule, *,
+                 included: ArrayLike | None = None) -> dict[str, BoolArray]:
+    """Which limits on the baseline are broken in each replicate (R,), by name; see `stop_batch`."""
     arm = np.asarray(treated, dtype=np.float64)
     count = np.ones(arm.shape) if included is None else np.asarray(included, dtype=np.float64)
     before = np.abs(difference_batch(arm, x, None, count)).max(axis=1)
     after = np.abs(difference_batch(arm, x, found.weights, count)).max(axis=1)
     size = effective_size_batch(found.weights, arm, count)[:, 0]
-    stops: BoolArray = (~found.converged | (before > rule.max_smd)
-                        | (after > rule.max_weighted_smd) | (size < rule.min_ess)
-                        | (overlap_batch(arm, x, count).min(axis=1) < rule.min_overlap))
-    if conflict_p is not None:
-        stops = stops | (conflict_p < min_conflict_p)
-    return stops
+    return {"weights": ~found.converged, "balance": before > rule.max_smd,
+            "weighted balance": after > rule.max_weighted_smd, "effective size": size < rule.min_ess,
+            "overlap": overlap_batch(arm, x, count).min(axis=1) < rule.min_overlap}
 
 
 def overlap_batch(treated: FloatArray, x: FloatArray, included: ArrayLike | None = None

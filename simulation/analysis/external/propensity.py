@@ -70,8 +70,8 @@ def logistic_batch(member: FloatArray, x: FloatArray, included: ArrayLike | None
     spread = np.sqrt(np.einsum("rn,rnp->rp", count, away**2) / total)
     scale = np.where(spread > 0, spread, 1.0)
     design = with_intercept(away / scale[:, None])
-    ridge = np.full(design.shape[2], penalty) + _TINY * total.max()
-    ridge[0] = _TINY
+    ridge = np.full(design.shape[::2], penalty) + _TINY * total
+    ridge[:, 0] = _TINY
     beta, step = _newton(outcome, design, count, ridge)
     chance = _expit(np.einsum("rnp,rp->rn", design, beta))
     slopes = beta[:, 1:] / scale
@@ -83,19 +83,26 @@ def logistic_batch(member: FloatArray, x: FloatArray, included: ArrayLike | None
 
 def _newton(outcome: FloatArray, design: FloatArray, count: FloatArray, ridge: FloatArray
             ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (R, P) and the size of each replicate's last step (R,)."""
+    """Coefficients (R, P) and the size of each replicate's last step (R,).
+
+    A replicate rests once it has converged, so that none hangs on the others it is fitted with.
+    """
     beta = np.zeros((len(outcome), design.shape[2]))
     last = np.full(len(outcome), np.inf)
+    moving = np.ones(len(outcome), dtype=np.bool_)
     for _ in range(ITERATIONS):
         chance = _expit(np.einsum("rnp,rp->rn", design, beta))
         score = np.einsum("rnp,rn->rp", design, count * (outcome - chance)) - ridge * beta
         weighted = design * (count * chance * (1 - chance))[..., None]
-        curvature = np.swapaxes(weighted, 1, 2) @ design + np.diag(ridge)
+        curvature = np.swapaxes(weighted, 1, 2) @ design
+        curvature += ridge[:, :, None] * np.eye(ridge.shape[1])
         step = np.linalg.solve(curvature, score[..., None])[..., 0]
         size = np.abs(step).max(axis=1)
-        beta = beta + step * np.minimum(1.0, 3.0 / np.maximum(size, 1e-300))[:, None]
-        last = size
-        if (last < 1e-11).all() or (np.abs(beta) > 2 * _EDGE).any(axis=1).all():
+        length = np.where(moving, np.minimum(1.0, 3.0 / np.maximum(size, 1e-300)), 0.0)
+        beta = beta + step * length[:, None]
+        last = np.where(moving, size, last)
+        moving &= (last >= 1e-11) & ~(np.abs(beta) > 2 * _EDGE).any(axis=1)
+        if not moving.any():
             break
     return beta, last
 

@@ -94,6 +94,7 @@ def _entropy(arm: FloatArray, table: FloatArray, count: FloatArray
     tilt = np.zeros((len(arm), z.shape[2]))
     value, share = _dual(z, zero, tilt)
     gap = np.einsum("rn,rnp->rp", share, z)
+    moving = np.ones(len(arm), dtype=np.bool_)
     for _ in range(200):
         curvature = np.einsum("rnp,rnq->rpq", z * share[..., None], z)
         curvature -= gap[:, :, None] * gap[:, None, :] - 1e-10 * np.eye(z.shape[2])
@@ -105,11 +106,13 @@ def _entropy(arm: FloatArray, table: FloatArray, count: FloatArray
             if not worse.any():
                 break
             length = np.where(worse, length / 2, length)
-        keep = (new <= value + 1e-13)[:, None]
+        # A balanced replicate rests, so that none hangs on the others it is weighted with.
+        keep = ((new <= value + 1e-13) & moving)[:, None]
         tilt = np.where(keep, tilt - length[:, None] * step, tilt)
         value, share = np.where(keep[:, 0], new, value), np.where(keep, moved, share)
         gap = np.einsum("rn,rnp->rp", share, z)
-        if (np.abs(gap).max(axis=1, initial=0.0) < 1e-12).all() or not keep.any():
+        moving = keep[:, 0] & (np.abs(gap).max(axis=1, initial=0.0) >= 1e-12)
+        if not moving.any():
             break
     weights = np.where(zero > 0, share / np.maximum(zero, 1e-300), 0.0)
     balanced = np.abs(gap).max(axis=1, initial=0.0) < TOLERANCE

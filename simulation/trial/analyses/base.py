@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self, final
+from typing import Any, ClassVar, Literal, Protocol, Self, final
 
 import numpy as np
 from pydantic import model_validator
@@ -54,6 +54,32 @@ class Fit:
 
 @final
 @dataclass(frozen=True)
+class External:
+    """Controls who were not randomised, over (R, M).
+
+    Attributes
+    ----------
+    kind
+        Of the endpoint, `binary` or `continuous`.
+    values
+        Outcomes, NaN where unknown.
+    covariates
+        Columns (P, R, M) of the model.
+    n_train
+        Of twins: real patients behind them; None for patients.
+    refused
+        Verdict (R,) of the first look about borrowing them; None at that look.
+    """
+
+    kind: str
+    values: Floats
+    covariates: Floats
+    n_train: int | None = None
+    refused: Indices | None = None
+
+
+@final
+@dataclass(frozen=True)
 class LookData:
     """What an analysis may use at a look, over (R, N).
 
@@ -67,12 +93,15 @@ class LookData:
         Columns (P, R, N) of the model.
     strata
         Numbers of strata (R, N), or None.
+    external
+        Controls who were not randomised, where the analysis asks for them.
     """
 
     observed: Observed
     arm: Indices
     covariates: Floats
     strata: Indices | None = None
+    external: External | None = None
 
     def pair(
         self, treated: int, control: int, among: Booleans | None = None
@@ -111,6 +140,8 @@ class Analysis(Plan, ABC):
     """Whether it asks for an endpoint with a competing cause."""
     every_visit: ClassVar[bool] = False
     """Whether patients count from their first visit on, not only once their last is due."""
+    external: ClassVar[Literal["", "beside", "instead"]] = ""
+    """Whether it takes external controls beside randomised ones, or instead of them."""
     kind: str
     covariates: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
@@ -122,6 +153,14 @@ class Analysis(Plan, ABC):
         if vain:
             raise ValueError(f"{', '.join(vain)}: {self.kind} does not use them; leave them out")
         return self
+
+    def misfits(self, n_train: int | None) -> list[str]:
+        """Say what it cannot do with external controls; `n_train` patients are behind twins."""
+        return []
+
+    def verdict(self) -> str:
+        """When it leaves external controls out, in words."""
+        return ""
 
     @property
     @abstractmethod
