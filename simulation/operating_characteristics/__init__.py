@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simulation.operating_characteristics.cost import Cost, estimate_cost
     from simulation.operating_characteristics.criteria import CriteriaEffect, effect_of_criteria
     from simulation.operating_characteristics.goals import Effort, Goal
-    from simulation.operating_characteristics.grid import NullGrid, null_grid, surface
+    from simulation.operating_characteristics.grid import NullGrid, null_grid, surface, surfaces
     from simulation.operating_characteristics.precision import Precise, simulate_to_precision
     from simulation.operating_characteristics.search import Found, search_design
     from simulation.operating_characteristics.sweeps import Sweep, SweepPlan, sweep
@@ -47,6 +47,7 @@ __all__ = [
     "simulate_assurance",
     "simulate_to_precision",
     "surface",
+    "surfaces",
     "sweep",
 ]
 
@@ -73,6 +74,7 @@ __getattr__, __dir__ = lazy(
         "null_grid": "grid",
         "simulate_to_precision": "precision",
         "surface": "grid",
+        "surfaces": "grid",
         "Sweep": "sweeps",
         "SweepPlan": "sweeps",
         "sweep": "sweeps",

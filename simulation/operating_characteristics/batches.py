@@ -1,8 +1,10 @@
 """Replicates of a design in batches: any run of replicates, the same as in one long run."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypedDict, final
 
@@ -10,14 +12,17 @@ from extraction.records.errors import InputError
 from simulation.execution.results import concatenate
 from simulation.execution.streaming import Work, stream
 from simulation.trial.characteristics import Arrays
-from simulation.trial.conduct import as_population, population_faults
+from simulation.trial.conduct import as_population
 from simulation.trial.design import TrialDesign
+from simulation.trial.design.lacking import population_faults
+from simulation.trial.pool import FUNCTION as REPLICATE
 from simulation.trial.pool import arrays_of
 from simulation.trial.population import Population
 from simulation.trial.replicate import replicate
 
 FUNCTION: Final = "simulation.operating_characteristics.batches:later_replicates"
 CHUNK: Final = 250
+Progress = Callable[[str, float], None]
 
 
 class Running(TypedDict, total=False):
@@ -75,6 +80,59 @@ class Batches:
             "first": first,
         }
         return _streamed(FUNCTION, payload, stop - first, self.paths, self.running)
+
+
+def together(
+    trials: Sequence[tuple[TrialDesign, Any]],
+    replicates: int,
+    seed: int,
+    running: Running,
+    progress: Progress | None = None,
+) -> Iterator[Arrays]:
+    """Replicates of many designs, each on its population, through one pool of workers.
+
+    Yields
+    ------
+    Each design's table in turn; memory holds one of them.
+
+    Raises
+    ------
+    InputError
+        If a population lacks what its design asks for: all faults, before any is run.
+    """
+    with tempfile.TemporaryDirectory(prefix="trials-") as folder:
+        works = _works(trials, replicates, seed, running, Path(folder))
+        results = stream(
+            works, running.get("execution", "serial"), running.get("workers"), progress
+        )
+        with closing(results):
+            for _, parts in groupby(results, key=itemgetter(0)):
+                yield _together(arrays_of(result) for _, result in parts)
+
+
+def _works(
+    trials: Sequence[tuple[TrialDesign, Any]],
+    replicates: int,
+    seed: int,
+    running: Running,
+    folder: Path,
+) -> list[Work]:
+    works, faults = [], []
+    for design, given in trials:
+        people = as_population(design, given, seed)
+        faults += population_faults(design, people)
+        # Populations that are the same have one file: its name comes from what it holds.
+        facts, paths = people.send(folder)
+        payload = {
+            "design": design.model_dump(mode="json", exclude={"population"}),
+            "population": facts,
+            "seed": seed,
+        }
+        chunk = running.get("chunk_size", CHUNK)
+        works.append(Work(REPLICATE, payload, replicates, chunk, paths=paths))
+    if faults:
+        raise InputError(list(dict.fromkeys(faults)))
+    return works
 
 
 def mapped(

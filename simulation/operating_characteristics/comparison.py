@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from extraction.records.errors import InputError
-from simulation.operating_characteristics.batches import Running, batches, number_faults
+from simulation.operating_characteristics.batches import Running, number_faults, together
 from simulation.operating_characteristics.figures import (
     check_figure,
     measure,
@@ -80,10 +80,9 @@ def compare(
     for design in designs.values():
         for figure in figures:
             check_figure(design, figure)
-    tables: dict[str, Arrays] = {}
-    for name, design in designs.items():
-        with batches(design, population, seed, running) as held:
-            tables[name] = held.run(design, 0, replicates)
+    trials = [(design, population) for design in designs.values()]
+    found = together(trials, replicates, seed, running)
+    tables: dict[str, Arrays] = dict(zip(designs, found, strict=True))
     first, *others = designs.values()
     shared = [
         truth.name

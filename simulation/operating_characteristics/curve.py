@@ -1,14 +1,19 @@
-"""Power over the size of the effect: one run, every size on the same patients."""
+"""Figures over the size of the effect: one run, every size on the same patients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
 
 from extraction.records.errors import InputError
-from simulation.operating_characteristics.batches import Running, batches, number_faults
-from simulation.operating_characteristics.figures import measure, replicate_values, scenario_name
+from simulation.operating_characteristics.batches import (
+    Progress,
+    Running,
+    number_faults,
+    together,
+)
+from simulation.operating_characteristics.figures import asked_figure, measured, scenario_name
 from simulation.trial.design import TrialDesign
 
 FACTORS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
@@ -20,10 +25,11 @@ def power_curve(
     population: Any = None,
     *,
     factors: Sequence[float] = FACTORS,
+    figures: Sequence[str] = (),
     scenario: str | None = None,
     replicates: int = 10_000,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     **running: Unpack[Running],
 ) -> pd.DataFrame:
     """Power, expected patients and duration at multiples of a scenario's effects.
@@ -36,21 +42,25 @@ def power_curve(
         As in `simulation.trial.simulate`.
     factors
         Multiples, above 0.
+    figures
+        What else is measured, by `figures.asked_figure`.
     scenario
         Whose effects are scaled; None: the first given.
     progress
-        Told when it is done.
+        Told after each chunk.
 
     Returns
     -------
     DataFrame
         One row for each size, rising: factor, size (the effect where the scenario has a single
-        one with one figure, else missing), power, n and duration, each with its `_se`.
+        one with one figure, else missing), power, n, duration and the further figures, each with
+        its `_se`.
 
     Raises
     ------
     InputError
-        If the scenario has no effect to scale, or a factor is not above 0.
+        If the scenario has no effect to scale, a factor is not above 0, or the design has no such
+        figure under it.
     """
     truth = next(t for t in design.truths if t.name == scenario_name(design, scenario))
     faults = number_faults(replicates=replicates)
@@ -58,8 +68,12 @@ def power_curve(
         faults.append(f"scenario: {truth.name!r} has no effect to scale; name one that has")
     if not all(0 < factor < np.inf for factor in factors) or not factors:
         faults.append("factors: give one or more numbers above 0")
+    if "type_one_error" in figures:
+        faults.append("figures: type_one_error has no size of the effect; take a surface for it")
     if faults:
         raise InputError(faults)
+    asked = {figure: asked_figure(design, figure, truth.name).figure for figure in figures}
+    columns = {"power": "any_rejection", "n": "n", "duration": "duration"} | asked
     effects = truth.model_dump(mode="json")
     sizes = sorted(set(factors))
     scaled = [
@@ -71,15 +85,12 @@ def power_curve(
         design.model_dump(mode="json", exclude={"population"}) | {"scenarios": [null, *scaled]}
     )
     people = population if population is not None else design.population
-    with batches(plan, people, seed, running) as held:
-        table = held.run(plan, 0, replicates)
-    if progress is not None:
-        progress(f"{len(sizes)} sizes of the effect", 1.0)
+    (table,) = together([(plan, people)], replicates, seed, running, progress)
     rows = []
     for factor in (0.0, *sizes):
         row: dict[str, Any] = {"factor": factor, "size": _single(truth.effects, factor)}
-        for name, figure in (("power", "any_rejection"), ("n", "n"), ("duration", "duration")):
-            now = measure(replicate_values(plan, table, figure, f"{factor:g}"))
+        for name, figure in columns.items():
+            now = measured(plan, table, figure, f"{factor:g}")
             row |= {name: now.value, f"{name}_se": now.se}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -1,6 +1,6 @@
 """Grids: type I error over nuisance parameters, and figures over two assumptions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack, final
 
@@ -8,18 +8,15 @@ import numpy as np
 import pandas as pd
 
 from extraction.records.errors import InputError
-from simulation.operating_characteristics.batches import Running, batches, number_faults
-from simulation.operating_characteristics.figures import (
-    check_figure,
-    measure,
-    replicate_values,
-    scenario_name,
+from simulation.operating_characteristics.batches import (
+    Progress,
+    Running,
+    number_faults,
+    together,
 )
+from simulation.operating_characteristics.figures import Asked, asked_figure, measured
 from simulation.operating_characteristics.vary import cells, varied
 from simulation.trial.design import TrialDesign
-from simulation.trial.design.scenarios import NO_EFFECT
-
-Progress = Callable[[str, float], None]
 
 
 @final
@@ -72,7 +69,7 @@ def null_grid(
     level
         Joint confidence of the intervals, in (0, 1).
     progress
-        Told after each cell.
+        Told after each chunk.
 
     Returns
     -------
@@ -90,10 +87,8 @@ def null_grid(
         raise InputError(faults)
     null = TrialDesign.parse(design.model_dump(mode="json") | {"scenarios": ()})
     grid = cells(over)
-    found = _over(
-        null, population, grid, "any_rejection", NO_EFFECT, replicates, seed, running, progress
-    )
-    frame = pd.DataFrame(found)
+    asked = (asked_figure(null, "type_one_error"),)
+    (frame,) = _over(null, population, grid, asked, replicates, seed, running, progress)
     hits = np.round(frame["value"].to_numpy() * replicates)
     low, high = exact_interval(hits, replicates, 1 - (1 - level) / len(grid))
     frame["low"], frame["high"] = low, high
@@ -115,7 +110,34 @@ def surface(
     progress: Progress | None = None,
     **running: Unpack[Running],
 ) -> pd.DataFrame:
-    """A figure over two parameters.
+    """A figure over two parameters; see `surfaces`."""
+    found = surfaces(
+        design,
+        population,
+        over=over,
+        figures=(figure,),
+        scenario=scenario,
+        replicates=replicates,
+        seed=seed,
+        progress=progress,
+        **running,
+    )
+    return found[figure]
+
+
+def surfaces(
+    design: TrialDesign,
+    population: Any = None,
+    *,
+    over: Mapping[str, Sequence[Any]],
+    figures: Sequence[str] = ("power",),
+    scenario: str | None = None,
+    replicates: int = 10_000,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **running: Unpack[Running],
+) -> dict[str, pd.DataFrame]:
+    """Figures over two parameters, all of the same replicates.
 
     Parameters
     ----------
@@ -123,15 +145,15 @@ def surface(
         As in `simulation.trial.simulate`; all cells share their random numbers.
     over
         Values of exactly two parameters, by dotted path as in `vary.varied`.
-    figure, scenario
-        What is measured (`figures.figure_names`), under which truth (None: the first given).
+    figures, scenario
+        What is measured (`figures.asked_figure`), under which truth (None: the first given).
     progress
-        Told after each cell.
+        Told after each chunk.
 
     Returns
     -------
-    DataFrame
-        One row for each cell: both parameters, value, se.
+    dict
+        By figure, one row for each cell: both parameters, value, se.
 
     Raises
     ------
@@ -143,36 +165,30 @@ def surface(
         faults.append(f"over: {len(over)} parameters came; a surface has two")
     if faults:
         raise InputError(faults)
-    check_figure(design, figure)
-    truth = scenario_name(design, scenario)
-    grid = cells(over)
-    return pd.DataFrame(
-        _over(design, population, grid, figure, truth, replicates, seed, running, progress)
-    )
+    asked = [asked_figure(design, figure, scenario) for figure in figures]
+    found = _over(design, population, cells(over), asked, replicates, seed, running, progress)
+    return dict(zip(figures, found, strict=True))
 
 
 def _over(
     design: TrialDesign,
     population: Any,
     grid: list[dict[str, Any]],
-    figure: str,
-    scenario: str,
+    figures: Sequence[Asked],
     replicates: int,
     seed: int,
     running: Running,
     progress: Progress | None,
-) -> list[dict[str, Any]]:
-    """Simulate every cell. All cells are checked before the first is run."""
+) -> list[pd.DataFrame]:
+    """Simulate every cell in one pool. All cells are checked before the first is run."""
     trials = [varied(design, population, cell) for cell in grid]
-    rows = []
-    for cell, (changed, people) in zip(grid, trials, strict=True):
-        with batches(changed, people, seed, running) as held:
-            table = held.run(changed, 0, replicates)
-        now = measure(replicate_values(changed, table, figure, scenario))
-        rows.append({**cell, "value": now.value, "se": now.se})
-        if progress is not None:
-            progress(f"{len(rows)} of {len(grid)} cells", len(rows) / len(grid))
-    return rows
+    rows: list[list[dict[str, Any]]] = [[] for _ in figures]
+    tables = together(trials, replicates, seed, running, progress)
+    for cell, (changed, _), table in zip(grid, trials, tables, strict=True):
+        for asked, held in zip(figures, rows, strict=True):
+            now = measured(changed, table, asked.figure, asked.scenario)
+            held.append({**cell, "value": now.value, "se": now.se})
+    return [pd.DataFrame(held) for held in rows]
 
 
 def exact_interval(
