@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extraction.records import Cohort, InputError, conditions
+from extraction.records import Cohort, InputError
 from simulation.trial.characteristics import OperatingCharacteristics
 from simulation.trial.design import TrialDesign
-from simulation.trial.design.checks import nothing_seen, strata_faults, term_faults
-from simulation.trial.design.dropout import HazardDropout
+from simulation.trial.design.lacking import population_faults
 from simulation.trial.pool import Job, conducted
 from simulation.trial.population import Population, TwinPopulation
 
@@ -77,43 +76,6 @@ def simulate(
             job = replace(job, work=replace(job.work, folder=place))
         (found,) = conducted([job], execution, workers, progress)
     return found
-
-
-def population_faults(design: TrialDesign, population: Population) -> list[str]:
-    """Say what a design asks for that a population lacks."""
-    faults = [fault for e in design.endpoints for fault in population.endpoint_faults(e)]
-    asked = [*design.strata]
-    for tested in design.tested:
-        asked += [*tested.analysis.covariates, *tested.analysis.strata]
-    for rule in design.leaving_laws.values():
-        if isinstance(rule, HazardDropout):
-            asked += [term.partition("=")[0] for term in rule.log_hazard_ratios]
-    sites = any(e.sites for e in (design.enrolment, *(s.enrolment for s in design.scenarios)) if e)
-    named = tuple(dict.fromkeys(n for n in asked if not (n == "site" and sites)))
-    faults += population.covariate_faults(named)
-    strata = [*design.strata, *(s for t in design.tested for s in t.analysis.strata)]
-    faults += strata_faults(strata, population.baseline_schema)
-    faults += term_faults(design.leaving_laws, population.baseline_schema)
-    faults += nothing_seen(
-        design.rule.looks,
-        {where: enrolment.at_once for where, enrolment in design.enrolments.items()},
-        [tested.endpoint for tested in design.tested],
-        max(endpoint.delay for endpoint in design.endpoints),
-    )
-    given = {f"scenarios.{s.name}": effect.where for s in design.scenarios for effect in s.effects}
-    given |= {
-        f"hypotheses: subgroup {t.subgroup.name!r}": t.subgroup.where
-        for t in design.tested
-        if t.subgroup is not None
-    }
-    for where, condition in {"eligibility": design.eligibility, **given}.items():
-        if condition is None:
-            continue
-        try:
-            conditions.parse(condition, population.baseline_schema)
-        except InputError as error:
-            faults += [f"{where}: {fault}" for fault in error.faults]
-    return faults
 
 
 def as_population(

@@ -30,17 +30,21 @@ class Stated(Plan):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            where = self._where()
-            told = pydantic_faults(error, where, type(self))
-            # A validator of the whole tells several faults as lines.
-            lines = [line for fault in told for line in fault.splitlines()]
             raise InputError(
-                line if line.startswith(where) else f"{where}: {line}" for line in lines
+                dict.fromkeys(f"{self._where()}: {told}" for told in self._faults(values, error))
             ) from None
 
     @classmethod
     def _where(cls) -> str:
         return cls.__name__
+
+    @classmethod
+    def _faults(cls, values: dict[str, Any], error: ValidationError) -> list[str]:
+        """What is wrong, a fault a line, without the name of the whole."""
+        where = cls._where()
+        told = pydantic_faults(error, where, cls)
+        # A validator of the whole tells several faults as lines.
+        return [line.removeprefix(f"{where}: ") for fault in told for line in fault.splitlines()]
 
 
 class Filed(Stated):

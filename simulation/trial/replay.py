@@ -10,8 +10,9 @@ import pandas as pd
 
 from extraction.records.errors import InputError, nearest
 from generation.randomness import Stream
-from simulation.trial.conduct import as_population, population_faults
+from simulation.trial.conduct import as_population
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
+from simulation.trial.design.lacking import population_faults
 from simulation.trial.enrol import Enrolled
 from simulation.trial.outcomes.base import Observed, Response
 from simulation.trial.population import Population, receive

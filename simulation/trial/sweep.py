@@ -12,8 +12,9 @@ from typing import Any
 
 from extraction.records import InputError
 from simulation.trial.characteristics import OperatingCharacteristics
-from simulation.trial.conduct import as_population, population_faults
+from simulation.trial.conduct import as_population
 from simulation.trial.design import TrialDesign
+from simulation.trial.design.lacking import population_faults
 from simulation.trial.pool import Job, conducted
 
 

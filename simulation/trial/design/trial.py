@@ -4,34 +4,25 @@ from functools import cached_property
 from math import ceil
 from typing import Any, ClassVar, Literal, Self, final
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from extraction.records.errors import nearest
 from simulation.analysis.estimate import Estimand
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
-from simulation.trial.design.arms import Arm, arm_faults
-from simulation.trial.design.checks import (
-    capped_faults,
-    event_look_faults,
-    leaving_faults,
-    shift_faults,
-    unseen_faults,
-)
-from simulation.trial.design.competing import (
-    cause_fault,
-    competing_faults,
-    summary_of,
-)
-from simulation.trial.design.discontinuation import Discontinuation, stopping_faults
+from simulation.trial.design.arms import Arm
+from simulation.trial.design.coherence import CHECKS
+from simulation.trial.design.competing import summary_of
+from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
+from simulation.trial.design.lacking import CHECKS as LACKING
+from simulation.trial.design.partial import checked, salvaged
 from simulation.trial.design.scenarios import NO_EFFECT, Scenario
 from simulation.trial.design.sources import Source
 from simulation.trial.outcomes import Endpoint
 from simulation.trial.outcomes.base import Strategies
-from simulation.trial.outcomes.effects import FIELDS
 from simulation.trial.plan import Filed, Name, Plan
+from simulation.trial.population.base import Population
 from simulation.trial.rules import Choice as RuleChoice
 from simulation.trial.rules.group_sequential import Fixed
 
@@ -125,79 +116,19 @@ class TrialDesign(Filed):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        faults = arm_faults(self.arms)
-        faults += self._endpoint_faults()
-        faults += self._hypothesis_faults()
-        faults += self._scenario_faults()
-        faults += self._stopping_faults()
-        faults += self._conduct_faults()
-        if not faults:
-            faults += self.rule.faults(self.n, len(self.arms), len(self.tested))
-            faults += self._look_faults()
+        faults, _ = checked(CHECKS, (), self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
 
-    def _endpoint_faults(self) -> list[str]:
-        names = [endpoint.name for endpoint in self.endpoints]
-        return [
-            f"endpoints: the name {name!r} stands twice; names must differ"
-            for name in sorted({n for n in names if names.count(n) > 1})
-        ] + competing_faults(self.endpoints)
-
-    def _hypothesis_faults(self) -> list[str]:
-        faults = []
-        known = {endpoint.name: endpoint for endpoint in self.endpoints}
-        treated = [arm.name for arm in self.arms if not arm.control]
-        for k, held in enumerate(self.hypotheses):
-            where = f"hypotheses[{k}]"
-            if held.endpoint not in known:
-                faults.append(
-                    f"{where}.endpoint: {held.endpoint!r} is none; there are {', '.join(known)}"
-                    f"{nearest(held.endpoint, known)}"
-                )
-            elif held.analysis and known[held.endpoint].kind not in held.analysis.takes:
-                faults.append(
-                    f"{where}.analysis: {held.analysis.kind} takes "
-                    f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is "
-                    f"{known[held.endpoint].kind}"
-                )
-            elif held.analysis and (fault := cause_fault(held.analysis, known[held.endpoint])):
-                faults.append(f"{where}.analysis: {fault}")
-            if held.arm is not None and held.arm not in treated:
-                faults.append(f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(treated)}")
-        if sum(held.share for held in self.hypotheses if held.share < 1) > 1 + 1e-9:
-            faults.append("hypotheses: shares of alpha sum to more than 1; lower them")
-        return faults
-
-    def _scenario_faults(self) -> list[str]:
-        faults = []
-        known = {endpoint.name: endpoint for endpoint in self.endpoints}
-        arms = {arm.name: arm for arm in self.arms}
-        names = [scenario.name for scenario in self.scenarios]
-        faults += [
-            f"scenarios: the name {name!r} stands twice; names must differ"
-            for name in sorted({n for n in names if names.count(n) > 1})
-        ]
-        for scenario in self.scenarios:
-            for k, effect in enumerate(scenario.effects):
-                where = f"scenarios.{scenario.name}.effects[{k}]"
-                if effect.arm not in arms or arms[effect.arm].control:
-                    faults.append(f"{where}.arm: {effect.arm!r} is no treated arm")
-                endpoint = known.get(effect.endpoint)
-                if endpoint is None:
-                    faults.append(
-                        f"{where}.endpoint: {effect.endpoint!r} is none; there are "
-                        f"{', '.join(known)}"
-                    )
-                elif effect.field != FIELDS[endpoint.kind]:
-                    faults.append(
-                        f"{where}: {effect.endpoint!r} is {endpoint.kind} and takes "
-                        f"{FIELDS[endpoint.kind]}, not {effect.field}"
-                    )
-                else:
-                    faults += shift_faults(where, effect, endpoint)
-        return faults
+    @classmethod
+    def _faults(cls, values: dict[str, Any], error: ValidationError) -> list[str]:
+        """Beside faults of fields those of all that can be judged without them."""
+        held, at_fault = salvaged(cls, values, error, lists=("scenarios",))
+        told, at_fault = checked(CHECKS, at_fault, held)
+        if isinstance(getattr(held, "population", None), Population):
+            told += checked(LACKING, at_fault, held, held.population)[0]
+        return super()._faults(values, error) + told
 
     @property
     def enrolments(self) -> dict[str, Enrolment]:
@@ -215,63 +146,6 @@ class TrialDesign(Filed):
             if held.discontinuation is not None:
                 laws[f"{where}discontinuation.when"] = held.discontinuation.when
         return laws
-
-    def _conduct_faults(self) -> list[str]:
-        laws = self.leaving_laws
-        drops = {where: law for where, law in laws.items() if where.endswith("dropout")}
-        return [
-            *leaving_faults(drops, [arm.name for arm in self.arms], self.endpoints),
-            *unseen_faults(laws, self.endpoints),
-            *capped_faults(self.enrolments, self.n),
-        ]
-
-    def _stopping_faults(self) -> list[str]:
-        given = {"discontinuation": self.discontinuation}
-        given |= {f"scenarios.{s.name}.discontinuation": s.discontinuation for s in self.scenarios}
-        analyses: dict[str, set[str]] = {}
-        for held in self.hypotheses:
-            if held.analysis is not None:
-                analyses.setdefault(held.endpoint, set()).add(held.analysis.kind)
-        return stopping_faults(
-            {where: law for where, law in given.items() if law is not None},
-            [arm.name for arm in self.arms],
-            self.endpoints,
-            {endpoint.name: self.strategies(endpoint) for endpoint in self.endpoints},
-            analyses,
-        )
-
-    def _look_faults(self) -> list[str]:
-        looks, faults = self.rule.looks, []
-        kind = self.tested[0].endpoint.kind
-        if self.rule.every_arm and kind not in ("binary", "continuous"):
-            faults.append(
-                f"rule: {self.rule.kind} takes binary or continuous outcomes, and "
-                f"{self.tested[0].endpoint.name!r} is {kind}"
-            )
-        if looks.by == "events":
-            faults += event_look_faults(looks, self.endpoints, self.n)
-        if self.rule.narrows:
-            faults += self._narrowing_faults()
-        if looks.by == "time" and self.enrolment.at_once:
-            faults.append("rule.looks: looks by time need an enrolment")
-        if looks.by == "patients" and (looks.at or (0,))[-1] > self.n:
-            faults.append(f"rule.looks: the last look is beyond the {self.n} patients of the trial")
-        if looks.by == "patients" and self.sizes[0] < 2 * len(self.arms):
-            faults.append(
-                f"rule.looks: the first look has {self.sizes[0]} patients; at least "
-                f"{2 * len(self.arms)} are needed; raise n or look later"
-            )
-        return faults
-
-    def _narrowing_faults(self) -> list[str]:
-        faults = []
-        if [tested.subgroup is None for tested in self.tested] != [True, False]:
-            faults.append("hypotheses: the first is about all patients, the second has a subgroup")
-        elif len({tested.endpoint.name for tested in self.tested}) > 1:
-            faults.append("hypotheses: both are about one endpoint; name the same")
-        if any(e.duration for e in (self.enrolment, *(s.enrolment for s in self.scenarios)) if e):
-            faults.append("enrolment.duration: the subgroup's pace follows from a ramp or sites")
-        return faults
 
     @property
     def control(self) -> Arm:
