@@ -108,7 +108,8 @@ def salvaged(
 @cache
 def _adapter(kind: type[BaseModel], name: str) -> TypeAdapter[Any]:
     field = kind.model_fields[name]
-    return TypeAdapter(Annotated[field.annotation, field])
+    held: Any = Annotated[field.annotation, field]
+    return TypeAdapter(held)
 
 
 def _steps(values: Any, loc: Sequence[str | int]) -> Steps:
