@@ -96,6 +96,8 @@ class OpenTrial:
     def __init__(self, request: TrialRequest) -> None:
         from serving.report.credibility_context import Context
         from simulation.trial import TrialDesign
+        from simulation.trial.conduct import as_population
+        from simulation.trial.design.lacking import population_faults
 
         self.request = request
         self.context: Context | None = None
@@ -109,9 +111,14 @@ class OpenTrial:
         if request.credibility is not None:
             with faults.catch():
                 self.context = Context.read(request.credibility)
+        # The design's own patients give way to those that are named.
+        instead: dict[str, Any] = {} if request.population is None else {"population": None}
         with faults.catch():
-            self.plan: TrialDesign = TrialDesign.read(request.design)
+            self.plan: TrialDesign = TrialDesign.read(request.design, **instead)
             self.people, self.card = patients_of(self.plan, request.population, request.seed)
+            people = as_population(self.plan, self.people, request.seed)
+            for fault in population_faults(self.plan, people):
+                faults.add(f"{request.design.name}: {fault}")
             with faults.catch():
                 self.surface = self._over(request.surface)
             with faults.catch():
@@ -125,10 +132,7 @@ class OpenTrial:
         """The design in plain language, by topic."""
         from simulation.trial.design.telling import tell
 
-        if self.request.population is None:
-            return tell(self.plan)
-        # The design's own patients give way to those that are named.
-        return tell(self.plan.model_copy(update={"population": None}))
+        return tell(self.plan)
 
     @property
     def real(self) -> bool:

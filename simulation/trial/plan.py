@@ -59,8 +59,8 @@ class Filed(Stated):
         return cls(**{str(key): value for key, value in values.items()})
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read it from a YAML file.
+    def read(cls, path: str | Path, **instead: Any) -> Self:
+        """Read it from a YAML file, with some values in place of the file's.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Filed(Stated):
         if not isinstance(values, dict):
             raise InputError(f"{name}: must be a mapping of names to values; see {cls.EXAMPLE}")
         try:
-            return cls.parse(values)
+            return cls.parse(values | instead)
         except InputError as error:
             raise InputError(f"{name}: {fault}" for fault in error.faults) from None
 
