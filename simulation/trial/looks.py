@@ -8,9 +8,16 @@ from simulation.trial.outcomes.base import NEVER, Booleans, Floats, Indices, Res
 
 
 def event_times(
-    design: TrialDesign, enrolled: Enrolled, responses: dict[str, Response], leaves: Floats
+    design: TrialDesign,
+    enrolled: Enrolled,
+    responses: dict[str, Response],
+    leaves: Floats,
+    among: Booleans | None = None,
 ) -> Floats:
-    """Calendar times (R, N) of the events that drive the looks, sorted; infinite beyond."""
+    """Calendar times (R, N) of the events that drive the looks, sorted; infinite beyond.
+
+    `among` are the patients (R, N) whose events count; None: everybody's.
+    """
     name = design.rule.looks.endpoint or design.endpoints[0].name
     endpoint = next(e for e in design.endpoints if e.name == name)
     time = responses[name].time
@@ -20,15 +27,22 @@ def event_times(
     other = responses[name].other
     if other is not None:
         end = np.minimum(end, other)
-    return np.sort(np.where(time <= end, enrolled.entry + time, NEVER), axis=1)
+    happens = time <= end if among is None else (time <= end) & among
+    return np.sort(np.where(happens, enrolled.entry + time, NEVER), axis=1)
 
 
 def look_at(
-    design: TrialDesign, look: int, enrolled: Enrolled, events: Floats | None, sizes: Indices | None
+    design: TrialDesign,
+    look: int,
+    enrolled: Enrolled,
+    events: Floats | None,
+    sizes: Indices | None,
+    before: Floats | float = 0.0,
 ) -> tuple[Floats, Booleans]:
     """Time of a look (R, 1), and the patients (R, N) randomised and counted by then.
 
-    `sizes` are the patients (R,) of this look, for looks by patients.
+    `sizes` are the patients or events (R,) of this look where they are not as planned; `before`
+    is the time (R, 1) of the look before, than which looks by events are never earlier.
     """
     looks = design.rule.looks
     n = enrolled.entry.shape[1]
@@ -47,8 +61,9 @@ def look_at(
         cut = np.full((len(enrolled.entry), 1), looks.at[look])
     else:
         assert events is not None
-        place = min(int(np.ceil(looks.at[look] - 1e-9)), n) - 1
-        cut = events[:, place : place + 1]
+        due = np.full(len(events), np.ceil(looks.at[look] - 1e-9)) if sizes is None else sizes
+        place = np.minimum(due, n).astype(np.int64) - 1
+        cut = np.take_along_axis(events, place[:, None], axis=1)
         if not np.isfinite(cut).all():
             # Fewer events than planned: the look comes when the last is in, or at `latest`.
             reached = np.where(np.isfinite(events), events, -np.inf).max(axis=1, keepdims=True)
@@ -59,4 +74,5 @@ def look_at(
             cut = np.where(np.isfinite(cut), cut, reached if looks.latest is None else looks.latest)
         if looks.latest is not None:
             cut = np.minimum(cut, looks.latest)
+        cut = np.maximum(cut, before)
     return cut, enrolled.entry < cut

@@ -10,7 +10,7 @@ from generation.randomness import Stream
 from simulation.trial.analyses.base import Fit, LookData, no_fit
 from simulation.trial.design import Scenario, Tested, TrialDesign
 from simulation.trial.enrol import Enrolled
-from simulation.trial.looks import look_at
+from simulation.trial.looks import event_times, look_at
 from simulation.trial.narrow import narrow
 from simulation.trial.outcomes import observe
 from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed, Response
@@ -209,8 +209,9 @@ class Chunk:
                 on = state.running
                 present, cut, state = present.rows(on), cut[on], state.rows(on)
             present = self._changed(present, state, look, cut)
-            sizes = state.size if self._sized(look) else None
-            cut, counted = look_at(design, look, present.enrolled, present.events, sizes)
+            cut, counted = look_at(
+                design, look, present.enrolled, present.events, self._sizes(look, state), cut
+            )
             view = View(present, cut, counted, self._begun(look, present, cut, counted, state))
             # A rule over every arm decides by a summary: only those who stop need estimates.
             fits = () if rule.every_arm and watch is None else self._fits(view)
@@ -226,9 +227,14 @@ class Chunk:
                 break
         return ended.arrays
 
-    def _sized(self, look: int) -> bool:
+    def _sizes(self, look: int, state: State) -> Indices | None:
+        """Patients or events (R,) that the last look waits for, where earlier data say so."""
         rule = self.design.rule
-        return (rule.adapts or rule.resizes) and look == rule.looks.count - 1
+        if look < rule.looks.count - 1:
+            return None
+        if rule.looks.by == "events":
+            return rule.events_due(state)
+        return state.size if rule.adapts or rule.resizes else None
 
     def _begun(
         self, look: int, present: Present, cut: Floats, counted: Booleans, state: State
@@ -245,7 +251,8 @@ class Chunk:
         design, rule = self.design, self.design.rule
         arms = tuple(tested.arm for tested in design.tested)
         summary = view.summary(design.tested[0], len(design.arms)) if rule.every_arm else None
-        evidence = Evidence(look, fits, arms, design.control_number, summary)
+        timed = any(tested.endpoint.kind == "time_to_event" for tested in design.tested)
+        evidence = Evidence(look, fits, arms, design.control_number, summary, by_variance=timed)
         rule.decide(evidence, state, tuple(tested.share for tested in design.tested))
 
     def _changed(self, present: Present, state: State, look: int, cut: Floats) -> Present:
@@ -263,6 +270,8 @@ class Chunk:
 
     def _randomised(self, enrolled: Enrolled, look: int, cut: Floats) -> Indices:
         """How many patients (R,) have been randomised by the time of the previous look."""
+        if self.design.rule.looks.by != "patients":
+            return np.asarray((enrolled.entry < cut).sum(axis=1))
         start = self.design.sizes[look - 1]
         if self.drawn.at_once:
             return np.full(len(cut), start)
@@ -280,7 +289,12 @@ class Chunk:
         replicates = self.drawn.replicates[present.at]
         drawn = Drawn.of(self.design, enrolment, self.population, replicates, enrolled)
         again = Present.begin(self.truth, drawn)
-        return replace(again, at=present.at, of_all=of_all)
+        events = again.events
+        if events is not None and getattr(self.design.rule, "subgroup_events", None) is not None:
+            inside = self.truth.meets(subgroup.where, enrolled)
+            own = event_times(self.design, enrolled, again.responses, again.leaves, inside)
+            events = np.where(which[:, None], own, events)
+        return replace(again, at=present.at, of_all=of_all, events=events)
 
     def _seen(self, look: int, view: View, fits: tuple[Fit, ...], state: State) -> Seen:
         held = view.present

@@ -120,6 +120,21 @@ def event_look_faults(looks: Any, endpoints: Sequence[Any], most: int) -> list[s
     return []
 
 
+def increment_faults(tested: Sequence[Any]) -> list[str]:
+    """Say which analyses of times to events have no stages that increments would tell apart."""
+    faults = []
+    for number, held in enumerate(tested):
+        kind = held.analysis.kind
+        weighted = getattr(held.analysis, "weighting", None) is not None
+        if weighted or kind in ("max_combo", "fine_gray"):
+            faults.append(
+                f"hypotheses[{number}].analysis: {'a weighted ' if weighted else ''}{kind} has no "
+                "independent increments by which the stages are told apart; take log_rank without "
+                "weights, cox, rmst or landmark"
+            )
+    return faults
+
+
 def nothing_seen(
     looks: Any, at_once: Mapping[str, bool], tested: Sequence[Any], delay: float
 ) -> list[str]:

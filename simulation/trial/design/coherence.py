@@ -7,6 +7,7 @@ from simulation.trial.design.arms import arm_faults
 from simulation.trial.design.checks import (
     capped_faults,
     event_look_faults,
+    increment_faults,
     leaving_faults,
     shift_faults,
     unseen_faults,
@@ -153,6 +154,7 @@ def _narrowing_faults(design: Any) -> list[str]:
         faults.append("hypotheses: the first is about all patients, the second has a subgroup")
     elif len({tested.endpoint.name for tested in design.tested}) > 1:
         faults.append("hypotheses: both are about one endpoint; name the same")
+    faults += increment_faults(design.tested)
     if any(enrolment.duration for enrolment in design.enrolments.values()):
         faults.append("enrolment.duration: the subgroup's pace follows from a ramp or sites")
     return faults

@@ -178,6 +178,10 @@ class Evidence:
         Number of the control arm.
     summary
         Outcomes of every arm on the first hypothesis' endpoint, for rules over every arm.
+    by_variance
+        Whether stages are told apart by 1 / variance. Times to events are: the score's variance is
+        what grows by independent increments, and events go with it only where arms stay balanced
+        (Tsiatis 1982, doi 10.1080/01621459.1982.10477898).
     """
 
     look: int
@@ -185,6 +189,7 @@ class Evidence:
     arms: tuple[int, ...] = ()
     control: int = 0
     summary: ArmSummary | None = None
+    by_variance: bool = False
 
     @property
     def z(self) -> Floats:
@@ -196,13 +201,22 @@ class Evidence:
         """Information (R, H), in the analysis's unit."""
         return np.stack([fit.information for fit in self.fits], axis=1)
 
+    @property
+    def weight(self) -> Floats:
+        """Information (R, H) by which stages are told apart; 0 where nothing is known."""
+        if not self.by_variance:
+            return np.nan_to_num(self.information)
+        se = np.stack([fit.se for fit in self.fits], axis=1)
+        known = np.isfinite(se) & (se > 0)
+        return np.where(known, 1 / np.where(known, se, 1.0) ** 2, 0.0)
+
     def stage_z(self, state: State) -> Floats:
         """Statistics (R, H) of the patients or events since the last look.
 
         By independent increments of the cumulative scores z sqrt(information), which are kept in
         the state for the next look; 0 where nothing has come.
         """
-        information = np.nan_to_num(self.information)
+        information = self.weight
         score = np.nan_to_num(self.z) * np.sqrt(information)
         before = state.kept.get("score", np.zeros_like(score))
         known = state.kept.get("information", np.zeros_like(score))
@@ -246,6 +260,10 @@ class Rule(Plan, ABC):
     def narrows(self) -> bool:
         """Whether later patients may come from the subgroup alone, by `State.narrowed`."""
         return False
+
+    def events_due(self, state: State) -> Indices | None:
+        """Events (R,) for which the last look waits, where earlier data say so."""
+        return None
 
     @abstractmethod
     def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:

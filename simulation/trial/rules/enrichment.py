@@ -17,8 +17,8 @@ from simulation.analysis.multiplicity_nested import (
 )
 from simulation.analysis.sequential import Boundary, OBrienFleming, rate_faults
 from simulation.analysis.sequential.combination import stage_weights
-from simulation.trial.outcomes.base import Booleans, Floats
-from simulation.trial.plan import Finite, NotNegative, Plan
+from simulation.trial.outcomes.base import Booleans, Floats, Indices
+from simulation.trial.plan import Finite, NotNegative, Plan, Positive
 from simulation.trial.rules.base import EFFICACY, FUTILITY, Evidence, Rule, State
 from simulation.trial.rules.group_sequential import finish, one_sided
 
@@ -86,6 +86,11 @@ class EnrichmentRule(Rule):
     keep_subgroup: bool = Field(
         default=True, description="whether the subgroup is still tested where all go on"
     )
+    subgroup_events: Positive | None = Field(
+        default=None,
+        description="events in the subgroup for which the last look waits where only it goes on; "
+        "none: as many events as of all",
+    )
     test: Literal["closed", "naive"] = "closed"
 
     @property
@@ -94,16 +99,25 @@ class EnrichmentRule(Rule):
         return True
 
     def faults(self, n: int, arms: int, hypotheses: int) -> list[str]:
-        """Two looks by patients, one treated arm, two hypotheses."""
+        """Two looks, one treated arm, two hypotheses."""
         faults = rate_faults(self.looks.rates, "rule.looks: information rates")
-        if self.looks.by != "patients" or self.looks.count != 2:
-            faults.append("rule.looks: enrichment has two looks by patients")
+        if self.looks.count != 2:
+            faults.append(f"rule.looks: {self.looks.count} looks came; enrichment has two")
+        if self.subgroup_events is not None and self.looks.by != "events":
+            faults.append("rule.subgroup_events: it goes with looks by events")
         if arms != 2 or hypotheses != 2:
             faults.append(
                 f"rule: {arms} arms and {hypotheses} hypotheses came; enrichment has two arms and "
                 "two hypotheses, of all patients and of a subgroup"
             )
         return faults
+
+    def events_due(self, state: State) -> Indices | None:
+        """Events (R,) for which the last look waits: of the subgroup where it alone goes on."""
+        if self.subgroup_events is None or state.narrowed is None or self.looks.at is None:
+            return None
+        due = np.where(state.narrowed, self.subgroup_events, self.looks.at[-1])
+        return np.ceil(due - 1e-9).astype(np.int64)
 
     def critical(self, alpha: float) -> tuple[float, ...]:
         """Critical values of each set's combined statistic."""
@@ -128,7 +142,7 @@ class EnrichmentRule(Rule):
 
     def _chosen(self, evidence: Evidence) -> tuple[Booleans, Booleans]:
         """Who goes on with all patients, and with the subgroup."""
-        z, information = np.nan_to_num(evidence.z), np.nan_to_num(evidence.information)
+        z, information = np.nan_to_num(evidence.z), evidence.weight
         score = z * np.sqrt(information)
         rest = information[:, _ALL] - information[:, _SUBGROUP]
         beyond = (score[:, _ALL] - score[:, _SUBGROUP]) / np.sqrt(np.where(rest > 0, rest, 1.0))

@@ -141,8 +141,10 @@ def test_faults_of_an_enrichment_design_come_at_once() -> None:
                                   "enrolment": {"duration": 9}})
     told = "\n".join(caught.value.faults)
     assert "the second has a subgroup" in told and "enrolment.duration" in told
-    with pytest.raises(InputError, match="two looks by patients"):
+    with pytest.raises(InputError, match="3 looks came; enrichment has two"):
         TrialDesign.parse(PLAN | {"rule": {"kind": "enrichment", "looks": {"number": 3}}})
+    with pytest.raises(InputError, match="subgroup_events: it goes with looks by events"):
+        TrialDesign.parse(PLAN | {"rule": PLAN["rule"] | {"subgroup_events": 50}})
     lacking = {"name": "s", "where": {"gene": "yes"}}
     design = TrialDesign.parse(
         PLAN | {"hypotheses": [{"endpoint": "y"}, {"endpoint": "y", "subgroup": lacking}]}
