@@ -35,9 +35,12 @@ class Stops(Plan):
 def stops_of(design: TrialDesign) -> Stops | None:
     """Bounds at which a design stops for its one hypothesis; None where it is not that simple.
 
-    Stagewise ordering needs one hypothesis, several looks, and information as planned.
+    Stagewise ordering needs one hypothesis, several looks, and information as planned, which
+    external controls add to.
     """
     rule = design.rule
+    if design.external_controls is not None:
+        return None
     if not isinstance(rule, GroupSequentialRule) or rule.looks.count < 2:
         return None
     if len(design.tested) > 1 or rule.information != "planned" or rule.graph is not None:

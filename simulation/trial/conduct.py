@@ -11,6 +11,7 @@ from extraction.records import Cohort, InputError
 from simulation.trial.characteristics import OperatingCharacteristics
 from simulation.trial.design import TrialDesign
 from simulation.trial.design.lacking import population_faults
+from simulation.trial.external import population_of
 from simulation.trial.pool import Job, conducted
 from simulation.trial.population import Population, TwinPopulation
 
@@ -96,6 +97,11 @@ def as_population(
             "model or a cohort"
         )
     if isinstance(population, Population):
+        if population_of(design, population) is None:
+            raise InputError(
+                "external_controls.population: it names a model or a cohort that is not opened; "
+                "give both populations as WithExternal(own, external)"
+            )
         return population
     if isinstance(population, Cohort):
         return TwinPopulation.from_cohort(population, design)

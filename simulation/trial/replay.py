@@ -14,6 +14,7 @@ from simulation.trial.conduct import as_population
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
 from simulation.trial.design.lacking import population_faults
 from simulation.trial.enrol import Enrolled
+from simulation.trial.external import Outside
 from simulation.trial.outcomes.base import Observed, Response
 from simulation.trial.population import Population, receive
 from simulation.trial.present import Drawn, strata_of
@@ -113,15 +114,12 @@ def replay(
 def _replay(
     design: TrialDesign, people: Population, seed: int, replicate: int, truth: Scenario
 ) -> Replay:
-    drawn = Drawn.draw(
-        design,
-        truth.enrolment or design.enrolment,
-        people,
-        Stream(seed, STREAM),
-        np.arange(replicate, replicate + 1),
-    )
+    numbers = np.arange(replicate, replicate + 1)
+    enrolment = truth.enrolment or design.enrolment
+    drawn = Drawn.draw(design, enrolment, people, Stream(seed, STREAM), numbers)
+    outside = Outside.draw(design, people, seed, numbers)
     seen: list[Seen] = []
-    ended = Chunk(design, people, drawn, truth).run(seen.append)
+    ended = Chunk(design, people, drawn, truth, outside).run(seen.append)
     row = {
         name: np.asarray(values[0]) if values.ndim > 1 else values[0].item()
         for name, values in ended.items()

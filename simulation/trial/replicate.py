@@ -7,9 +7,10 @@ from typing import Any, Final, final
 import numpy as np
 
 from generation.randomness import Stream
-from simulation.trial.analyses.base import Fit, LookData, no_fit
+from simulation.trial.analyses.base import External, Fit, LookData, no_fit
 from simulation.trial.design import Scenario, Tested, TrialDesign
 from simulation.trial.enrol import Enrolled
+from simulation.trial.external import Outside
 from simulation.trial.looks import event_times, look_at
 from simulation.trial.narrow import narrow
 from simulation.trial.outcomes import observe
@@ -38,20 +39,21 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
     dict of arrays
         Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
-        information.
+        information; with external controls also refused (the verdict) and external_ess.
     """
     design = TrialDesign.parse(payload["design"])
     population = receive(payload["population"], payload.get("paths", {}))
     numbers = np.arange(start, stop)
     stream = Stream(payload["seed"], STREAM)
     drawn: dict[str, Drawn] = {}
+    outside = Outside.draw(design, population, payload["seed"], numbers)
     runs = []
     for scenario in design.truths:
         enrolment = scenario.enrolment or design.enrolment
         key = enrolment.model_dump_json()
         if key not in drawn:
             drawn[key] = Drawn.draw(design, enrolment, population, stream, numbers)
-        runs.append(Chunk(design, population, drawn[key], scenario).run())
+        runs.append(Chunk(design, population, drawn[key], scenario, outside).run())
     return {name: np.stack([run[name] for run in runs], axis=1) for name in runs[0]}
 
 
@@ -59,7 +61,7 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
 class Ended:
     """What is known of each replicate when it stops, (R,), and of each hypothesis, (R, H)."""
 
-    def __init__(self, replicates: int, hypotheses: int) -> None:
+    def __init__(self, replicates: int, hypotheses: int, external: bool = False) -> None:
         both = (replicates, hypotheses)
         self.arrays: Arrays = {
             "stage": np.zeros(replicates, dtype=np.int64),
@@ -70,6 +72,8 @@ class Ended:
             "se": np.full(both, np.inf),
             "information": np.zeros(both),
         }
+        self._more = ("refused", "external_ess") if external else ()
+        self.arrays |= {name: np.zeros(both) for name in self._more}
 
     def fill(
         self, which: Booleans, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool
@@ -94,6 +98,9 @@ class Ended:
             "se": np.stack([fit.se for fit in fits], axis=1),
             "information": np.stack([fit.information for fit in fits], axis=1),
         }
+        nothing = np.zeros(int(which.sum()))
+        for name in self._more:
+            found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
         for name, values in found.items():
             self.arrays[name][view.present.at[which]] = values
 
@@ -187,9 +194,16 @@ class Chunk:
     """Some replicates of a design under one scenario."""
 
     def __init__(
-        self, design: TrialDesign, population: Population, drawn: Drawn, scenario: Scenario
+        self,
+        design: TrialDesign,
+        population: Population,
+        drawn: Drawn,
+        scenario: Scenario,
+        outside: Outside | None = None,
     ) -> None:
         self.design = design
+        self.outside = outside
+        self.refused: dict[str, Indices] = {}
         self.population = population
         self.drawn = drawn
         self.scenario = scenario
@@ -201,7 +215,7 @@ class Chunk:
         ratio = tuple(arm.allocation for arm in design.arms)
         replicates = len(self.drawn.replicates)
         state = State.fresh(replicates, len(design.tested), ratio, design.n)
-        ended = Ended(replicates, len(design.tested))
+        ended = Ended(replicates, len(design.tested), self.outside is not None)
         present = Present.begin(self.truth, self.drawn)
         cut = np.zeros((replicates, 1))
         for look in range(rule.looks.count):
@@ -323,10 +337,20 @@ class Chunk:
         ]
         covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
         strata = strata_of(tested.analysis.strata, self.population, enrolled)
-        data = LookData(observed, arm, covariates, strata)
+        data = LookData(observed, arm, covariates, strata, self._external(tested, present.at))
         among = present.of_all
         if tested.subgroup is not None:
             among = self.truth.meets(tested.subgroup.where, enrolled)
         fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
+        if data.external is not None:
+            self.refused.setdefault(tested.name, fit.more["refused"].astype(np.int64))
         turned = fit.z * tested.endpoint.sign * tested.analysis.sign
-        return Fit(fit.estimate, fit.se, turned, fit.information, fit.n)
+        return replace(fit, z=turned)
+
+    def _external(self, tested: Tested, at: Indices) -> External | None:
+        """External controls, with the verdict of the first look, at which all replicates are on."""
+        if self.outside is None or not tested.analysis.external:
+            return None
+        verdicts = self.refused.get(tested.name)
+        now = None if verdicts is None else verdicts[at]
+        return self.outside.seen(tested, self.scenario, at, now)

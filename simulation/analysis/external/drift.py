@@ -48,7 +48,8 @@ def broken_batch(treated: FloatArray, x: FloatArray, found: WeightsBatch, rule: 
     after = np.abs(difference_batch(arm, x, found.weights, count)).max(axis=1)
     size = effective_size_batch(found.weights, arm, count)[:, 0]
     return {"weights": ~found.converged, "balance": before > rule.max_smd,
-            "weighted balance": after > rule.max_weighted_smd, "effective size": size < rule.min_ess,
+            "weighted balance": after > rule.max_weighted_smd,
+            "effective size": size < rule.min_ess,
             "overlap": overlap_batch(arm, x, count).min(axis=1) < rule.min_overlap}
 
 

@@ -11,11 +11,12 @@ from simulation.trial.plan import Name, Plan
 class Arm(Plan):
     """One arm.
 
-    `allocation` counts parts of the randomisation ratio: 2 beside 1 is two to one.
+    `allocation` counts parts of the randomisation ratio: 2 beside 1 is two to one. A control arm
+    with none stands for external controls alone.
     """
 
     name: Name
-    allocation: int = Field(default=1, ge=1, le=20, description="parts of the randomisation ratio")
+    allocation: int = Field(default=1, ge=0, le=20, description="parts of the randomisation ratio")
     control: bool = False
 
 

@@ -14,6 +14,12 @@ from simulation.trial.design.checks import (
 )
 from simulation.trial.design.competing import cause_fault, competing_faults
 from simulation.trial.design.discontinuation import stopping_faults
+from simulation.trial.design.external import (
+    allocation_faults,
+    analysis_faults,
+    drift_faults,
+    rule_faults,
+)
 from simulation.trial.design.partial import Check
 from simulation.trial.outcomes.effects import FIELDS
 
@@ -240,5 +246,12 @@ CHECKS: Final = (
     Check(("rule.looks", "enrolment"), _timed_look_faults),
     Check(("rule.looks", "n"), _last_look_faults, ("rule.looks",)),
     Check(("rule.looks", "n", "arms.name"), _first_look_faults),
+    Check(("external_controls", "rule.kind", "rule.information"), rule_faults),
+    Check(("external_controls", "scenarios"), drift_faults),
+    Check(("external_controls", "arms"), allocation_faults, ("arms",)),
+    Check(
+        ("external_controls", "rule.kind", "hypotheses.analysis", "hypotheses.endpoint", *_TESTED),
+        analysis_faults,
+    ),
 )
 """In an order in which later ones may rely on earlier ones."""

@@ -10,6 +10,7 @@ from extraction.records.errors import Faults
 from generation.randomness import Stream
 from simulation.trial.design.checks import nothing_seen, strata_faults, term_faults
 from simulation.trial.design.dropout import HazardDropout
+from simulation.trial.design.external import population_faults as external_faults
 from simulation.trial.design.partial import Check, checked
 from simulation.trial.population.base import Place, Population
 
@@ -117,7 +118,7 @@ def _place(count: int) -> Place:
 
 
 CHECKS: Final = (
-    Check(("endpoints", "population"), _endpoint_faults),
+    Check(("endpoints", "population.outcomes"), _endpoint_faults),
     Check(
         (
             "strata",
@@ -157,5 +158,9 @@ CHECKS: Final = (
     Check(
         ("eligibility", "hypotheses.subgroup", "population.covariates"),
         _recruiting_faults,
+    ),
+    Check(
+        ("external_controls", "hypotheses", "endpoints", "eligibility", "population", "arms"),
+        external_faults,
     ),
 )

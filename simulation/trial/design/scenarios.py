@@ -8,7 +8,7 @@ from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import Dropout
 from simulation.trial.design.enrolment import Enrolment
 from simulation.trial.outcomes import Effect
-from simulation.trial.plan import Name, Plan
+from simulation.trial.plan import Finite, Name, Plan
 
 
 @final
@@ -22,6 +22,9 @@ class Scenario(Plan):
         default=None, description="in place of the design's"
     )
     enrolment: Enrolment | None = Field(default=None, description="in place of the design's")
+    external_drift: Finite | None = Field(
+        default=None, description="of external controls, in place of the design's"
+    )
 
     @property
     def null(self) -> bool:

@@ -8,6 +8,7 @@ from simulation.trial.design.competing import summary_of
 from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import Dropout, HazardDropout, ShareDropout
 from simulation.trial.design.enrolment import Enrolment
+from simulation.trial.design.external import tell_external
 from simulation.trial.design.scenarios import Scenario
 from simulation.trial.design.trial import TrialDesign
 from simulation.trial.outcomes import Effect
@@ -49,13 +50,14 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
     Returns
     -------
     dict
-        Topic (Arms, Patients, Enrolment, Endpoints, Dropout, Intercurrent events, Looks,
-        Decision, Hypotheses, Scenarios) to its sentences.
+        Topic (Arms, Patients, External controls where there are any, Enrolment, Endpoints, Dropout,
+        Intercurrent events, Looks, Decision, Hypotheses, Scenarios) to its sentences.
     """
     unit = design.time_unit
     return {
         "Arms": _arms(design),
         "Patients": _patients(design),
+        **({"External controls": tell_external(design)} if design.external_controls else {}),
         "Enrolment": [_enrolment(design.enrolment, unit)],
         "Endpoints": [_endpoint(e, unit) for e in design.endpoints],
         "Dropout": [_dropout(design.dropout, unit, design.population)],
@@ -68,6 +70,9 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
 
 
 def _arms(design: TrialDesign) -> list[str]:
+    if sum(arm.allocation > 0 for arm in design.arms) == 1:
+        (only,) = (arm for arm in design.arms if arm.allocation)
+        return [f"{design.n:,} patients all get {only.name}; nobody is randomised."]
     names = [f"{arm.name}{' (control)' if arm.control else ''}" for arm in design.arms]
     ratio = ":".join(f"{arm.allocation}" for arm in design.arms)
     block = design.block * sum(arm.allocation for arm in design.arms)
@@ -299,6 +304,8 @@ def _scenario(design: TrialDesign, truth: Scenario) -> str:
         told.append(_dropout(truth.dropout, design.time_unit, design.population).rstrip("."))
     if truth.discontinuation is not None:
         told.append(_stopping(truth.discontinuation, design.time_unit))
+    if truth.external_drift is not None:
+        told.append(f"external controls drift by {truth.external_drift:g}")
     if truth.enrolment is not None:
         told.append(_enrolment(truth.enrolment, design.time_unit).rstrip("."))
     return f"{_capital(truth.name)}: {'; '.join(told)}."

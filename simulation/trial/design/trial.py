@@ -15,6 +15,7 @@ from simulation.trial.design.competing import summary_of
 from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
+from simulation.trial.design.external import ExternalControls
 from simulation.trial.design.lacking import CHECKS as LACKING
 from simulation.trial.design.partial import checked, salvaged
 from simulation.trial.design.scenarios import NO_EFFECT, Scenario
@@ -95,6 +96,9 @@ class TrialDesign(Filed):
     )
     enrolment: Enrolment = Enrolment()
     endpoints: tuple[Endpoint, ...] = Field(min_length=1, max_length=20)
+    external_controls: ExternalControls | None = Field(
+        default=None, description="patients who were not randomised; none: nobody else"
+    )
     dropout: Dropout = AsLearnt()
     discontinuation: Discontinuation | None = Field(
         default=None, description="stopping of treatment; none: nobody stops"
