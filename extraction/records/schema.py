@@ -275,9 +275,11 @@ def pydantic_faults(
     items = [
         with_choices(item, model) for item in error.errors(include_input=False, include_url=False)
     ]
+    # A validator may tell several faults, each on a line of its own.
     return [
-        f"{where}: {place}: {words}" if place else f"{where}: {words}"
+        f"{where}: {place}: {line}" if place else f"{where}: {line}"
         for place, words in plain_faults(items, known)
+        for line in words.splitlines()
     ]
 
 

@@ -34,17 +34,19 @@ class Stated(Plan):
                 dict.fromkeys(f"{self._where()}: {told}" for told in self._faults(values, error))
             ) from None
 
+    # As part of a greater whole its faults are the whole's, each with its place (as pydantic marks
+    # its own initialiser, which it then does not call for parts).
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @classmethod
     def _where(cls) -> str:
         return cls.__name__
 
     @classmethod
     def _faults(cls, values: dict[str, Any], error: ValidationError) -> list[str]:
-        """What is wrong, a fault a line, without the name of the whole."""
+        """Say what is wrong, without the name of the whole."""
         where = cls._where()
-        told = pydantic_faults(error, where, cls)
-        # A validator of the whole tells several faults as lines.
-        return [line.removeprefix(f"{where}: ") for fault in told for line in fault.splitlines()]
+        return [told.removeprefix(f"{where}: ") for told in pydantic_faults(error, where, cls)]
 
 
 class Filed(Stated):

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self, final
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simulation.trial.plan import Name, NotNegative, Plan, Positive
 
@@ -45,19 +45,29 @@ class Enrolment(Plan):
         default=None, description="recruitment is closed at this time, full or not"
     )
 
+    @field_validator("ramp")
+    @classmethod
+    def _rising(cls, ramp: tuple[Step, ...]) -> tuple[Step, ...]:
+        starts = [step.start for step in ramp]
+        if starts != sorted(set(starts)) or (starts and starts[0] != 0):
+            raise ValueError("starts must rise from 0, each once")
+        return ramp
+
+    @field_validator("sites")
+    @classmethod
+    def _differing(cls, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        names = [site.name for site in sites]
+        if len(set(names)) < len(names):
+            raise ValueError("a name stands twice; names must differ")
+        return sites
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         given = [bool(self.ramp), bool(self.sites), self.duration is not None]
         if sum(given) > 1:
             raise ValueError("give one of ramp, sites and duration, not several")
-        starts = [step.start for step in self.ramp]
-        if starts != sorted(set(starts)) or (starts and starts[0] != 0):
-            raise ValueError("ramp: starts must rise from 0, each once")
         if self.ramp and self.ramp[-1].rate == 0 and self.longest is None:
             raise ValueError("ramp: the last rate is 0, so nobody ever comes; raise it")
-        names = [site.name for site in self.sites]
-        if len(set(names)) < len(names):
-            raise ValueError("sites: a name stands twice; names must differ")
         return self
 
     @property

@@ -113,24 +113,36 @@ class ParametricPopulation(Stated, Population):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         known = [c.name for c in self.covariates]
-        if len(set(known)) < len(known):
-            raise ValueError("covariates: a name stands twice; names must differ")
-        terms = set(self._terms())
-        for outcome, law in self.outcomes.items():
-            named = [*law.coefficients, *getattr(law, "correlations", {})]
-            for name in (name for name in named if name not in terms):
-                raise ValueError(
-                    f"outcomes.{outcome}: {name!r} is no covariate; known are "
-                    f"{', '.join(sorted(terms)) or 'none'}{nearest(name, terms)}"
-                )
-        for group in (known, list(self.outcomes)):
-            if np.linalg.eigvalsh(self._matrix(group)).min() <= 0:
-                raise ValueError("correlations: they contradict each other; lower some")
         every = {*known, *self.outcomes}
-        wrong = sorted({n for c in self.correlations for n in c.between} - every)
-        if wrong:
-            raise ValueError(f"correlations: {wrong[0]!r} is neither covariate nor outcome")
+        faults = [
+            f"covariates: the name {name!r} stands twice; names must differ"
+            for name in sorted({n for n in known if known.count(n) > 1})
+        ]
+        faults += self._term_faults()
+        faults += [
+            f"correlations: {name!r} is neither covariate nor outcome{nearest(name, every)}"
+            for name in sorted({n for c in self.correlations for n in c.between} - every)
+        ]
+        if not faults:
+            faults += [
+                "correlations: they contradict each other; lower some"
+                for group in (known, list(self.outcomes))
+                if np.linalg.eigvalsh(self._matrix(group)).min() <= 0
+            ]
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
+
+    def _term_faults(self) -> list[str]:
+        """Say which terms of the outcomes' laws are no covariates."""
+        terms = set(self._terms())
+        return [
+            f"outcomes.{outcome}: {name!r} is no covariate; known are "
+            f"{', '.join(sorted(terms)) or 'none'}{nearest(name, terms)}"
+            for outcome, law in self.outcomes.items()
+            for name in [*law.coefficients, *getattr(law, "correlations", {})]
+            if name not in terms
+        ]
 
     def _terms(self) -> list[str]:
         """Names that coefficients may use: numbers, second categories, and name=category."""
