@@ -4,16 +4,48 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from .cohort import TABLES, Cohort
 from .errors import InputError
 from .storage import atomic_folder
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Every file of an export. A folder with these alone is ours to replace.
 FILES = frozenset(f"{name}.csv" for name in (*TABLES, "table", "dictionary")) | {
     "schema.json",
     "README.txt",
 }
+
+
+def csv_text(frame: pd.DataFrame, **options: Any) -> str:
+    """Write a table of results as CSV whose text no spreadsheet takes for a formula.
+
+    Text and headings that begin with =, +, -, @, a tab or a carriage return get a quote before
+    them, as OWASP advises against CSV injection. Numbers stand as they are. Data of patients are
+    written unchanged, to be read again as they were.
+
+    Parameters
+    ----------
+    frame
+        The table; its index is left out.
+    options
+        Of `DataFrame.to_csv`.
+    """
+    text = frame.rename(columns=_inert)
+    for name, values in text.items():
+        if not is_numeric_dtype(values):
+            text[name] = values.map(_inert)
+    written: str = text.to_csv(index=False, lineterminator="\n", **options)
+    return written
+
+
+def _inert(value: Any) -> Any:
+    formula = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if formula else value
 
 
 def to_csv(cohort: Cohort, folder: str | Path, note: str = "") -> Path:

@@ -263,12 +263,19 @@ def _characteristics(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Secti
 def _sensitivity(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Section:
     blocks: list[Block] = []
     if "curve" in drawn:
-        said = f"Power over the size of the effect, {done['curve']['replicates']:,} replicates."
-        blocks.append(Picture(drawn["curve"], said))
+        each = f"{done['curve']['replicates']:,} replicates"
+        for picture, shown in zip(drawn["curve"], done["curve"]["figures"], strict=True):
+            said = f"{_capital(shown['label'])} over the size of the effect, {each}."
+            blocks.append(Picture(picture, said))
     if "surface" in drawn:
         paths = " and ".join(done["surface"]["over"])
-        said = f"Power over {paths}, {done['surface']['replicates']:,} replicates a cell."
-        blocks.append(Picture(drawn["surface"], said))
+        for picture, shown in zip(drawn["surface"], done["surface"]["figures"], strict=True):
+            worst = max(row["se"] or 0.0 for row in shown["rows"])
+            said = (
+                f"{_capital(shown['label'])} over {paths}, {done['surface']['replicates']:,} "
+                f"replicates a cell; largest Monte Carlo SE {worst:.2g}."
+            )
+            blocks.append(Picture(picture, said))
     if "nulls" in done:
         held = done["nulls"]
         blocks += [
@@ -287,14 +294,18 @@ def _sensitivity(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Section:
     missing = [
         told
         for name, told in (
-            ("curve", "Power over effect sizes was not run (--curve)."),
-            ("surface", "Power over two assumptions was not run (--surface)."),
+            ("curve", "Figures over effect sizes were not run (--curve)."),
+            ("surface", "Figures over two assumptions were not run (--surface)."),
             ("nulls", "Type I error over null assumptions was not run (--nulls)."),
         )
         if name not in done
     ]
     blocks += [Words(told, soft=True) for told in missing]
     return Section("Sensitivity", "Step 5: if assumptions fail", blocks)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _applicability(done: Mapping[str, Any]) -> Section:
@@ -358,8 +369,7 @@ def _documentation(done: Mapping[str, Any], context: Context) -> Section:
                 ("Versions", versions),
                 (
                     "Replay",
-                    f"trialtwin simulate DESIGN.yaml --seed {done['seed']} --replay NUMBER shows "
-                    "any replicate alone, patient by patient.",
+                    f"{done['replay']} shows one replicate alone, patient by patient.",
                 ),
             ]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import floor, log10
 from typing import Any
 
 from serving.report import simulation_figures as drawings
@@ -43,7 +44,8 @@ def simulation_page(done: Mapping[str, Any]) -> str:
             single="curve" in done and done["curve"]["rows"][0]["size"] is not None,
             unit=done["design"]["time_unit"],
             at_looks=at_looks(done),
-            surface=crossed(done["surface"]) if "surface" in done else None,
+            curves=_curves(done["curve"]) if "curve" in done else [],
+            surfaces=crossed(done["surface"]) if "surface" in done else [],
         )
     )
 
@@ -88,18 +90,24 @@ def figures(
         made["boundary"] = draw(drawings.boundary_figure, done["boundaries"][0], by)
     if "curve" in done:
         rows, label = done["curve"]["rows"], size_label(done)
-        made["curve"] = draw(drawings.curve_figure, rows, alpha, label)
+        made["curve"] = [
+            draw(drawings.curve_figure, rows, shown, alpha, label)
+            for shown in done["curve"]["figures"]
+        ]
     if "surface" in done:
         found = done["surface"]
-        made["surface"] = draw(drawings.surface_figure, found["rows"], found["over"])
+        made["surface"] = [
+            draw(drawings.surface_figure, shown, found["over"]) for shown in found["figures"]
+        ]
     return made
 
 
 def size_label(done: Mapping[str, Any]) -> str:
     """What the axis of effect sizes shows."""
-    effects = done["design"]["scenarios"][0]["effects"]
+    name = done["curve"]["scenario"]
+    effects = next(s["effects"] for s in done["design"]["scenarios"] if s["name"] == name)
     if done["curve"]["rows"][0]["size"] is None:
-        return f"multiple of the effects of “{done['design']['scenarios'][0]['name']}”"
+        return f"multiple of the effects of “{name}”"
     field = next(name for name in (*_RATIOS, "shift") if effects[0].get(name) is not None)
     return f"{field.replace('_', ' ')} of {effects[0]['endpoint']}"
 
@@ -120,17 +128,39 @@ def looks_in_words(design: Mapping[str, Any], sizes: Sequence[int]) -> list[str]
     return [f"{unit} {value:g}" for value in looks["at"]]
 
 
-def crossed(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A surface as a table: rows by the first assumption, columns by the second."""
+def _curves(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the curve shows, with decimal places for each figure."""
+    return [
+        dict(shown)
+        | {"digits": digits_of(max(row[f"{shown['name']}_se"] or 0.0 for row in found["rows"]))}
+        for shown in found["figures"]
+    ]
+
+
+def crossed(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each figure's surface as a table: rows by the first assumption, columns by the second."""
+    return [_crossed(found, shown) for shown in found["figures"]]
+
+
+def _crossed(found: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
     (down, ys), (across, xs) = found["over"].items()
-    held = {(row[down], row[across]): row for row in found["rows"]}
+    held = {(row[down], row[across]): row for row in shown["rows"]}
+    worst = max(row["se"] or 0.0 for row in shown["rows"])
     return {
+        "label": shown["label"],
+        "scenario": shown["scenario"],
+        "digits": digits_of(worst),
         "down": down,
         "across": across,
         "down_short": drawings.short_path(down),
         "across_short": drawings.short_path(across),
         "columns": xs,
         "rows": [(y, [held[y, x] for x in xs]) for y in ys],
-        "worst_se": max(row["se"] for row in found["rows"]),
+        "worst_se": worst,
         "replicates": found["replicates"],
     }
+
+
+def digits_of(error: float) -> int:
+    """Decimal places that show a standard error with two figures, from 1 to 6."""
+    return min(6, max(1, 1 - floor(log10(error)))) if error > 0 else 4

@@ -3,55 +3,96 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
+from extraction.records.errors import TrialtwinError
+from extraction.records.exports import csv_text
 from extraction.records.files import write_atomically
 
 if TYPE_CHECKING:
     from serving.report.credibility_context import Context
-    from serving.service.trials import TrialRequest
     from simulation.trial import OperatingCharacteristics, TrialDesign
     from simulation.trial.replay import Replay
 
 
-def write_files(
-    request: TrialRequest,
-    done: Mapping[str, Any],
-    found: OperatingCharacteristics,
-    context: Context | None,
-) -> dict[str, str]:
-    """Write results.json, characteristics.csv, report.html and the credibility report.
+@final
+class TrialFiles:
+    """Files of a simulated trial, the figures before what is drawn of them.
 
-    Returns
-    -------
-    dict
-        What each file is, to its path.
+    Parameters
+    ----------
+    out
+        Where they go.
+    found
+        What was simulated.
     """
-    from serving.report.simulation_page import simulation_page
-    from simulation.operating_characteristics.tables import long_table
 
-    assert request.out is not None
-    files: dict[str, tuple[str, bytes]] = {
-        "results": ("results.json", json.dumps(done, ensure_ascii=False, indent=1).encode()),
-        "characteristics": (
-            "characteristics.csv",
-            long_table(found).to_csv(index=False, lineterminator="\n").encode(),
-        ),
-        "page": ("report.html", simulation_page(done).encode()),
-    }
-    if context is not None:
+    def __init__(self, out: Path, found: OperatingCharacteristics) -> None:
+        self._out = out
+        self._found = found
+        self._files: dict[str, str] = {}
+        self._failed: dict[str, Exception] = {}
+
+    def results(self, done: Mapping[str, Any]) -> None:
+        """Write results.json, and with the first of them characteristics.csv."""
+        from simulation.operating_characteristics.tables import long_table
+
+        held = {
+            "results": ("results.json", json.dumps(done, ensure_ascii=False, indent=1).encode())
+        }
+        if not self._files:
+            table = csv_text(long_table(self._found)).encode()
+            held["characteristics"] = ("characteristics.csv", table)
+        self._files |= _written(self._out, held)
+
+    def page(self, done: Mapping[str, Any]) -> None:
+        """Write report.html."""
+        from serving.report.simulation_page import simulation_page
+
+        self._make("page", "report.html", lambda: simulation_page(done).encode())
+
+    def credibility(self, done: Mapping[str, Any], context: Context) -> None:
+        """Write the credibility report, to read and to print."""
         from serving.report.credibility import credibility
         from serving.report.credibility_html import as_html
         from serving.report.credibility_pdf import as_pdf
 
-        files["credibility"] = ("credibility.html", as_html(credibility(done, context)).encode())
-        files["credibility, to print"] = (
-            "credibility.pdf",
-            as_pdf(credibility(done, context, form="png")),
+        self._make(
+            "credibility",
+            "credibility.html",
+            lambda: as_html(credibility(done, context)).encode(),
         )
-    return _written(request.out, files)
+        self._make(
+            "credibility, to print",
+            "credibility.pdf",
+            lambda: as_pdf(credibility(done, context, form="png")),
+        )
+
+    def finished(self) -> dict[str, str]:
+        """Return what each file is, to its path.
+
+        Raises
+        ------
+        TrialtwinError
+            If a page could not be made; the others are there.
+        """
+        if self._failed:
+            names = ", ".join(self._failed)
+            raise TrialtwinError(
+                f"{names}: could not be made. The figures are safe: "
+                f"{', '.join(self._files.values())}"
+            ) from next(iter(self._failed.values()))
+        return self._files
+
+    def _make(self, what: str, name: str, make: Callable[[], bytes]) -> None:
+        try:
+            content = make()
+        except Exception as error:  # noqa: BLE001 - a page must not cost the figures
+            self._failed[name] = error
+            return
+        self._files |= _written(self._out, {what: (name, content)})
 
 
 def write_design(out: Path, plan: TrialDesign) -> dict[str, str]:
@@ -72,11 +113,11 @@ def write_replay(out: Path, found: Replay) -> dict[str, str]:
         {
             "patients": (
                 f"{stem}-patients.csv",
-                found.patients.to_csv(index=False, lineterminator="\n").encode(),
+                csv_text(found.patients).encode(),
             ),
             "looks": (
                 f"{stem}-looks.csv",
-                found.looks.to_csv(index=False, lineterminator="\n").encode(),
+                csv_text(found.looks).encode(),
             ),
         },
     )

@@ -19,7 +19,7 @@ _AROUND = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 def option_faults(request: TrialRequest) -> list[str]:
     """Say which options do not go together or cannot be met."""
-    faults = []
+    faults = [*_ignored(request), *worker_faults(request.execution, request.workers)]
     if request.credibility is not None and request.out is None:
         faults.append("--credibility: the report is a file; give --out FOLDER")
     if request.precision is not None and not 0 < request.precision < 1:
@@ -34,6 +34,56 @@ def option_faults(request: TrialRequest) -> list[str]:
         except InputError as error:
             faults += error.faults
     return faults
+
+
+def worker_faults(execution: str, workers: int | None) -> list[str]:
+    """Say when workers are asked for where there is one."""
+    if workers is None or workers == 1 or execution != "serial":
+        return []
+    return [
+        f"--workers: {workers} came, and --execution serial has one; add --execution processes or "
+        "ray"
+    ]
+
+
+def _ignored(request: TrialRequest) -> list[str]:
+    """Say which options would do nothing beside the others."""
+    faults = []
+    if request.replay is not None:
+        faults += [
+            f"{option}: --replay shows one replicate alone; leave one of them out"
+            for option, given in _of_many(request).items()
+            if given
+        ]
+        return faults
+    if request.precision is not None and request.replicates is not None:
+        faults.append("--replicates: --precision decides their number; leave one of them out")
+    shows = request.curve or bool(request.surface)
+    if request.scenario is not None and not shows:
+        faults.append(
+            "--scenario: of --replay, --curve and --surface; all scenarios are simulated in any "
+            "case, leave it out"
+        )
+    if request.figures and not shows:
+        faults.append("--figure: of --curve and --surface; give one of them or leave it out")
+    return faults
+
+
+def _of_many(request: TrialRequest) -> dict[str, bool]:
+    """Options about many replicates, and which of them came."""
+    return {
+        "--replicates": request.replicates is not None,
+        "--precision": request.precision is not None,
+        "--dry-run": request.dry_run,
+        "--curve": request.curve,
+        "--surface": bool(request.surface),
+        "--figure": bool(request.figures),
+        "--nulls": bool(request.nulls),
+        "--credibility": request.credibility is not None,
+        "--folder": request.resume is not None,
+        "--execution": request.execution != "serial",
+        "--workers": request.workers is not None and request.execution != "serial",
+    }
 
 
 def values_of(plan: TrialDesign, people: Any, option: str) -> dict[str, list[Any]]:
@@ -64,6 +114,7 @@ def patients_of(
     """Open the model or cohort that is named, or that the design names; and a model's card."""
     from simulation.trial import TwinPopulation
     from simulation.trial.design.sources import CohortSource, ModelSource
+    from simulation.trial.population import FreshTwins, Population
 
     source = plan.population
     if named is not None:
@@ -75,6 +126,11 @@ def patients_of(
         from generation import load_model
 
         model = load_model(find_model(source.model))
-        people = TwinPopulation.from_model(model, plan, source.twins, source.given, seed)
+        asked = (model, plan, source.twins, source.given, seed)
+        people: Population = (
+            FreshTwins.from_model(*asked, source.device)
+            if source.fresh
+            else TwinPopulation.from_model(*asked)
+        )
         return people, model.card.model_dump(mode="json", by_alias=True)
     return None, None

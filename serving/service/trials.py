@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import ceil
@@ -12,19 +13,22 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from extraction.records import Cohort
 from extraction.records.errors import Faults
 
+from .trial_files import TrialFiles, write_design, write_replay
 from .trial_options import option_faults, patients_of, values_of
+from .trial_sensitivity import sensitivities
 
 if TYPE_CHECKING:
     from serving.report.credibility_context import Context
     from simulation.operating_characteristics import Cost
     from simulation.operating_characteristics.batches import Running
+    from simulation.operating_characteristics.figures import Asked
     from simulation.trial import OperatingCharacteristics, TrialDesign
     from simulation.trial.replay import Replay
 
 Progress = Callable[[str, float], None]
 Watch = Callable[[str], Progress | None]
 """Gives the display of progress of a named part."""
-_CELL_REPLICATES = 2000
+_REPLICATES = 10_000
 _MOST_REPLICATES = 1_000_000
 _VERSIONS = ("python", "trialtwin", "numpy", "scipy", "numba", "pandas", "pyarrow", "torch")
 """What a simulated trial rests on."""
@@ -43,7 +47,7 @@ class TrialRequest:
         Where patients come from in place of the design's own: a model (folder or run's name:
         twins under control) or a cohort's folder (its control patients).
     replicates, seed
-        Trials to run, and the seed of all draws.
+        Trials to run (None: 10,000), and the seed of all draws.
     execution, workers
         Where chunks run; never changes a result.
     resume
@@ -52,20 +56,28 @@ class TrialRequest:
         Monte Carlo standard error to reach for the rejections of every scenario, in place of
         `replicates`.
     curve
-        Also power over sizes of the effect.
+        Also figures over sizes of the effect.
     surface
-        Two assumptions, each PATH or PATH=VALUE,VALUE: power over both.
+        Two assumptions, each PATH or PATH=VALUE,VALUE: figures over both.
+    figures
+        What curve and surface show, by `figures.asked_figure`; none: power.
+    scenario
+        Of curve, surface and replay; None: the first given.
     nulls
         Assumptions, as those of a surface: type I error at every combination.
     credibility
         YAML file of the context of use, for the credibility report.
     out
         New folder for results.json, characteristics.csv, report.html and the credibility report.
+    replay
+        The replicate that alone is to be shown.
+    dry_run
+        Whether the design and its cost are told, and no more.
     """
 
     design: Path
     population: str | None = None
-    replicates: int = 10_000
+    replicates: int | None = None
     seed: int = 0
     execution: Literal["serial", "processes", "ray"] = "serial"
     workers: int | None = None
@@ -73,9 +85,18 @@ class TrialRequest:
     precision: float | None = None
     curve: bool = False
     surface: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    scenario: str | None = None
     nulls: tuple[str, ...] = ()
     credibility: Path | None = None
     out: Path | None = None
+    replay: int | None = None
+    dry_run: bool = False
+
+    @property
+    def number(self) -> int:
+        """Replicates to run."""
+        return _REPLICATES if self.replicates is None else self.replicates
 
 
 @final
@@ -94,7 +115,7 @@ class OpenTrial:
     """
 
     def __init__(self, request: TrialRequest) -> None:
-        from serving.report.credibility_context import Context
+        from serving.report.credibility_context import Context, contradictions
         from simulation.trial import TrialDesign
         from simulation.trial.conduct import as_population
         from simulation.trial.design.lacking import population_faults
@@ -105,6 +126,8 @@ class OpenTrial:
         self.card: dict[str, Any] | None = None
         self.surface: dict[str, list[Any]] = {}
         self.nulls: dict[str, list[Any]] = {}
+        self.figures: list[Asked] = []
+        self.scenario = ""
         faults = Faults()
         for fault in option_faults(request):
             faults.add(fault)
@@ -123,8 +146,28 @@ class OpenTrial:
                 self.surface = self._over(request.surface)
             with faults.catch():
                 self.nulls = self._over(request.nulls)
-            if request.curve and all(truth.null for truth in self.plan.truths[:2]):
-                faults.add("--curve: the first scenario has no effect to scale; give it one")
+            with faults.catch():
+                self._choose()
+            if self.context is not None:
+                for fault in contradictions(self.context, self.plan):
+                    faults.add(fault)
+        faults.raise_if_any()
+
+    def _choose(self) -> None:
+        """Find the scenario and the figures of curve and surface."""
+        from simulation.operating_characteristics.figures import asked_figure, scenario_name
+
+        request = self.request
+        self.scenario = scenario_name(self.plan, request.scenario)
+        faults = Faults()
+        for name in dict.fromkeys(request.figures or ("power",)):
+            with faults.catch():
+                self.figures.append(asked_figure(self.plan, name, self.scenario))
+        null = next(truth.null for truth in self.plan.truths if truth.name == self.scenario)
+        if request.curve and null:
+            faults.add(f"--curve: scenario {self.scenario!r} has no effect to scale; give it one")
+        if request.curve and "type_one_error" in request.figures:
+            faults.add("--figure type_one_error: no effect has no size; leave out --curve for it")
         faults.raise_if_any()
 
     @cached_property
@@ -144,11 +187,11 @@ class OpenTrial:
         from simulation.operating_characteristics import estimate_cost
 
         request = self.request
-        replicates = request.replicates
+        replicates = request.number
         if request.precision is not None:
             # A share's standard error is largest at one half.
             replicates = min(_MOST_REPLICATES, ceil(0.25 / request.precision**2))
-        return estimate_cost(self.plan, self.people, replicates, request.seed, **self._running)
+        return estimate_cost(self.plan, self.people, replicates, request.seed, **self.running)
 
     def replay(self, number: int, scenario: str | None = None) -> Replay:
         """One replicate alone, patient by patient."""
@@ -157,13 +200,18 @@ class OpenTrial:
         return replay(self.plan, self.people, self.request.seed, number, scenario)
 
     def run(self, watch: Watch = lambda _: None) -> dict[str, Any]:
-        """Simulate, and write the files that are asked for.
+        """Simulate, and write the files that are asked for: figures first, then pages.
 
         Returns
         -------
         dict
             `OperatingCharacteristics.to_dict` with description, boundaries, spread, versions, and
             curve, surface, nulls, precision, verification and files where they are asked for.
+
+        Raises
+        ------
+        TrialtwinError
+            If a page cannot be made; all figures are in their files by then.
         """
         from serving.pipeline.cache import versions
         from serving.pipeline.stages.tools import plain
@@ -177,19 +225,37 @@ class OpenTrial:
             "boundaries": boundaries(self.plan),
             "spread": spread(found),
             "versions": {name: v for name, v in versions().items() if name in _VERSIONS},
+            "replay": self._replay_command(),
         }
-        done |= self._further(watch)
-        if self.context is not None:
-            done |= self._credible(watch, found)
         done = dict(plain(done))
-        if self.request.out is not None:
-            from .trial_files import write_files
-
-            done["files"] = write_files(self.request, done, found, self.context)
+        files = None if self.request.out is None else TrialFiles(self.request.out, found)
+        _keep(files, done)
+        for further in sensitivities(self, watch):
+            done |= plain(further)
+            _keep(files, done)
+        if files is not None:
+            files.page(done)
+        if self.context is not None:
+            done |= plain(self._credible(watch, found))
+            _keep(files, done)
+            if files is not None:
+                files.credibility(done, self.context)
+        if files is not None:
+            done["files"] = files.finished()
         return done
 
+    def _replay_command(self) -> str:
+        """What shows one replicate of this simulation, for a shell."""
+        request = self.request
+        source = [] if request.population is None else ["--population", request.population]
+        name = self.plan.truths[-1].name
+        words = ["trialtwin", "simulate", request.design.name, *source]
+        words += ["--seed", str(request.seed), "--replay", "17"]
+        return shlex.join([*words, "--scenario", name, "--out", "replay-17"])
+
     @property
-    def _running(self) -> Running:
+    def running(self) -> Running:
+        """Where chunks run."""
         return {"execution": self.request.execution, "workers": self.request.workers}
 
     def _simulated(self, watch: Watch, reached: dict[str, Any]) -> OperatingCharacteristics:
@@ -200,11 +266,11 @@ class OpenTrial:
             return simulate(
                 self.plan,
                 self.people,
-                request.replicates,
+                request.number,
                 request.seed,
                 folder=request.resume,
                 progress=watch("replicates"),
-                **self._running,
+                **self.running,
             )
         from simulation.operating_characteristics import simulate_to_precision
 
@@ -215,7 +281,7 @@ class OpenTrial:
             most=_MOST_REPLICATES,
             seed=request.seed,
             progress=watch("replicates"),
-            **self._running,
+            **self.running,
         )
         reached["precision"] = {
             "wanted": precise.wanted,
@@ -226,39 +292,6 @@ class OpenTrial:
             "totals": precise.totals,
         }
         return precise.result
-
-    def _further(self, watch: Watch) -> dict[str, Any]:
-        """Curve, surface and null grid, where they are asked for."""
-        from simulation.operating_characteristics import null_grid, surface
-        from simulation.operating_characteristics.curve import power_curve
-
-        request, seed = self.request, self.request.seed
-        cells = min(request.replicates, _CELL_REPLICATES)
-        common: Any = {"replicates": cells, "seed": seed, **self._running}
-        done: dict[str, Any] = {}
-        if request.curve:
-            rows = power_curve(self.plan, self.people, progress=watch("power curve"), **common)
-            done["curve"] = {"replicates": cells, "rows": rows.to_dict("records")}
-        if self.surface:
-            frame = surface(
-                self.plan, self.people, over=self.surface, progress=watch("surface"), **common
-            )
-            done["surface"] = {
-                "replicates": cells,
-                "over": self.surface,
-                "rows": frame.to_dict("records"),
-            }
-        if self.nulls:
-            grid = null_grid(
-                self.plan, self.people, over=self.nulls, progress=watch("null grid"), **common
-            )
-            done["nulls"] = asdict(grid) | {
-                "frame": None,
-                "replicates": cells,
-                "over": self.nulls,
-                "rows": grid.frame.to_dict("records"),
-            }
-        return done
 
     def _credible(self, watch: Watch, found: OperatingCharacteristics) -> dict[str, Any]:
         from simulation.operating_characteristics.verification import verify
@@ -287,6 +320,12 @@ class OpenTrial:
         return over
 
 
+def _keep(files: TrialFiles | None, done: Mapping[str, Any]) -> None:
+    """Have what is known so far safe, so that nothing later costs it."""
+    if files is not None:
+        files.results(done)
+
+
 def open_trial(request: TrialRequest) -> OpenTrial:
     """Read and check a design, its patients and what is asked of it; see `OpenTrial`."""
     return OpenTrial(request)
@@ -306,8 +345,6 @@ def dry_run(trial: OpenTrial) -> dict[str, Any]:
         "cost": cost_of(trial),
     }
     if trial.request.out is not None:
-        from .trial_files import write_design
-
         done["files"] = write_design(trial.request.out, trial.plan)
     return done
 
@@ -322,8 +359,6 @@ def replay_trial(trial: OpenTrial, number: int, scenario: str | None = None) -> 
         real patients), withheld (why), and files where an output folder is asked for.
     """
     from serving.pipeline.stages.tools import plain
-
-    from .trial_files import write_replay
 
     found = trial.replay(number, scenario)
     done: dict[str, Any] = plain(

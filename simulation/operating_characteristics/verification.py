@@ -46,7 +46,7 @@ def verify(
     found
         The result.
     progress
-        Told after each group of checks.
+        Told before each group of checks, and at the end.
 
     Returns
     -------
@@ -60,10 +60,11 @@ def verify(
         ("level", lambda: _level(design, found)),
     ]
     checks: list[dict[str, Any]] = []
-    for place, (what, group) in enumerate(groups, start=1):
+    tell = progress or (lambda _what, _share: None)
+    for place, (what, group) in enumerate(groups):
+        tell(what, place / len(groups))
         checks += group()
-        if progress is not None:
-            progress(what, place / len(groups))
+    tell(f"{len(checks)} checks", 1.0)
     return checks
 
 

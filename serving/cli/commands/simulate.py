@@ -20,6 +20,8 @@ Examples:
   trialtwin simulate examples/design.yaml --replicates 10000 --out trial
   trialtwin simulate examples/design.yaml --precision 0.002 --curve --out trial \\
       --surface dropout.rate=0.001,0.01,0.03 population.outcomes.OS.median=8,10,12
+  trialtwin simulate examples/design.yaml --surface dropout.rate n --out bias \\
+      --figure power --figure type_one_error --figure expected_n --figure bias
   trialtwin simulate my-design.yaml --population quickstart --replicates 10000
   trialtwin simulate examples/design.yaml --out trial --credibility examples/context.yaml
   trialtwin simulate examples/design.yaml --replay 17 --scenario "late benefit" --out replay
@@ -37,7 +39,9 @@ Many designs or assumptions at once: trialtwin sweep
     default=None,
     help="A run or model (twins under control) or a cohort's folder, in place of the design's own.",
 )
-@click.option("--replicates", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
+@click.option(
+    "--replicates", type=click.IntRange(1, 10_000_000), default=None, show_default="10000"
+)
 @click.option(
     "--precision",
     type=float,
@@ -47,13 +51,21 @@ Many designs or assumptions at once: trialtwin sweep
     "in place of --replicates.",
 )
 @click.option("--dry-run", is_flag=True, help="Tell the design and its cost; simulate nothing.")
-@click.option("--curve", is_flag=True, help="Also power over sizes of the effect.")
+@click.option("--curve", is_flag=True, help="Also figures over sizes of the effect.")
 @click.option(
     "--surface",
     nargs=2,
     default=None,
     metavar="A B",
-    help="Also power over two assumptions, each PATH or PATH=1,2,3.",
+    help="Also figures over two assumptions, each PATH or PATH=1,2,3.",
+)
+@click.option(
+    "--figure",
+    "figures",
+    multiple=True,
+    metavar="NAME",
+    help="What --curve and --surface show; else power. More than one: type_one_error, expected_n, "
+    "duration, bias, coverage, 'stop at look 1', ...; a wrong name lists them all.",
 )
 @click.option(
     "--nulls",
@@ -65,7 +77,11 @@ Many designs or assumptions at once: trialtwin sweep
     "--credibility", type=FILE, default=None, help="YAML of the context of use: also that report."
 )
 @click.option("--replay", type=int, default=None, help="Show this replicate alone, by patient.")
-@click.option("--scenario", default=None, help="Of --replay; else the first scenario given.")
+@click.option(
+    "--scenario",
+    default=None,
+    help="Of --replay, --curve and --surface; else the first scenario given.",
+)
 @click.option("--out", type=FILE, default=None, help="New folder for results, figures and page.")
 @click.option(
     "--folder",
@@ -81,9 +97,6 @@ Many designs or assumptions at once: trialtwin sweep
 def simulate(
     seed: int | None,
     as_json: bool,
-    dry_run: bool,
-    replay: int | None,
-    scenario: str | None,
     surface: tuple[str, str] | None,
     **given: Any,
 ) -> None:
@@ -96,10 +109,10 @@ def simulate(
 
     request = service.TrialRequest(seed=seed or 0, surface=surface or (), **given)
     trial = service.open_trial(request)
-    if replay is not None:
-        _replay(trial, replay, scenario, as_json)
+    if request.replay is not None:
+        _replay(trial, request.replay, request.scenario, as_json)
         return
-    if dry_run:
+    if request.dry_run:
         done = service.dry_run(trial)
         show(done, as_json, [*_told(trial), "", _cost(done["cost"]), *_files(done)])
         return

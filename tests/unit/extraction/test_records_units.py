@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from extraction.records import InputError
-from extraction.records.exports import to_csv
+from extraction.records.exports import csv_text, to_csv
 from extraction.records.units import convert, is_ucum, to_ucum
 from tests.support.records_support import small_cohort
 
@@ -84,3 +85,17 @@ def test_csv_export_replaces_an_export_and_nothing_else(tmp_path):
     assert (out / "README.txt").read_text().startswith("second")
     assert (stranger / "table.csv").read_text() == "somebody's own"
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["out", "stranger"]
+
+
+def test_results_hold_no_formulas_for_spreadsheets() -> None:
+    frame = pd.DataFrame(
+        {
+            "scenario": ["=1+1", "+x", "-x", "@x", "\tx", "plain", None],
+            "=cmd": [-1.5, 2.0, 3.0, 4.0, 5.0, 6.0, -7.0],
+        }
+    )
+    rows = csv_text(frame).splitlines()
+    assert rows[0] == "scenario,'=cmd"
+    assert rows[1] == "'=1+1,-1.5" and rows[4].startswith("'@x,") and rows[6] == "plain,6.0"
+    assert all(not row.startswith(("=", "+", "-", "@", "\t")) for row in rows)
+    assert frame["scenario"][0] == "=1+1"

@@ -13,7 +13,7 @@ from serving.report.credibility import credibility
 from serving.report.credibility_context import Context
 from serving.report.credibility_html import as_html
 from serving.report.credibility_pdf import as_pdf
-from serving.report.simulation_page import simulation_page
+from serving.report.simulation_page import digits_of, simulation_page
 from serving.service import OpenTrial, TrialRequest, dry_run, open_trial, replay_trial
 
 ROOT = Path(__file__).parents[3]
@@ -52,13 +52,15 @@ ADAPTIVE: dict[str, Any] = {
 def _opened(folder: Path, plan: dict[str, Any], **asked: Any) -> OpenTrial:
     path = folder / "design.yaml"
     path.write_text(yaml.safe_dump(plan), "utf-8")
-    return open_trial(TrialRequest(design=path, **({"replicates": 60} | asked)))
+    number = {} if "precision" in asked else {"replicates": 60}
+    return open_trial(TrialRequest(design=path, **(number | asked)))
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "curve": True,
+        "figures": ("power", "expected_n", "bias", "stop at look 1"),
         "surface": ("n=50,60", "population.outcomes.OS.median=8,12"),
         "nulls": ("population.outcomes.OS.median=8,12",),
     }
@@ -75,9 +77,20 @@ def test_the_page_holds_every_figure_with_its_error(done: dict[str, Any]) -> Non
             for held in (tested["bias"], tested["adjusted"]["coverage"]):
                 told = f"{held['value']:.4f} ({held['se']:.4f})".replace("-", "\u2212")
                 assert told in page
-    for row in (*done["curve"]["rows"], *done["nulls"]["rows"]):
-        value = row.get("power", row.get("value"))
-        assert f"{value:.4f}" in page
+    for row in done["nulls"]["rows"]:
+        assert f"{row['value']:.4f}" in page
+    for shown in done["surface"]["figures"]:
+        assert f"{shown['label'][1:]}, scenario" in page
+        worst = max(row["se"] for row in shown["rows"])
+        for row in shown["rows"]:
+            digits = digits_of(worst)
+            told = f'{row["value"]:.{digits}f} <span class="small">({row["se"]:.{digits}f})'
+            assert told.replace("-", "\u2212") in page
+    for shown in done["curve"]["figures"]:
+        name = shown["name"]
+        digits = digits_of(max(row[f"{name}_se"] for row in done["curve"]["rows"]))
+        for row in done["curve"]["rows"]:
+            assert f"{row[name]:.{digits}f}".replace("-", "\u2212") in page
     assert done["digest"] in page and "--replay 17" in page
     assert "2.7965" in page and "rejects" not in page.split("</header>")[0]
 
@@ -95,7 +108,8 @@ def test_results_are_json_without_gaps_in_their_errors(done: dict[str, Any]) -> 
     assert told["spread"]["works"]["duration"]["q05"] <= told["spread"]["works"]["duration"]["q95"]
     assert told["boundaries"][0]["looks"][0]["lower"] == 0.0
     assert told["boundaries"][0]["looks"][1]["lower"] is None
-    assert len(told["surface"]["rows"]) == 4 and len(told["nulls"]["rows"]) == 2
+    assert [len(shown["rows"]) for shown in told["surface"]["figures"]] == [4] * 4
+    assert len(told["nulls"]["rows"]) == 2
 
 
 def test_designs_without_critical_values_have_a_page_too(tmp_path: Path) -> None:
