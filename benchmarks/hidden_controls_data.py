@@ -19,7 +19,7 @@ from benchmarks.lockbox import development
 from extraction.records import Cohort
 from extraction.sources.public import public_trial
 from simulation.analysis.arrays import BoolArray, FloatArray, IntArray
-from simulation.analysis.external.time_to_event import weighted_mean_survival_batch
+from simulation.analysis.external.time_to_event import pseudo_values
 from simulation.analysis.linear import predict_masked
 
 GROUPS = 3
@@ -66,23 +66,6 @@ class Trial:
         if self.time is None or self.event is None:
             return self.y[rows]
         return pseudo_values(self.time[rows], self.event[rows], self.horizon)
-
-
-def pseudo_values(time: FloatArray, event: FloatArray, horizon: float) -> FloatArray:
-    """Jackknife pseudo-values (N,) of the restricted mean survival time of one group.
-
-    Their mean is the group's restricted mean; with them a censored outcome passes through any
-    analysis of means (Andersen, Hansen and Klein 2004, doi 10.1007/s10985-004-4771-0). Censoring
-    must not depend on prognosis.
-    """
-    n = time.size
-    weights = np.vstack([np.ones(n), 1 - np.eye(n)])
-    shape = weights.shape
-    area, _ = weighted_mean_survival_batch(
-        np.broadcast_to(time, shape), np.broadcast_to(event, shape), weights, horizon
-    )
-    value: FloatArray = n * area[0] - (n - 1) * area[1:]
-    return value
 
 
 def _unit(ids: npt.NDArray[np.str_], salt: str) -> FloatArray:

@@ -37,6 +37,7 @@ def analysis_page(results: Mapping[str, Any], views: Sequence[Mapping[str, Any]]
             views=views,
             tested=tested,
             by_endpoint=[_of(results, view["name"]) for view in views],
+            lent=[_lent(a) for a in results["analyses"] if a["external_controls"]],
             forests=[_forest(group, by_id[group["question"]]) for group in results["subgroups"]],
         )
     )
@@ -52,6 +53,29 @@ def _of(results: Mapping[str, Any], endpoint: str) -> list[dict[str, Any]]:
         {"summary": summary, "rows": held, "scale": rows.forest_scale([r["plot"] for r in held])}
         for summary, held in found.items()
     ]
+
+
+def _lent(told: Mapping[str, Any]) -> dict[str, Any]:
+    """External controls of one analysis, with a row of the love plot for each covariate."""
+    given = told["external_controls"]
+    found = given["balance"] or {"smd": {}, "weighted_smd": {}, "overlap": {}}
+    limits = (
+        (found["rule"]["max_smd"], found["rule"]["max_weighted_smd"]) if found["smd"] else (0, 0)
+    )
+    ends = [abs(v or 0.0) for k in ("smd", "weighted_smd") for v in found[k].values()]
+    end = 1.06 * max([*ends, *limits, 0.1])
+    balance = [
+        {
+            "name": name,
+            "before": before,
+            "after": found["weighted_smd"][name],
+            "overlap": found["overlap"][name],
+            "plot": rows.love(before or 0.0, found["weighted_smd"][name] or 0.0, limits, end),
+        }
+        for name, before in found["smd"].items()
+    ]
+    return {**given, "name": told["name"], "rows": balance, "ess": found.get("ess"),
+            "limits": limits}  # fmt: skip
 
 
 def _forest(group: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:

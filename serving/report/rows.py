@@ -55,6 +55,32 @@ class ForestScale:
         return _row(shape)
 
 
+def love(before: float, after: float, limits: tuple[float, float], end: float) -> Markup:
+    """Return absolute standardised differences before (ring) and after weighting (square) as SVG.
+
+    Parameters
+    ----------
+    before, after
+        Standardised mean differences; their signs are not drawn.
+    limits
+        Greatest allowed before and after, as dashed lines.
+    end
+        Right end of the scale.
+    """
+    shape = "".join(
+        f'<line x1="{_place(limit, 0, end)}" x2="{_place(limit, 0, end)}" y1="-4" y2="30" '
+        f'stroke="{colour}" stroke-dasharray="2 3"/>'
+        for limit, colour in zip(limits, ("#8795a1", "#0072b2"), strict=True)
+        if limit <= end
+    )
+    ends = _place(abs(before), 0, end), _place(abs(after), 0, end)
+    shape += f'<line x1="{ends[0]}" x2="{ends[1]}" y1="13" y2="13" stroke="#8795a1"/>'
+    shape += (
+        f'<circle cx="{ends[0]}" cy="13" r="4.5" fill="none" stroke="#8795a1" stroke-width="2"/>'
+    )
+    return _row(shape + _square(ends[1], "#0072b2"))
+
+
 def strip(metric: Mapping[str, Any]) -> Markup:
     """Return one metric on its own scale: real against real as a band, controls, the engine."""
     controls = metric["controls"]

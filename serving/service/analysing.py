@@ -106,18 +106,25 @@ def analyse_trial(
         When the plan is not locked or differs from its lock; no patient has been read then.
     """
     from simulation.trial.planned import AnalysisPlan, analyse, state_of
+    from simulation.trial.planned.lock import external_deviation
 
     faults = Faults()
     with faults.catch():
         check_out(out, overwrite, "results.json")
     with faults.catch():
         planned = AnalysisPlan.read(plan)
+        given = planned.external_controls
+        if given is not None:
+            given.place(plan)
     if not (cohort / "cohort.json").is_file():
         faults.add(f"{cohort.name}: this is no cohort's folder; make one with 'trialtwin ingest'")
     faults.raise_if_any()
     state, lock = state_of(planned, plan, exploratory)
     patients = Cohort.read(cohort)
-    done = analyse(patients, planned, state, lock, _deviations(lock))
+    external = None if given is None else given.read(plan)
+    digest = None if external is None else external.digest()
+    changed = external_deviation(lock, digest, plan, exploratory)
+    done = analyse(patients, planned, state, lock, (*_deviations(lock), *changed), external)
     results = _write(patients, done, plan, out)
     log().info(
         "trial analysed",
@@ -152,6 +159,7 @@ def _write(cohort: Cohort, done: Analysed, plan: Path, out: Path) -> dict[str, A
     """Write the folder, whole or not at all."""
     from extraction.records.storage import atomic_folder
     from serving.report.analysis_page import analysis_page
+    from simulation.trial.planned.external_borrowing import borrowed_table
     from simulation.trial.planned.rederive import script
     from simulation.trial.planned.results import results_table
     from simulation.trial.planned.table import Columns, analysis_table
@@ -161,6 +169,9 @@ def _write(cohort: Cohort, done: Analysed, plan: Path, out: Path) -> dict[str, A
         table = fresh / "analysis.csv"
         analysis_table(cohort, done).to_csv(table, index=False, float_format=_FIGURES)
         results_table(done).to_csv(fresh / "results.csv", index=False, float_format=_FIGURES)
+        lent = borrowed_table(done.answers)
+        if lent is not None:
+            lent.to_csv(fresh / "borrowed.csv", index=False, float_format=_FIGURES)
         (fresh / "rederive.R").write_text(script(done), "utf-8")
         (fresh / "plan.yaml").write_bytes(plan.read_bytes())
         results = {

@@ -85,6 +85,8 @@ def _told(done: dict[str, Any]) -> list[str]:
     lines = [f"{done['study']}: {done['status']}, plan {done['plan_sha256'][:12]}"]
     lines += [f"  deviation: {what}" for what in done["deviations"]]
     for a in done["analyses"]:
+        if a["external_controls"]:
+            lines.append(f"  {a['name']}: {a['external_controls']['verdict']}")
         mark = ", exploratory" if done["status"] == "exploratory" else ""
         if a["se"] is None:
             lines.append(f"  {a['name']} ({a['role']}{mark}): {a['extra']['note']}")

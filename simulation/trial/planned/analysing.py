@@ -12,6 +12,7 @@ from simulation.analysis.procova import AnalysisLog
 from simulation.trial.outcomes.base import Booleans
 from simulation.trial.planned.answering import Answer, answer
 from simulation.trial.planned.departures import departures
+from simulation.trial.planned.external_borrowing import borrow
 from simulation.trial.planned.lock import Lock, State, plan_digest
 from simulation.trial.planned.plan import AnalysisPlan
 from simulation.trial.planned.reading import Data, read
@@ -52,6 +53,7 @@ class Analysed:
     strategies: dict[str, dict[str, str]]
     deviations: tuple[str, ...]
     data: Data = field(repr=False)
+    external_digest: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able results."""
@@ -69,7 +71,9 @@ class Analysed:
                     "randomised": {
                         arm: int((self.data.arm == k).sum())
                         for k, arm in enumerate(self.plan.arms)
+                        if arm in self.plan.trial_arms
                     },
+                    "external_cohort_digest": self.external_digest,
                     "analyses": [self._told(answer) for answer in self.answers],
                     "subgroups": list(self.subgroups),
                     "missing_data": list(self.missing_data),
@@ -97,6 +101,7 @@ class Analysed:
                 for reason, counts in chosen.left_out.items()
             },
             "decision": self.decisions.get(question.id),
+            "external_controls": None if answer.borrowed is None else answer.borrowed.to_dict(),
         }
 
 
@@ -106,6 +111,7 @@ def analyse(
     state: State = "exploratory",
     lock: Lock | None = None,
     deviations: tuple[str, ...] = (),
+    external: Cohort | None = None,
 ) -> Analysed:
     """Estimate and decide everything that a plan asks for.
 
@@ -117,6 +123,8 @@ def analyse(
         As `lock.state_of` gives them.
     deviations
         Further differences from what was locked, in words.
+    external
+        The cohort of the plan's `external_controls`.
 
     Raises
     ------
@@ -125,13 +133,15 @@ def analyse(
     RefusedError
         When a score was learnt on this trial.
     """
-    plan.check(cohort)
+    plan.check(cohort, external)
     for score in plan.scores:
         locked_at = "" if lock is None else lock.locked_at
         log = AnalysisLog().add("score locked", score.study_id, score.digest, locked_at)
         score.locked.check(log.add("outcomes read", plan.study), plan.study, cohort.digest())
     data = read(cohort, plan)
     answers = tuple(answer(data, plan, q) for q in plan.questions)
+    if external is not None and plan.external_controls is not None:
+        answers = borrow(cohort, data, plan, answers, external)
     if lock is not None and lock.sha256 != plan_digest(plan):
         deviations = ("the plan differs from its lock", *deviations)
     return Analysed(
@@ -147,6 +157,7 @@ def analyse(
         {e.name: e.applied(cohort.schema) for e in plan.endpoints},
         deviations,
         data,
+        None if external is None else external.digest(),
     )
 
 
@@ -165,10 +176,16 @@ def decide(plan: AnalysisPlan, answers: tuple[Answer, ...]) -> dict[str, dict[st
             "alpha": plan.alpha,
             "sides": plan.sides,
             "rejected": bool(after <= plan.alpha),
-            "favours": "the treated arm" if a.one_sided < 0.5 else "the control arm",
+            "favours": _favoured(a.one_sided),
         }
         for a, own, after in zip(tested, p, adjusted, strict=True)
     }
+
+
+def _favoured(one_sided: float) -> str | None:
+    if np.isnan(one_sided):
+        return None
+    return "the treated arm" if one_sided < 0.5 else "the control arm"
 
 
 def subgroups(data: Data, plan: AnalysisPlan, cohort: Cohort) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
@@ -15,6 +15,9 @@ from simulation.trial.analyses import Fit, LookData
 from simulation.trial.outcomes.base import Booleans
 from simulation.trial.planned.plan import AnalysisPlan, Question
 from simulation.trial.planned.reading import Chosen, Data, choose, look
+
+if TYPE_CHECKING:
+    from simulation.trial.planned.external_borrowing import Borrowed
 
 FEWEST = 2
 """Patients of each arm below whom nothing is estimated."""
@@ -35,6 +38,8 @@ class Answer:
         Who counted.
     fit
         On the analysis's own scale, as the simulator has it.
+    borrowed
+        External controls, where the plan asks for them.
     """
 
     question: Question
@@ -42,6 +47,7 @@ class Answer:
     one_sided: float
     chosen: Chosen
     fit: Fit
+    borrowed: Borrowed | None = None
 
 
 def answer(

@@ -36,6 +36,8 @@ class Lock:
         Digest of the analyses' source at that time.
     amended
         Earlier locks of this file, oldest first: hash and time.
+    external
+        Digest of the external controls' cohort; None where the plan has none.
     """
 
     sha256: str
@@ -43,6 +45,7 @@ class Lock:
     versions: Mapping[str, str]
     code: str
     amended: tuple[Mapping[str, str], ...] = ()
+    external: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As the file holds it."""
@@ -109,19 +112,23 @@ def lock_plan(
     RefusedError
         When another plan is locked there and `overwrite` is not set.
     """
-    digest, place = plan_digest(AnalysisPlan.read(path)), lock_path(path)
+    plan, place = AnalysisPlan.read(path), lock_path(path)
+    digest = plan_digest(plan)
+    given = plan.external_controls
+    external = None if given is None else given.read(path).digest()
     held = Lock.read(place)
-    if held is not None and held.sha256 == digest:
+    if held is not None and (held.sha256, held.external) == (digest, external):
         return held, place
     if held is not None and not overwrite:
         raise RefusedError(
-            f"{place.name}: another plan is locked there; give the changed plan a new name, or "
-            "--overwrite to amend it (the earlier hash stays in the file)"
+            f"{place.name}: another plan is locked there, or other external controls; give the "
+            "changed plan a new name, or --overwrite to amend it (the earlier hash stays in the "
+            "file)"
         )
     earlier = () if held is None else (
         *held.amended, {"sha256": held.sha256, "locked_at": held.locked_at}
     )  # fmt: skip
-    lock = Lock(digest, now, dict(versions), code, earlier)
+    lock = Lock(digest, now, dict(versions), code, earlier, external)
     text = json.dumps(lock.to_dict(), indent=1, sort_keys=True) + "\n"
     write_atomically(place, text.encode())
     return lock, place
@@ -150,4 +157,25 @@ def state_of(
     raise RefusedError(
         f"{path.name}: the plan differs from its lock {lock_path(path).name}; restore the locked "
         "plan, or say --exploratory (the results then say so everywhere)"
+    )
+
+
+def external_deviation(
+    lock: Lock | None, digest: str | None, path: Path, exploratory: bool = False
+) -> tuple[str, ...]:
+    """Say whether the external controls are another cohort than at the lock.
+
+    Raises
+    ------
+    RefusedError
+        When they are, unless `exploratory` is set.
+    """
+    if lock is None or lock.external == digest:
+        return ()
+    told = f"the external controls' cohort is {(digest or 'none')[:12]} and was "
+    told += f"{(lock.external or 'none')[:12]} at the lock"
+    if exploratory:
+        return (told,)
+    raise RefusedError(
+        f"{path.name}: {told}; restore the cohort that was locked, or say --exploratory"
     )

@@ -16,6 +16,7 @@ from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.competing import cause_fault, summary_of
 from simulation.trial.plan import Filed, Name, Plan
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
+from simulation.trial.planned.external import ExternalControls
 from simulation.trial.planned.parts import MissingData, Multiplicity, Patients, Score, Subgroup
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ class AnalysisPlan(Filed):
     missing_data: tuple[MissingData, ...] = Field(
         default=(), max_length=10, description="what if values are not missing at random"
     )
+    external_controls: ExternalControls | None = Field(
+        default=None, description="of another cohort, borrowed where limits hold"
+    )
 
     @classmethod
     def _where(cls) -> str:
@@ -115,6 +119,8 @@ class AnalysisPlan(Filed):
         if not faults:
             faults += _twice("analyses", [q.id for q in self.questions])
             faults += self._hypothesis_faults()
+            if self.external_controls is not None:
+                faults += self.external_controls.plan_faults(self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -135,6 +141,9 @@ class AnalysisPlan(Filed):
                     f"{where}.analysis: {held.analysis.kind} takes "
                     f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is {kind}"
                 )
+            if held.analysis is not None and held.analysis.external:
+                faults.append(f"{where}.analysis: {held.analysis.kind} is for simulated trials; "
+                              "say external_controls, and give the own controls' analysis here")
             if held.arm is not None and held.arm not in self.treated:
                 faults.append(
                     f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(self.treated)}"
@@ -231,8 +240,21 @@ class AnalysisPlan(Filed):
             summary=summary_of(question.analysis, question.endpoint),
         )
 
-    def check(self, cohort: Cohort) -> None:
+    @property
+    def trial_arms(self) -> tuple[str, ...]:
+        """Arms that the trial itself must have."""
+        given = self.external_controls
+        return self.treated if given is not None and given.design == "single_arm" else self.arms
+
+    def check(self, cohort: Cohort, external: Cohort | None = None) -> None:
         """Check the plan against a cohort; no outcome is read.
+
+        Parameters
+        ----------
+        cohort
+            The trial.
+        external
+            The cohort of `external_controls`.
 
         Raises
         ------
@@ -244,7 +266,7 @@ class AnalysisPlan(Filed):
         if self.study != schema.study_id:
             faults.add(f"study: {self.study!r}, and the cohort is {schema.study_id!r}; give the "
                        "cohort that the plan is for")  # fmt: skip
-        for arm in self.arms:
+        for arm in self.trial_arms:
             if arm not in schema.arms:
                 faults.add(f"arms: {arm!r} is none of the cohort's: {', '.join(schema.arms)}"
                            f"{nearest(arm, schema.arms)}")  # fmt: skip
@@ -253,6 +275,12 @@ class AnalysisPlan(Filed):
         for endpoint in self.endpoints:
             for fault in endpoint.faults(schema):
                 faults.add(fault)
+        if self.external_controls is not None:
+            if external is None:
+                faults.add("external_controls.cohort: it was not given")
+            else:
+                for fault in self.external_controls.faults(self, cohort, external):
+                    faults.add(fault)
         faults.raise_if_any()
 
     def _condition_faults(self, schema: CohortSchema) -> list[str]:

@@ -86,14 +86,20 @@ def read(cohort: Cohort, plan: AnalysisPlan) -> Data:
     asked |= {name for score in scores.values() for name, _ in score.columns.values()}
     baseline, levels = {}, {}
     for name in sorted(asked - set(scores)):
-        variable, values = cohort.schema.variable(name), cohort.subjects[name]
-        if not variable.numeric:
-            values = values.map({c: float(k) for k, c in enumerate(variable.categories or ())})
-        baseline[name] = values.to_numpy(dtype=np.float64)
+        variable = cohort.schema.variable(name)
+        baseline[name] = coded(cohort, name, variable.categories or ())
         levels[name] = 0 if variable.numeric else len(variable.categories or ())
     for name, score in scores.items():
         baseline[name], levels[name] = score.values(baseline, cohort.schema), 0
     return Data(arm, counted, outcomes, baseline, levels)
+
+
+def coded(cohort: Cohort, name: str, categories: tuple[str, ...]) -> Floats:
+    """A baseline variable (N,): numbers, or the numbers of its categories; NaN where unknown."""
+    values = cohort.subjects[name]
+    if not cohort.schema.variable(name).numeric:
+        values = values.map({c: float(k) for k, c in enumerate(categories)})
+    return values.to_numpy(dtype=np.float64)
 
 
 def choose(

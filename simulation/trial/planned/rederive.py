@@ -9,6 +9,7 @@ import numpy as np
 
 from simulation.trial.planned.analysing import Analysed
 from simulation.trial.planned.answering import Answer
+from simulation.trial.planned.external import WEIGHTS, scale_of
 from simulation.trial.planned.table import Columns
 
 TOLERANCES = {"mmrm": 1e-4, "count_regression": 1e-5}
@@ -31,7 +32,7 @@ _HEAD = """\
 # recommended packages survival and nlme. Estimates are on the analyses' own scales: logarithms of
 # ratios. Of repeated measures the model-based standard error is checked, not Kenward and Roger's.
 # Multiple imputations draw at random and are not computed anew; subgroups are these analyses among
-# fewer patients.
+# fewer patients. Where external controls were borrowed, borrowed.csv holds the patients.
 # Status of the analysis: {state}. Plan: {digest}.
 
 """
@@ -54,7 +55,8 @@ def script(done: Analysed) -> str:
         state=done.state,
         digest=result["plan_sha256"],
     )
-    functions = files(__package__).joinpath("rederive.R").read_text("utf-8")
+    names = ["rederive.R", *(["rederive_external.R"] if any(map(_lent, done.answers)) else [])]
+    functions = "".join(files(__package__).joinpath(n).read_text("utf-8") for n in names)
     blocks = [_block(done, answer, columns) for answer in done.answers]
     return head + functions + "# ---- the checks ----\n\n" + "\n".join(blocks) + _FOOT
 
@@ -66,11 +68,31 @@ def _block(done: Analysed, answer: Answer, columns: Columns) -> str:
         return told + f'not_checked("{question.id}", "there is no estimate")\n'
     if question.analysis.competing:
         return told + f'not_checked("{question.id}", "no R code for {question.analysis.kind}")\n'
+    if _lent(answer):
+        return told + _borrowed(answer)
     tolerance = TOLERANCES.get(question.analysis.kind, TOLERANCE)
     asked = _categories(done, answer, columns)
     lines = [f'  d <- those("{columns.included[question.id]}"{asked})']
     lines += [f"  {line}" for line in _lines(done, answer, columns)]
     return told + f'check("{question.id}", {tolerance:g}, {{\n' + "\n".join(lines) + "\n})\n"
+
+
+def _lent(answer: Answer) -> bool:
+    return answer.borrowed is not None and answer.borrowed.accepted
+
+
+def _borrowed(answer: Answer) -> str:
+    """Check of an estimate with external controls, from borrowed.csv."""
+    assert answer.borrowed is not None
+    given, name = answer.borrowed.given, answer.question.id
+    if given.method == "power_prior":
+        call = f"power_prior(d, {given.power:.17g})"
+    elif given.method in WEIGHTS:
+        hazard = scale_of(answer.question.analysis) == "hazard"
+        call = f'weighted_{"cox" if hazard else "means"}(d, "{WEIGHTS[given.method]}")'
+    else:
+        return f'not_checked("{name}", "no R code for external controls by {given.method}")\n'
+    return f'check("{name}", {TOLERANCE:g}, {{\n  d <- lent("{name}")\n  {call}\n}})\n'
 
 
 def _categories(done: Analysed, answer: Answer, columns: Columns) -> str:

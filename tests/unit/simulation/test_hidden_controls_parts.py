@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.hidden_controls_data import actg320, bank, pilot, pseudo_values, tilted
+from benchmarks.hidden_controls_data import actg320, bank, pilot, tilted
 from benchmarks.hidden_controls_methods import Answer, Trials, external_only, weighted_external
 from benchmarks.hidden_controls_real import historical
+from simulation.analysis.external.time_to_event import pseudo_values
 from simulation.analysis.external.weighted import weighted_difference
 from simulation.analysis.survival import restricted_mean
 
