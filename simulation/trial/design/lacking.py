@@ -1,6 +1,6 @@
 """What a design asks for and a population lacks; whom its criteria leave."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,32 +16,56 @@ from simulation.trial.population.base import Place, Population
 
 _DRAWN: Final = (1_000, 100_000)
 """Candidates among whom somebody must meet the criteria: few first, many where nobody does."""
+_SITE: Final = "site"
+_COVARIATES: Final = "population.covariates"
 
 
 def population_faults(design: Any, population: Population) -> list[str]:
     """Say what a design asks for that a population lacks."""
-    return checked(CHECKS, (), design, population)[0]
+    return list(dict.fromkeys(checked(CHECKS, (), design, population)[0]))
 
 
 def _endpoint_faults(design: Any, population: Population) -> list[str]:
     return [fault for e in design.endpoints for fault in population.endpoint_faults(e)]
 
 
-def _covariate_faults(design: Any, population: Population) -> list[str]:
-    asked, schema = [*design.strata], population.baseline_schema
-    strata = [*design.strata]
-    for analysis in (h.analysis for h in design.hypotheses if h.analysis is not None):
-        asked += [*analysis.covariates, *analysis.strata]
-        strata += analysis.strata
-    for rule in design.leaving_laws.values():
-        if isinstance(rule, HazardDropout):
-            asked += [term.partition("=")[0] for term in rule.log_hazard_ratios]
-    sites = any(enrolment.sites for enrolment in design.enrolments.values())
-    named = tuple(dict.fromkeys(n for n in asked if not (n == "site" and sites)))
+def _strata(design: Any) -> list[str]:
+    return [*design.strata, *(s for held in _analyses(design) for s in held.strata)]
+
+
+def _analyses(design: Any) -> list[Any]:
+    return [held.analysis for held in design.hypotheses if held.analysis is not None]
+
+
+def _covariate_faults(names: Iterable[str], population: Population) -> list[str]:
+    """Say which names the population lacks; sites are of the enrolment."""
+    asked = tuple(dict.fromkeys(name for name in names if name != _SITE))
+    return population.covariate_faults(asked)
+
+
+def _strata_faults(names: Iterable[str], population: Population) -> list[str]:
     return [
-        *population.covariate_faults(named),
-        *strata_faults(strata, schema),
-        *term_faults(design.leaving_laws, schema),
+        *_covariate_faults(names, population),
+        *strata_faults(tuple(names), population.baseline_schema),
+    ]
+
+
+def _site_faults(design: Any, population: Population) -> list[str]:
+    sites = any(enrolment.sites for enrolment in design.enrolments.values())
+    return population.covariate_faults((_SITE,)) if _SITE in _strata(design) and not sites else []
+
+
+def _leaving_faults(design: Any, population: Population) -> list[str]:
+    laws = design.leaving_laws
+    asked = [
+        term.partition("=")[0]
+        for law in laws.values()
+        if isinstance(law, HazardDropout)
+        for term in law.log_hazard_ratios
+    ]
+    return [
+        *_covariate_faults(asked, population),
+        *term_faults(laws, population.baseline_schema),
     ]
 
 
@@ -119,18 +143,16 @@ def _place(count: int) -> Place:
 
 CHECKS: Final = (
     Check(("endpoints", "population.outcomes"), _endpoint_faults),
+    Check(("strata", _COVARIATES), lambda d, p: _strata_faults(d.strata, p)),
     Check(
-        (
-            "strata",
-            "hypotheses.analysis",
-            "dropout",
-            "discontinuation",
-            "scenarios",
-            "enrolment",
-            "population.covariates",
-        ),
-        _covariate_faults,
+        ("hypotheses.analysis", _COVARIATES),
+        lambda d, p: [
+            *_covariate_faults((name for a in _analyses(d) for name in a.covariates), p),
+            *_strata_faults([name for a in _analyses(d) for name in a.strata], p),
+        ],
     ),
+    Check(("strata", "hypotheses.analysis", "enrolment", "scenarios"), _site_faults),
+    Check(("dropout", "discontinuation", "scenarios", _COVARIATES), _leaving_faults),
     Check(
         (
             "rule.looks",
@@ -145,18 +167,18 @@ CHECKS: Final = (
         _sight_faults,
     ),
     Check(
-        ("eligibility", "population.covariates"),
+        ("eligibility", _COVARIATES),
         lambda d, p: _condition_faults(_own(d), p),
         ("eligibility",),
     ),
     Check(
-        ("hypotheses.subgroup", "population.covariates"),
+        ("hypotheses.subgroup", _COVARIATES),
         lambda d, p: _condition_faults(_subgroups(d), p),
         ("hypotheses.subgroup",),
     ),
-    Check(("scenarios", "population.covariates"), lambda d, p: _condition_faults(_wheres(d), p)),
+    Check(("scenarios", _COVARIATES), lambda d, p: _condition_faults(_wheres(d), p)),
     Check(
-        ("eligibility", "hypotheses.subgroup", "population.covariates"),
+        ("eligibility", "hypotheses.subgroup", _COVARIATES),
         _recruiting_faults,
     ),
     Check(

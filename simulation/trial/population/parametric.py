@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, final
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from scipy.special import ndtr, ndtri
 
 from extraction.records.errors import nearest
@@ -14,7 +14,7 @@ from simulation.trial.outcomes import Endpoint, Latent, Law
 from simulation.trial.outcomes.base import Floats
 from simulation.trial.outcomes.continuous import ContinuousEndpoint, ContinuousLaw
 from simulation.trial.outcomes.count import MOST_EVENTS, CountLaw
-from simulation.trial.plan import Finite, Name, Plan, Positive, Stated
+from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive, Stated
 from simulation.trial.population.base import Baseline, Place, Population
 
 _LEAVES = decision_id("trial.leaves")
@@ -46,14 +46,26 @@ class CategoryCovariate(Plan):
     kind: Literal["category"] = "category"
     name: Name
     categories: tuple[Name, ...] = Field(min_length=2, max_length=50)
-    shares: tuple[float, ...] = Field(description="of the categories; they sum to 1")
+    shares: tuple[NotNegative, ...] = Field(description="of the categories; they sum to 1")
+
+    @field_validator("categories")
+    @classmethod
+    def _differing(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(categories)) < len(categories):
+            raise ValueError("a category stands twice; categories must differ")
+        return categories
+
+    @field_validator("shares")
+    @classmethod
+    def _whole(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if abs(sum(shares) - 1) > 1e-6:
+            raise ValueError("they must sum to 1")
+        return shares
 
     @model_validator(mode="after")
-    def _sum(self) -> Self:
+    def _paired(self) -> Self:
         if len(self.shares) != len(self.categories):
             raise ValueError("shares: one for each category")
-        if abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
-            raise ValueError("shares: must be at least 0 and sum to 1")
         return self
 
     @property
