@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from serving.report.figures import (
@@ -179,90 +178,6 @@ def boundary_figure(boundary: Mapping[str, Any], by: str) -> Figure:
     return figure
 
 
-def curve_figure(
-    rows: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], alpha: float | None, label: str
-) -> Figure:
-    """A figure over the size of the effect, with 95 % Monte Carlo bars."""
-    name = shown["name"]
-    figure, axes = canvas(4.6, 3.2)
-    single = all(row["size"] is not None for row in rows)
-    x = [row["size"] if single else row["factor"] for row in rows]
-    axes.errorbar(
-        x,
-        [_known(row[name]) for row in rows],
-        yerr=[1.96 * _known(row[f"{name}_se"]) for row in rows],
-        color=BLUE,
-        marker="o",
-        ms=5,
-        lw=1.8,
-        capsize=3,
-    )
-    for level, colour in _levels(name, alpha):
-        axes.axhline(level, color=colour, lw=1, ls="--")
-    if x[0] > x[-1]:
-        axes.invert_xaxis()
-    axes.set(xlabel=label, ylabel=textwrap.fill(shown["label"], 34))
-    if name == "power":
-        axes.set_ylim(0, 1.03)
-    if shown["share"]:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-    return figure
-
-
-def _levels(name: str, alpha: float | None) -> list[tuple[float, str]]:
-    """What a figure is compared with: its level and the line's colour."""
-    if name == "power":
-        return [(0.9, SOFT), *([] if alpha is None else [(alpha, RED)])]
-    if name.startswith("bias") or name.startswith("adjusted bias"):
-        return [(0.0, SOFT)]
-    return [(0.95, SOFT)] if "coverage" in name else []
-
-
-def surface_figure(shown: Mapping[str, Any], over: Mapping[str, Sequence[Any]]) -> Figure:
-    """A figure over two assumptions: a grid of cells with their values."""
-    (down, ys), (across, xs) = over.items()
-    figure, axes = canvas(4.6, 1.5 + 0.42 * len(ys))
-    values = [[_cell(shown["rows"], {down: y, across: x}) for x in xs] for y in ys]
-    flat = [value for line in values for value in line if isfinite(value)] or [0.0]
-    power = shown["name"] == "power"
-    low, high = (0.0, 1.0) if power else (min(flat), max(flat))
-    wide = high - low or 1.0
-    # Cells as shapes: an image inside an SVG would not print sharply.
-    axes.pcolormesh(
-        values, cmap="Blues", vmin=low, vmax=low + wide, edgecolors="white", linewidth=1.5
-    )
-    axes.invert_yaxis()
-    for j, line in enumerate(values):
-        for i, value in enumerate(line):
-            axes.text(
-                i + 0.5,
-                j + 0.5,
-                f"{value:.2f}" if power else f"{value:.3g}".replace("-", "\u2212"),
-                ha="center",
-                va="center",
-                fontsize=9.5,
-                color="white" if (value - low) / wide > 0.6 else INK,
-            )
-    axes.set_xticks([i + 0.5 for i in range(len(xs))], [_short(x) for x in xs])
-    axes.set_yticks([j + 0.5 for j in range(len(ys))], [_short(y) for y in ys])
-    axes.set(xlabel=short_path(across), ylabel=short_path(down))
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    return figure
-
-
-def _cell(rows: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> float:
-    for row in rows:
-        if all(row[name] == value for name, value in wanted.items()):
-            return _known(row["value"])
-    return nan
-
-
-def _known(value: float | None) -> float:
-    """A figure to draw; a gap where there is none."""
-    return nan if value is None else float(value)
-
-
 def design_figure(design: Mapping[str, Any], sizes: Sequence[str]) -> Figure:
     """A trial from screening to the last look, from top to bottom.
 
@@ -387,12 +302,3 @@ def _arrow(axes: Axes, x: float, top: float, length: float = 0.7) -> float:
 def _named_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [textwrap.fill(name, 18) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)[:12]
-
-
-def short_path(path: str) -> str:
-    """The end of a dotted path, as a label."""
-    return ".".join(path.split(".")[-2:])

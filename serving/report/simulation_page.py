@@ -8,6 +8,7 @@ from typing import Any
 
 from serving.report import simulation_figures as drawings
 from serving.report.render import environment
+from serving.report.sensitivity_figures import curve_figure, short_path, surface_figure
 
 _BY = {"patients": "patients", "events": "events", "time": "time"}
 _RATIOS = ("odds_ratio", "rate_ratio", "hazard_ratio")
@@ -91,13 +92,13 @@ def figures(
     if "curve" in done:
         rows, label = done["curve"]["rows"], size_label(done)
         made["curve"] = [
-            draw(drawings.curve_figure, rows, shown, alpha, label)
-            for shown in done["curve"]["figures"]
+            draw(curve_figure, rows, shown, alpha, label) for shown in done["curve"]["figures"]
         ]
     if "surface" in done:
         found = done["surface"]
         made["surface"] = [
-            draw(drawings.surface_figure, shown, found["over"]) for shown in found["figures"]
+            draw(surface_figure, shown, found["over"], digits_of(_worst(shown)))
+            for shown in found["figures"]
         ]
     return made
 
@@ -145,15 +146,15 @@ def crossed(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _crossed(found: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
     (down, ys), (across, xs) = found["over"].items()
     held = {(row[down], row[across]): row for row in shown["rows"]}
-    worst = max(row["se"] or 0.0 for row in shown["rows"])
+    worst = _worst(shown)
     return {
         "label": shown["label"],
         "scenario": shown["scenario"],
         "digits": digits_of(worst),
         "down": down,
         "across": across,
-        "down_short": drawings.short_path(down),
-        "across_short": drawings.short_path(across),
+        "down_short": short_path(down),
+        "across_short": short_path(across),
         "columns": xs,
         "rows": [(y, [held[y, x] for x in xs]) for y in ys],
         "worst_se": worst,
@@ -161,6 +162,10 @@ def _crossed(found: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, An
     }
 
 
+def _worst(shown: Mapping[str, Any]) -> float:
+    return max(row["se"] or 0.0 for row in shown["rows"])
+
+
 def digits_of(error: float) -> int:
     """Decimal places that show a standard error with two figures, from 1 to 6."""
-    return min(6, max(1, 1 - floor(log10(error)))) if error > 0 else 4
+    return min(6, max(1, 1 - floor(log10(error)))) if error > 0 else 1
