@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from extraction.records import conditions
 from extraction.records.errors import InputError, nearest
 from simulation.analysis.estimate import STRATEGIES
 from simulation.trial.outcomes.base import Floats, Observed
 from simulation.trial.plan import Name, NotNegative, Plan, Positive
+from simulation.trial.planned.response import Response
 from simulation.trial.population.tables import visit_values
 
 if TYPE_CHECKING:
@@ -166,31 +167,51 @@ class Continuous(PlannedEndpoint):
 
 @final
 class Binary(PlannedEndpoint):
-    """Whether a condition holds, as `trialtwin generate --given` and eligibility state one."""
+    """Whether a condition holds, as eligibility states one, or a change reaches a threshold."""
 
     applies: ClassVar[tuple[str, ...]] = ("treatment policy", "hypothetical", "composite")
     kind: Literal["binary"] = "binary"
-    condition: dict[str, Any] = Field(min_length=1, description="what counts as 1")
+    condition: dict[str, Any] | None = Field(
+        default=None, min_length=1, description="what counts as 1; or `response`"
+    )
+    response: Response | None = Field(default=None, description="a change beyond a threshold")
     day: NotNegative | None = Field(
-        default=None, description="of the outcome: later intercurrent events do not count"
+        default=None,
+        description="of the outcome: later intercurrent events do not count; a response's: that "
+        "of its visit",
     )
     missing_is_failure: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.condition is None) == (self.response is None):
+            raise ValueError("give either condition or response")
+        return self
 
     @property
     def words(self) -> str:
         """The variable in words."""
-        return self.label or f"whether {self.name}"
+        own = None if self.response is None else self.response.words
+        return self.label or own or f"whether {self.name}"
 
     def own_faults(self, schema: CohortSchema) -> list[str]:
         """Say what the cohort lacks."""
-        return condition_faults(self.condition, schema)
+        if self.response is not None:
+            return self.response.faults(schema)
+        return condition_faults(self.condition or {}, schema)
 
     def read(self, cohort: Cohort, unit: float) -> Observed:
         """1 met, 0 not met, NaN unknown, (1, 1, N)."""
-        met = self.before(cohort, "hypothetical").mask(self.condition).astype(np.float64)
+        seen, last = self.before(cohort, "hypothetical"), self.day
+        if self.response is None:
+            met = np.asarray(seen.mask(self.condition or {}), dtype=np.float64)
+            met = np.where(met < 0, np.nan, met)
+        else:
+            met = self.response.met(seen)
+            last = cohort.schema.visit(self.response.visit).day if last is None else last
+        last = np.inf if last is None else last
         failure = 0.0 if self.higher_is_better else 1.0
-        values = np.where(met < 0, failure if self.missing_is_failure else np.nan, met)
-        last = np.inf if self.day is None else self.day
+        values = np.where(np.isnan(met) & self.missing_is_failure, failure, met)
         failed = self.days_of(cohort, "composite")
         values = np.where(np.isfinite(failed) & (failed <= last), failure, values)
         return Observed(np.ones((1, len(cohort)), dtype=bool), values=values[None, None, :])
