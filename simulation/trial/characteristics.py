@@ -15,6 +15,7 @@ from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
 __all__ = [
     "Accuracy",
     "Arrays",
+    "Borrowed",
     "Measured",
     "OperatingCharacteristics",
     "Replicates",
@@ -58,6 +59,33 @@ class Accuracy:
 
 @final
 @dataclass(frozen=True)
+class Borrowed:
+    """What becomes of the external controls of one hypothesis in one scenario.
+
+    Attributes
+    ----------
+    drift
+        Of the external controls, as the scenario or the design has it.
+    stopped
+        Probability that the limits fixed beforehand refuse them.
+    reasons
+        Probability that each limit is broken, by name; several may be.
+    ess
+        Mean effective number of external controls that are borrowed, given not stopped.
+    rejection, accuracy
+        Probability of a rejection, and how estimates fall about the truth, given not stopped.
+    """
+
+    drift: float
+    stopped: Measured
+    reasons: Mapping[str, Measured]
+    ess: Measured
+    rejection: Measured
+    accuracy: Accuracy
+
+
+@final
+@dataclass(frozen=True)
 class Tested:
     """What becomes of one hypothesis in one scenario.
 
@@ -79,6 +107,8 @@ class Tested:
     adjusted
         Median-unbiased estimates with stagewise intervals, for group-sequential designs of one
         hypothesis with looks at planned information; None elsewhere.
+    borrowing
+        Where the analysis takes external controls: their verdict, and figures given not stopped.
     """
 
     name: str
@@ -90,6 +120,7 @@ class Tested:
     coverage: Measured | None
     no_estimate: float
     adjusted: Accuracy | None = None
+    borrowing: Borrowed | None = None
 
 
 @final

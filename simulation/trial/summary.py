@@ -6,7 +6,15 @@ from typing import Final, final
 import numpy as np
 
 from simulation.trial.adjusted import Stops, adjusted, stops_of
-from simulation.trial.characteristics import Accuracy, Arrays, ScenarioResult, Tested, true_effect
+from simulation.trial.analyses.borrowing import REASONS
+from simulation.trial.characteristics import (
+    Accuracy,
+    Arrays,
+    Borrowed,
+    ScenarioResult,
+    Tested,
+    true_effect,
+)
 from simulation.trial.design import Scenario, TrialDesign
 from simulation.trial.moments import Measured, Tally, tally
 from simulation.trial.outcomes.base import Floats
@@ -80,6 +88,26 @@ class Summary:
             adjusted=None
             if self._stops is None
             else self._accuracy(place, "adjusted ", number, known),
+            borrowing=self._borrowed(place, truth, number, known),
+        )
+
+    def _borrowed(
+        self, place: int, truth: Scenario, number: int, known: float | None
+    ) -> Borrowed | None:
+        given = self.design.external_controls
+        if given is None or not self.design.tested[number].analysis.external:
+            return None
+
+        def found(name: str) -> Measured:
+            return self._tallies[place, f"{name} {number}"].measured()
+
+        return Borrowed(
+            drift=given.drift if truth.external_drift is None else truth.external_drift,
+            stopped=found("stopped"),
+            reasons={reason: found(f"stopped by {reason}") for reason in REASONS},
+            ess=found("ess"),
+            rejection=found("given rejected"),
+            accuracy=self._accuracy(place, "given ", number, known),
         )
 
     def _accuracy(self, place: int, kind: str, number: int, known: float | None) -> Accuracy:
@@ -118,11 +146,29 @@ def _series(
         known = true_effect(design, truth, number)
         half = _HALF_WIDTH * se
         series |= _fall("", number, known, estimate, (estimate - half, estimate + half))
+        if "refused" in table and design.tested[number].analysis.external:
+            series |= _verdict(table, number)
+            given = np.where(table["refused"][:, number] == 0, estimate, np.nan)
+            series |= _fall("given ", number, known, given, (given - half, given + half))
         if stops is not None:
             found = adjusted(stops, design.tested[number], stage, estimate, se)
             limits = (found.low, found.high)
             series |= _fall("adjusted ", number, known, found.estimate, limits)
     return series
+
+
+def _verdict(table: Arrays, number: int) -> Arrays:
+    """What refuses external controls, and what comes of those that are not refused."""
+    refused = table["refused"][:, number].astype(np.int64)
+    on = refused == 0
+    held: Arrays = {
+        f"stopped {number}": ~on,
+        f"ess {number}": table["external_ess"][on, number],
+        f"given rejected {number}": table["rejected"][on, number],
+    }
+    for place, reason in enumerate(REASONS):
+        held[f"stopped by {reason} {number}"] = (refused >> place) % 2 == 1
+    return held
 
 
 def _fall(
