@@ -91,6 +91,7 @@ def ray_session() -> Iterator[ModuleType]:
     with tempfile.TemporaryDirectory(prefix="tt", dir="/tmp", ignore_cleanup_errors=True) as folder:
         ray.init(
             num_cpus=2,
+            num_gpus=1,  # a logical one: what asks for it is placed, and finds none
             include_dashboard=False,
             object_store_memory=100 * 2**20,
             _temp_dir=folder,

@@ -18,6 +18,7 @@ from simulation.trial.design.lacking import population_faults
 from simulation.trial.pool import FUNCTION as REPLICATE
 from simulation.trial.pool import arrays_of
 from simulation.trial.population import Population
+from simulation.trial.population.residents import Place, placing, told
 from simulation.trial.replicate import replicate
 
 FUNCTION: Final = "simulation.operating_characteristics.batches:later_replicates"
@@ -54,13 +55,22 @@ class Batches:
         Seed of all draws.
     running
         How chunks are run.
+    place
+        Where the population's model is (`simulation.trial.population.residents`).
     """
 
-    def __init__(self, population: Population, folder: Path, seed: int, running: Running) -> None:
+    def __init__(
+        self, population: Population, folder: Path, seed: int, running: Running, place: Place
+    ) -> None:
         self.population = population
-        self.facts, self.paths = population.send(folder)
+        self.facts, self.paths = place(*population.send(folder))
         self.seed = seed
         self.running = running
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the patients are drawn from, and where."""
+        return told(self.population, self.facts)
 
     @property
     def chunk(self) -> int:
@@ -167,8 +177,11 @@ def batches(design: TrialDesign, population: Any, seed: int, running: Running) -
     faults = population_faults(design, held)
     if faults:
         raise InputError(faults)
-    with tempfile.TemporaryDirectory(prefix="trials-") as folder:
-        yield Batches(held, Path(folder), seed, running)
+    with (
+        tempfile.TemporaryDirectory(prefix="trials-") as folder,
+        placing(running.get("execution", "serial"), running.get("workers")) as place,
+    ):
+        yield Batches(held, Path(folder), seed, running, place)
 
 
 def number_faults(**numbers: int) -> list[str]:

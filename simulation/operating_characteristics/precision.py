@@ -107,7 +107,7 @@ def simulate_to_precision(
     every = [truth.name for truth in design.truths]
     names = every if scenario is None else [scenario_name(design, scenario)]
     with batches(design, population, seed, running) as held:
-        facts = held.population.describe()
+        facts = held.about
         with Recorder(design, facts, seed) as recorder:
             # Of the one figure: 8 bytes a replicate and truth at most.
             values: dict[str, list[Values]] = {name: [] for name in names}

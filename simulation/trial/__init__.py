@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from simulation.trial.characteristics import OperatingCharacteristics
     from simulation.trial.conduct import simulate
     from simulation.trial.design import TrialDesign
-    from simulation.trial.population import ParametricPopulation, TwinPopulation
+    from simulation.trial.population import FreshTwins, ParametricPopulation, TwinPopulation
     from simulation.trial.sweep import simulate_many
 
 __all__ = [
+    "FreshTwins",
     "OperatingCharacteristics",
     "ParametricPopulation",
     "TrialDesign",
@@ -29,6 +30,7 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "FreshTwins": "population",
         "OperatingCharacteristics": "characteristics",
         "ParametricPopulation": "population",
         "TrialDesign": "design",

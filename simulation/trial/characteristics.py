@@ -226,7 +226,14 @@ class OperatingCharacteristics:
     def limits(self) -> list[str]:
         """What the Monte Carlo errors leave out, in words."""
         said = ["dropout and outcomes after it are assumed, not observed"]
-        if self.population.get("kind") == "twins":
+        kind = self.population.get("kind")
+        if kind == "fresh_twins":
+            behind = self.population["origin"].get("n_train", "the real")
+            said.append(
+                "patients are drawn anew from the model: Monte Carlo errors leave out the "
+                f"uncertainty of the model and of {behind} patients behind it"
+            )
+        if kind == "twins":
             behind = self.population["origin"].get("n_train", "the real")
             said.append(
                 f"Monte Carlo errors leave out the uncertainty of the {self.population['rows']} "

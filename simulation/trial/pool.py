@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from simulation.execution.results import Result
 from simulation.execution.streaming import Work, stream
 from simulation.trial.characteristics import Arrays, OperatingCharacteristics
 from simulation.trial.design import TrialDesign
 from simulation.trial.population import Population
+from simulation.trial.population.residents import Place, placing, told
 from simulation.trial.storage import Recorder, finished, resummarise
 
 FUNCTION: Final = "simulation.trial.replicate:replicate"
@@ -54,6 +55,17 @@ class Job:
         work = Work(FUNCTION, payload, replicates, chunk_size, paths=paths, passing=True)
         return cls(design, population, seed, work)
 
+    def placed(self, place: Place) -> "Job":
+        """Tell where the population's model is, if it has one."""
+        facts, paths = place(self.work.payload["population"], dict(self.work.paths or {}))
+        payload = {**self.work.payload, "population": facts}
+        return replace(self, work=replace(self.work, payload=payload, paths=paths))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the patients are drawn from, and where."""
+        return told(self.population, self.work.payload["population"])
+
 
 def conducted(
     jobs: Sequence[Job],
@@ -66,23 +78,24 @@ def conducted(
     What an earlier run has finished is read, not run again. A job's last replicate is written down
     before the files of its chunks go.
     """
-    kept = [finished(job.work.folder, job.work.identity) for job in jobs]
-    due = [job.work for job, file in zip(jobs, kept, strict=True) if file is None]
-    if not due and progress is not None:
-        progress("finished before", 1.0)
-    with closing(stream(due, execution, workers, progress if due else None)) as results:
-        for job, file in zip(jobs, kept, strict=True):
-            if file is None:
-                yield _recorded(job, results)
-            else:
-                yield resummarise(job.design, job.population.describe(), job.seed, file)
-        next(results, None)  # let go of the last folder
+    with placing(execution, workers) as place:
+        jobs = [job.placed(place) for job in jobs]
+        kept = [finished(job.work.folder, job.work.identity) for job in jobs]
+        due = [job.work for job, file in zip(jobs, kept, strict=True) if file is None]
+        if not due and progress is not None:
+            progress("finished before", 1.0)
+        with closing(stream(due, execution, workers, progress if due else None)) as results:
+            for job, file in zip(jobs, kept, strict=True):
+                if file is None:
+                    yield _recorded(job, results)
+                else:
+                    yield resummarise(job.design, job.about, job.seed, file)
+            next(results, None)  # let go of the last folder
 
 
 def _recorded(job: Job, results: Iterator[tuple[int, Result]]) -> OperatingCharacteristics:
     work = job.work
-    about = job.population.describe()
-    with Recorder(job.design, about, job.seed, work.folder, work.identity) as recorder:
+    with Recorder(job.design, job.about, job.seed, work.folder, work.identity) as recorder:
         while recorder.rows < work.n_items:
             recorder.add(arrays_of(next(results)[1]))
         return recorder.finish()

@@ -16,6 +16,12 @@ class ModelSource(Plan):
     model: Name = Field(description="folder of the model, or name of a run")
     given: dict[str, Any] | None = Field(default=None, description="conditions on the twins")
     twins: int = Field(default=2000, ge=200, le=1_000_000, description="size of their table")
+    fresh: bool = Field(
+        default=False, description="whether every patient is drawn anew, not from the table"
+    )
+    device: Literal["cpu", "gpu", "auto"] = Field(
+        default="cpu", description="where fresh patients are drawn; auto: on a GPU if there is one"
+    )
 
 
 @final

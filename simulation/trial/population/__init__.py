@@ -1,14 +1,16 @@
-"""Populations: by formula (`parametric`), or twins drawn from a table (`twins`)."""
+"""Populations: by formula (`parametric`), twins from a table (`twins`), or each drawn anew."""
 
 from typing import Any
 
 from simulation.trial.population.base import Baseline, Place, Population
 from simulation.trial.population.external import WithExternal
+from simulation.trial.population.fresh import FreshTwins
 from simulation.trial.population.parametric import ParametricPopulation
 from simulation.trial.population.twins import TwinPopulation
 
 __all__ = [
     "Baseline",
+    "FreshTwins",
     "ParametricPopulation",
     "Place",
     "Population",
@@ -26,4 +28,6 @@ def receive(facts: dict[str, Any], paths: dict[str, str]) -> Population:
         return WithExternal(receive(facts["own"], paths), receive(facts["external"], theirs))
     if facts["kind"] == "twins":
         return TwinPopulation.receive(facts, paths["population"])
+    if facts["kind"] == "fresh":
+        return FreshTwins.receive(facts, paths)
     return ParametricPopulation(**facts)

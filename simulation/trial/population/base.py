@@ -5,6 +5,7 @@ all comparisons are made on the same patients (common random numbers).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -53,23 +54,27 @@ class Baseline:
         By variable (R, N): numbers, or the number of the category; NaN where unknown.
     rows
         Of a population of twins: the table's row of each candidate.
+    outcomes
+        Of candidates who are drawn whole: what becomes of them under control, by column (R, N).
     """
 
     values: dict[str, Floats]
     rows: Indices | None = None
+    outcomes: dict[str, Floats] | None = None
 
     def take(self, chosen: Indices) -> "Baseline":
         """The candidates at positions (R, n) along axis 1."""
-        held = {
-            name: np.take_along_axis(array, chosen, axis=1) for name, array in self.values.items()
-        }
-        rows = None if self.rows is None else np.take_along_axis(self.rows, chosen, axis=1)
-        return Baseline(held, rows)
+        return self._each(lambda array: np.take_along_axis(array, chosen, axis=1))
 
     def rows_of(self, which: Booleans) -> "Baseline":
         """The candidates of some replicates."""
-        held = {name: rows_of(array, which) for name, array in self.values.items()}
-        return Baseline(held, rows_of(self.rows, which))
+        return self._each(lambda array: rows_of(array, which))
+
+    def _each(self, change: Callable[[Any], Any]) -> "Baseline":
+        held = {name: change(array) for name, array in self.values.items()}
+        rows = None if self.rows is None else change(self.rows)
+        outcomes = self.outcomes and {name: change(a) for name, a in self.outcomes.items()}
+        return Baseline(held, rows, outcomes)
 
 
 class Population(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -17,7 +18,13 @@ from generation.randomness import decision_id
 from simulation.trial.outcomes import Endpoint, Latent
 from simulation.trial.outcomes.base import NEVER, Floats, Indices
 from simulation.trial.population.base import Baseline, Place, Population
-from simulation.trial.population.tables import LEAVES, hazard_of, outcome_columns, table_of
+from simulation.trial.population.tables import (
+    LEAVES,
+    TableHazard,
+    hazard_of,
+    outcome_columns,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from extraction.records import Cohort
@@ -145,20 +152,11 @@ class TwinPopulation(Population):
             self._table[c].to_numpy(dtype=np.float64)[baseline.rows]
             for c in outcome_columns(endpoint)
         ]
-        within = decision_id(f"within.{endpoint.name}") if endpoint.kind != "continuous" else 0
-        if endpoint.kind == "continuous":
-            return Latent(values=np.stack(held))
-        if endpoint.kind == "binary":
-            share = float(np.clip(self.known(outcome_columns(endpoint)[0]).mean(), 1e-6, 1 - 1e-6))
-            drawn = place.uniform(within)
-            uniform = np.where(held[0] > 0, drawn * share, share + drawn * (1 - share))
-            odds = np.full(uniform.shape, np.log(share / (1 - share)))
-            return Latent(uniform=np.where(np.isnan(held[0]), np.nan, uniform), log_odds=odds)
-        time, event = held
-        law = hazard_of(self._table, endpoint)
-        beyond = -np.log(place.uniform(within))
-        hazard = law.at(time) + np.where(event > 0, 0.0, beyond)
-        return Latent(hazard=hazard, scale=np.ones(1), law=law)
+        return coupled(endpoint, held, place, self)
+
+    def hazard(self, endpoint: Endpoint) -> TableHazard:
+        """Cumulative hazard of an endpoint in the table."""
+        return hazard_of(self._table, endpoint)
 
     def leaves(self, place: Place, baseline: Baseline) -> Floats | None:
         """Times at which the twins left."""
@@ -229,3 +227,32 @@ class TwinPopulation(Population):
 def _pick(uniform: Floats, size: int) -> Indices:
     """Map uniform draws to rows 0 to size - 1."""
     return np.minimum((uniform * size).astype(np.int64), size - 1)
+
+
+def coupled(
+    endpoint: Endpoint, held: Sequence[Floats], place: Place, laws: TwinPopulation
+) -> Latent:
+    """Outcomes that are known under control as latent ones, so that effects can move them.
+
+    Parameters
+    ----------
+    held
+        The endpoint's columns, (R, N) each.
+    laws
+        Twins whose share of events, or hazard over time, is everybody's.
+    """
+    within = decision_id(f"within.{endpoint.name}") if endpoint.kind != "continuous" else 0
+    if endpoint.kind == "continuous":
+        return Latent(values=np.stack(held))
+    if endpoint.kind == "binary":
+        known = laws.known(outcome_columns(endpoint)[0])
+        share = float(np.clip(known.mean(), 1e-6, 1 - 1e-6))
+        drawn = place.uniform(within)
+        uniform = np.where(held[0] > 0, drawn * share, share + drawn * (1 - share))
+        odds = np.full(uniform.shape, np.log(share / (1 - share)))
+        return Latent(uniform=np.where(np.isnan(held[0]), np.nan, uniform), log_odds=odds)
+    time, event = held
+    law = laws.hazard(endpoint)
+    beyond = -np.log(place.uniform(within))
+    hazard = law.at(time) + np.where(event > 0, 0.0, beyond)
+    return Latent(hazard=hazard, scale=np.ones(1), law=law)
