@@ -111,15 +111,30 @@ def values_of(plan: TrialDesign, people: Any, option: str) -> dict[str, list[Any
 def patients_of(
     plan: TrialDesign, named: str | None, seed: int
 ) -> tuple[Any, dict[str, Any] | None]:
-    """Open the model or cohort that is named, or that the design names; and a model's card."""
-    from simulation.trial import TwinPopulation
+    """Open the model or cohort that is named, or that the design names; and a model's card.
+
+    External controls from a model or a cohort of their own come with them.
+    """
+    from simulation.trial.conduct import with_external
     from simulation.trial.design.sources import CohortSource, ModelSource
-    from simulation.trial.population import FreshTwins, Population
 
     source = plan.population
     if named is not None:
         is_cohort = (Path(named) / "cohort.json").is_file()
         source = CohortSource(where=named) if is_cohort else ModelSource(model=named)
+    people, card = _opened(plan, source, seed)
+    outside = plan.external_controls and plan.external_controls.population
+    if isinstance(outside, CohortSource | ModelSource):
+        people = with_external(plan, people, _opened(plan, outside, seed)[0], seed)
+    return people, card
+
+
+def _opened(plan: TrialDesign, source: Any, seed: int) -> tuple[Any, dict[str, Any] | None]:
+    """Open a model or a cohort; a population by formula stays with the design."""
+    from simulation.trial import TwinPopulation
+    from simulation.trial.design.sources import CohortSource, ModelSource
+    from simulation.trial.population import FreshTwins, Population
+
     if isinstance(source, CohortSource):
         return Cohort.read(source.where), None
     if isinstance(source, ModelSource):

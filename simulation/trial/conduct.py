@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from extraction.records import Cohort, InputError
 from simulation.trial.characteristics import OperatingCharacteristics
@@ -13,7 +13,7 @@ from simulation.trial.design import TrialDesign
 from simulation.trial.design.lacking import population_faults
 from simulation.trial.external import population_of
 from simulation.trial.pool import Job, conducted
-from simulation.trial.population import Population, TwinPopulation
+from simulation.trial.population import Population, TwinPopulation, WithExternal
 
 if TYPE_CHECKING:
     from generation.engine import Model
@@ -87,7 +87,8 @@ def as_population(
     Raises
     ------
     InputError
-        If it is none of the three, or none is given and the design has none by formula.
+        If it is none of the three, or none is given and the design has none by formula; or if
+        external controls come from a model or a cohort that is not beside it (`with_external`).
     """
     if population is None:
         population = design.population if isinstance(design.population, Population) else None
@@ -96,12 +97,18 @@ def as_population(
             "population: none came, and the design has none by formula; give a population, a "
             "model or a cohort"
         )
+    found = opened(design, population, seed)
+    if population_of(design, found) is None:
+        raise InputError(
+            "external_controls.population: it names a model or a cohort that is not opened; give "
+            "both populations, by simulation.trial.conduct.with_external"
+        )
+    return found
+
+
+def opened(design: TrialDesign, population: "Population | Cohort | Model", seed: int) -> Population:
+    """Build a population of twins from a model or a cohort; others stay as they are."""
     if isinstance(population, Population):
-        if population_of(design, population) is None:
-            raise InputError(
-                "external_controls.population: it names a model or a cohort that is not opened; "
-                "give both populations as WithExternal(own, external)"
-            )
         return population
     if isinstance(population, Cohort):
         return TwinPopulation.from_cohort(population, design)
@@ -110,3 +117,24 @@ def as_population(
     raise InputError(
         f"population: a {type(population).__name__} came; give a population, a model or a cohort"
     )
+
+
+def with_external(
+    design: TrialDesign,
+    own: "Population | Cohort | Model | None",
+    external: "Population | Cohort | Model",
+    seed: int = 0,
+) -> Population:
+    """The trial's population, beside that of external controls from a model or a cohort.
+
+    Parameters
+    ----------
+    design, own, seed
+        As `population` of `simulate`.
+    external
+        Where external controls come from; of a model or a cohort, those under the control arm.
+    """
+    mine: Any = design.population if own is None else own
+    if mine is None:
+        raise InputError("population: none came, and the design has none by formula; give one")
+    return WithExternal(opened(design, mine, seed), opened(design, external, seed))
