@@ -341,7 +341,7 @@ class Chunk:
         among = present.of_all
         if tested.subgroup is not None:
             among = self.truth.meets(tested.subgroup.where, enrolled)
-        fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
+        fit: Fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
         if data.external is not None:
             self.refused.setdefault(tested.name, fit.more["refused"].astype(np.int64))
         turned = fit.z * tested.endpoint.sign * tested.analysis.sign
