@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -137,10 +138,46 @@ def logrank_batch(time: FloatArray, event: FloatArray, treated: FloatArray | Boo
     """
     if weight.plain and strata is None:
         u, v, events = _plain_sums(time, event, treated, included)
-        slope = v
-    else:
-        several = weighted_sums(time, event, treated, strata, (weight,), included)
-        u, slope, v, events = several[0][:, 0], several[1][:, 0], several[2][:, 0, 0], several[3]
+        return _tested(u, v, v, events)
+    several = weighted_sums(time, event, treated, strata, (weight,), included)
+    return _tested(several[0][:, 0], several[1][:, 0], several[2][:, 0, 0], several[3])
+
+
+def logrank_looks(time: FloatArray, entry: FloatArray, leaves: FloatArray, cut: FloatArray,
+                  randomised: BoolArray, longest: float, arm: IntArray, treated: int, control: int
+                  ) -> tuple[LogRank, FloatArray]:
+    """Plain test of two arms at a look, as of `logrank_batch` on what `cut_rows` sees.
+
+    Parameters
+    ----------
+    time, entry, leaves, cut, randomised, longest
+        As in `simulation.kernels.survival.cut_rows`.
+    arm
+        Number of each patient's arm (R, N).
+    treated, control
+        Numbers of the two arms.
+
+    Returns
+    -------
+    tuple
+        The tests, and the patients (R,) in them.
+    """
+    from simulation.kernels.survival import cut_keys
+
+    n = np.empty(len(time))
+
+    def keys(rows: slice) -> IntArray:
+        packed: IntArray
+        packed, n[rows] = cut_keys(time[rows], entry[rows], leaves[rows], cut[rows],
+                                   randomised[rows], longest, arm[rows], treated, control)
+        return packed
+
+    u, v, events = _sums(time.shape, keys)
+    return _tested(u, v, v, events), n
+
+
+def _tested(u: FloatArray, slope: FloatArray, v: FloatArray, events: FloatArray) -> LogRank:
+    """Tests and estimates from sums."""
     z, log_ratio, se = one_step(u, slope, v)
     return LogRank(u, v, z, z**2, 2 * ndtr(-np.abs(z)), log_ratio, se, events)
 
@@ -148,19 +185,32 @@ def logrank_batch(time: FloatArray, event: FloatArray, treated: FloatArray | Boo
 def _plain_sums(time: FloatArray, event: FloatArray, treated: FloatArray | BoolArray,
                 included: BoolArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Score, variance and events (R,) of the plain test, on times packed with their facts."""
-    from simulation.kernels.survival import pack_rows, packed_rows
+    from simulation.kernels.survival import pack_rows
 
     shape = time.shape
     time = np.ascontiguousarray(time, dtype=np.float64)
     arm = np.ascontiguousarray(np.broadcast_to(treated, shape))
     there = np.ones(shape, dtype=np.bool_) if included is None else included
+
+    def keys(rows: slice) -> IntArray:
+        packed: IntArray = pack_rows(time[rows], event[rows], arm[rows], there[rows])
+        return packed
+
+    return _sums(shape, keys)
+
+
+def _sums(shape: tuple[int, ...], keys: Callable[[slice], IntArray]
+          ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Score, variance and events (R,) of the keys of some rows at a time."""
+    from simulation.kernels.survival import packed_rows
+
     sums = np.empty((3, shape[0]))
     step = max(1, _BLOCK // max(shape[1], 1))
     for start in range(0, shape[0], step):
         rows = slice(start, start + step)
-        keys = pack_rows(time[rows], event[rows], arm[rows], there[rows])
-        keys.sort(axis=1)
-        sums[:, rows] = packed_rows(keys)
+        packed = keys(rows)
+        packed.view(np.float64).sort(axis=1)
+        sums[:, rows] = packed_rows(packed)
     return sums[0], sums[1], sums[2]
 
 

@@ -85,11 +85,47 @@ def permuted_blocks(drawn: Any, arms: Any, n: Any) -> Any:
     """
     given = np.empty((drawn.shape[0], n), dtype=np.int64)
     for r in range(drawn.shape[0]):
-        for i in range(n):
-            start = i // arms.size * arms.size
-            place = 0
-            for j in range(start, start + arms.size):
-                before = drawn[r, j] < drawn[r, i] or (drawn[r, j] == drawn[r, i] and j < i)
-                place += 1 if before else 0
-            given[r, i] = arms[place]
+        for start in range(0, n, arms.size):
+            block = drawn[r, start : start + arms.size]
+            for i in range(min(arms.size, n - start)):
+                place = 0
+                for j in range(arms.size):
+                    # Of two equal draws the earlier comes first.
+                    place += (block[j] < block[i]) | ((block[j] == block[i]) & (j < i))
+                given[r, start + i] = arms[place]
     return given
+
+
+@njit(cache=True, error_model="numpy")
+def used_rows(
+    rows: Any, entry: Any, counted: Any, cut: Any, at_once: Any, size: Any, patients: Any
+) -> tuple[Any, Any]:
+    """Patients that some replicates have used by a look, and candidates screened for them, (K,).
+
+    Parameters
+    ----------
+    rows
+        Numbers of the replicates (K,).
+    entry, counted
+        Time of randomisation and whether the look counts the patient, (R, N).
+    cut
+        Time of the look (R, 1).
+    at_once
+        Whether only those count, for all were there at once; else all who came by the look.
+    size
+        Most patients (R,): nobody comes after them, however many could.
+    patients
+        Numbers of the candidates (1 or R, N).
+    """
+    n, screened = np.zeros(rows.size), np.zeros(rows.size)
+    for k in range(rows.size):
+        r = rows[k]
+        own = r if patients.shape[0] > 1 else 0
+        used, last = 0, -1
+        for i in range(min(size[r], entry.shape[1])):
+            there = counted[r, i] & (entry[r, i] < np.inf)
+            there |= (entry[r, i] < cut[r, 0]) & (not at_once)
+            used += there
+            last = patients[own, i] if there & (patients[own, i] > last) else last
+        n[k], screened[k] = used, last + 1.0
+    return n, screened

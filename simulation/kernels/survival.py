@@ -14,7 +14,7 @@ from numba import njit
 
 TIME, AT_RISK, TREATED, EVENTS, TREATED_EVENTS, STRATUM = range(6)
 FLEMING_HARRINGTON, GEHAN, TARONE_WARE, MODEST = range(4)
-_LAST = np.iinfo(np.int64).max
+_LAST = int(np.float64(np.inf).view(np.int64))
 
 
 @njit(cache=True, error_model="numpy")
@@ -128,18 +128,26 @@ def _add(
 
 
 @njit(cache=True, error_model="numpy")
+def _pack(bits: Any, event: Any, treated: Any, included: Any, keys: Any) -> None:
+    """Fill the keys of one row from the bits of its times."""
+    for i in range(bits.size):
+        facts = (2 if event[i] else 0) | (1 if treated[i] else 0)
+        key = (min(max(bits[i], 0), _LAST - 1) & -4) | facts
+        keys[i] = key if included[i] else _LAST
+
+
+@njit(cache=True, error_model="numpy")
 def pack_rows(time: Any, event: Any, treated: Any, included: Any) -> Any:
     """Keys (R, N) of int64 that sort like the times and end in the event's and the arm's bit.
 
+    They sort the same as float64, which NumPy sorts faster: none is the bits of not-a-number.
     Times apart by less than four units in the last place may become ties (R's survival ties
     those within 1e-8 of themselves). Patients not included get the largest key.
     """
-    keys = time.view(np.int64).copy()
+    keys = np.empty(time.shape, dtype=np.int64)
+    bits = time.view(np.int64)
     for r in range(time.shape[0]):
-        for i in range(time.shape[1]):
-            bits = (2 if event[r, i] else 0) + (1 if treated[r, i] else 0)
-            key = (max(keys[r, i], 0) & -4) | bits
-            keys[r, i] = key if included[r, i] else _LAST
+        _pack(bits[r], event[r], treated[r], included[r], keys[r])
     return keys
 
 
@@ -156,6 +164,8 @@ def packed_rows(keys: Any) -> tuple[Any, Any, Any]:
             i -= 1
         at_risk = 0
         treated_at_risk = 0
+        # Sums of their own: those in arrays would be stored and read again at every time.
+        excess, spreads, total = 0.0, 0.0, 0
         while i >= 0:
             now = keys[r, i] & -4
             deaths = 0
@@ -173,9 +183,10 @@ def packed_rows(keys: Any) -> tuple[Any, Any, Any]:
             spread = deaths * share * (1.0 - share)
             if deaths > 1:
                 spread *= (at_risk - deaths) / (at_risk - 1.0)
-            score[r] += treated_deaths - deaths * share
-            variance[r] += spread
-            events[r] += deaths
+            excess += treated_deaths - deaths * share
+            spreads += spread
+            total += deaths
+        score[r], variance[r], events[r] = excess, spreads, total
     return score, variance, events
 
 
@@ -221,16 +232,39 @@ def weighted_rows(
 
 
 @njit(cache=True, error_model="numpy")
+def _pair(included: Any, arm: Any, treated: Any, control: Any, there: Any, side: Any) -> None:
+    for i in range(arm.size):
+        side[i] = arm[i] == treated
+        there[i] = included[i] & (side[i] | (arm[i] == control))
+
+
+@njit(cache=True, error_model="numpy")
 def pair_rows(included: Any, arm: Any, treated: Any, control: Any) -> tuple[Any, Any]:
     """Who counts in a comparison of two arms, and who of all is treated, (R, N)."""
     there = np.empty(arm.shape, dtype=np.bool_)
     side = np.empty(arm.shape, dtype=np.bool_)
     for r in range(arm.shape[0]):
-        for i in range(arm.shape[1]):
-            given = arm[r, i]
-            there[r, i] = included[r, i] and given in (treated, control)
-            side[r, i] = given == treated
+        _pair(included[r], arm[r], treated, control, there[r], side[r])
     return there, side
+
+
+@njit(cache=True, error_model="numpy")
+def _cut(
+    time: Any, entry: Any, leaves: Any, now: Any, randomised: Any, longest: Any,
+    seen: Any, event: Any, included: Any,
+) -> None:
+    """Cut one row; one array at a time and no branches do several patients at once."""
+    for i in range(time.size):
+        # The event that a look waits for is at entry + time: cut - entry may round below time.
+        came = entry[i] + time[i] <= now
+        event[i] = 1.0 if came & (time[i] <= leaves[i]) & (time[i] <= longest) else 0.0
+    for i in range(time.size):
+        included[i] = randomised[i] & (now > entry[i])
+    for i in range(time.size):
+        follow = now - entry[i]
+        follow = follow if follow < longest else longest
+        follow = follow if follow < leaves[i] else leaves[i]
+        seen[i] = time[i] if (event[i] > 0.0) | (time[i] < follow) else follow
 
 
 @njit(cache=True, error_model="numpy")
@@ -259,15 +293,40 @@ def cut_rows(
     event = np.empty(time.shape)
     included = np.empty(time.shape, dtype=np.bool_)
     for r in range(time.shape[0]):
-        for i in range(time.shape[1]):
-            follow = min(cut[r, 0] - entry[r, i], longest)
-            # The event that a look waits for is at entry + time: cut - entry may round below time.
-            came = entry[r, i] + time[r, i] <= cut[r, 0]
-            known = came and time[r, i] <= min(longest, leaves[r, i])
-            event[r, i] = 1.0 if known else 0.0
-            seen[r, i] = time[r, i] if known else min(time[r, i], follow, leaves[r, i])
-            included[r, i] = randomised[r, i] and follow > 0.0
+        _cut(
+            time[r], entry[r], leaves[r], cut[r, 0], randomised[r], longest,
+            seen[r], event[r], included[r],
+        )
     return seen, event, included
+
+
+@njit(cache=True, error_model="numpy")
+def cut_keys(
+    time: Any, entry: Any, leaves: Any, cut: Any, randomised: Any, longest: Any,
+    arm: Any, treated: Any, control: Any,
+) -> tuple[Any, Any]:
+    """Keys of `pack_rows` (R, N) after `cut_rows` and `pair_rows`, and how many count, (R,).
+
+    What lies between is held for one row at a time, in the processor's nearest cache.
+    """
+    replicates, patients = time.shape
+    keys = np.empty((replicates, patients), dtype=np.int64)
+    n = np.zeros(replicates)
+    seen, event = np.empty(patients), np.empty(patients)
+    included = np.empty(patients, dtype=np.bool_)
+    there, side = np.empty(patients, dtype=np.bool_), np.empty(patients, dtype=np.bool_)
+    bits = seen.view(np.int64)
+    for r in range(replicates):
+        _cut(
+            time[r], entry[r], leaves[r], cut[r, 0], randomised[r], longest, seen, event, included
+        )
+        _pair(included, arm[r], treated, control, there, side)
+        _pack(bits, event, side, there, keys[r])
+        count = 0
+        for i in range(patients):
+            count += there[i]
+        n[r] = count
+    return keys, n
 
 
 @njit(cache=True, error_model="numpy")

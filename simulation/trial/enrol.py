@@ -165,7 +165,9 @@ def _within(enrolment: Enrolment, place: Place, n: int) -> Floats:
     if enrolment.process == "even":
         return (np.arange(n)[None, :] + 0.5) / n * enrolment.duration
     order = Place(place.stream, place.replicates, np.arange(n)[None, :])
-    return np.sort(order.uniform(_ENTRY), axis=1) * enrolment.duration
+    entry = order.uniform(_ENTRY)
+    entry.sort(axis=1)
+    return entry * enrolment.duration
 
 
 def arrivals(enrolment: Enrolment, place: Place, count: int) -> tuple[Floats, Indices | None]:

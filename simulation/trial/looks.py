@@ -28,7 +28,9 @@ def event_times(
     if other is not None:
         end = np.minimum(end, other)
     happens = time <= end if among is None else (time <= end) & among
-    return np.sort(np.where(happens, enrolled.entry + time, NEVER), axis=1)
+    found = np.where(happens, enrolled.entry + time, NEVER)
+    found.sort(axis=1)
+    return found
 
 
 def look_at(

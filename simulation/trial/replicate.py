@@ -1,7 +1,9 @@
 """One chunk of replicates: enrol, randomise, respond, leave, look, decide."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, final
 
 import numpy as np
@@ -14,7 +16,15 @@ from simulation.trial.external import Outside
 from simulation.trial.looks import event_times, look_at
 from simulation.trial.narrow import narrow
 from simulation.trial.outcomes import observe
-from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed, Response
+from simulation.trial.outcomes.base import (
+    Booleans,
+    Floats,
+    Followed,
+    Indices,
+    Observed,
+    Response,
+)
+from simulation.trial.outcomes.time_to_event import followed
 from simulation.trial.population import Population, receive
 from simulation.trial.present import Drawn, Present, Truth, strata_of
 from simulation.trial.randomise import randomise_by_weight
@@ -41,7 +51,7 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
         information; with external controls also refused (the verdict) and external_ess.
     """
-    design = TrialDesign.parse(payload["design"])
+    design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
     numbers = np.arange(start, stop)
     stream = Stream(payload["seed"], STREAM)
@@ -55,6 +65,12 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
             drawn[key] = Drawn.draw(design, enrolment, population, stream, numbers)
         runs.append(Chunk(design, population, drawn[key], scenario, outside).run())
     return {name: np.stack([run[name] for run in runs], axis=1) for name in runs[0]}
+
+
+@lru_cache(maxsize=16)
+def _parsed(design: str) -> TrialDesign:
+    """Read a design once for all chunks of it."""
+    return TrialDesign.parse(json.loads(design))
 
 
 @final
@@ -79,20 +95,20 @@ class Ended:
         self, which: Booleans, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool
     ) -> None:
         """Keep what replicates have used by the look at which they stop; fits are theirs alone."""
-        enrolled, cut = view.present.enrolled, view.cut[which]
-        there = view.counted[which] & np.isfinite(enrolled.entry[which])
-        if not at_once:
-            there |= enrolled.entry[which] < cut
-        # Nobody comes after the size that was set, however many could.
-        there &= np.arange(there.shape[1]) < state.size[which][:, None]
-        candidates = np.broadcast_to(enrolled.place.patients, enrolled.entry.shape)[which]
+        from simulation.kernels.enrolment import used_rows
+
+        enrolled, rows = view.present.enrolled, np.flatnonzero(which)
+        n, screened = used_rows(
+            rows, enrolled.entry, view.counted, view.cut, at_once, state.size,
+            enrolled.place.patients,
+        )
         found = {
             "stage": state.stage[which],
             "reason": state.reason[which],
-            "n": there.sum(axis=1),
-            "duration": cut[:, 0],
+            "n": n,
+            "duration": view.cut[rows, 0],
             "analysed": np.max([fit.n for fit in fits], axis=0),
-            "screened": np.where(there, candidates, -1).max(axis=1) + 1.0,
+            "screened": screened,
             "rejected": state.rejected[which],
             "estimate": np.stack([fit.estimate for fit in fits], axis=1),
             "se": np.stack([fit.se for fit in fits], axis=1),
@@ -102,7 +118,7 @@ class Ended:
         for name in self._more:
             found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
         for name, values in found.items():
-            self.arrays[name][view.present.at[which]] = values
+            self.arrays[name][view.present.at[rows]] = values
 
 
 @final
@@ -137,6 +153,17 @@ class View:
         return observe(
             endpoint, held.responses[endpoint.name], held.enrolled.entry, held.leaves, self.cut,
             self.counted,
+        )
+
+    def followed(self, endpoint: Any, among: Booleans | None) -> Followed | None:
+        """A time-to-event endpoint that the look is to cut, among some; None with other causes."""
+        held = self.present
+        response = held.responses[endpoint.name]
+        if response.time is None or response.other is not None:
+            return None
+        counted = self.counted if among is None else self.counted & among
+        return followed(
+            endpoint, response, held.enrolled.entry, held.leaves, self.cut, counted
         )
 
     def unfinished(self, tested: Tested, observed: Observed) -> Observed:
@@ -319,33 +346,44 @@ class Chunk:
         )
 
     def _fits(self, view: View) -> tuple[Fit, ...]:
-        seen = {e.name: view.observed(e) for e in self.design.endpoints}
-        return tuple(
-            self._fit(tested, view.unfinished(tested, seen[tested.endpoint.name]), view.present)
-            for tested in self.design.tested
-        )
+        seen: dict[str, Observed] = {}
+        return tuple(self._fit(tested, view, seen) for tested in self.design.tested)
 
-    def _fit(self, tested: Tested, observed: Observed, present: Present) -> Fit:
-        enrolled, arm = present.enrolled, present.arm
-        if tested.arm == self.design.control_number:
+    def _fit(self, tested: Tested, view: View, seen: dict[str, Observed]) -> Fit:
+        """Estimate a hypothesis; `seen` keeps what hypotheses on one endpoint share."""
+        arm, control = view.present.arm, self.design.control_number
+        if tested.arm == control:
             nobody = np.zeros(len(arm))
             return Fit(**no_fit(len(arm)), information=nobody, n=nobody)
+        among = view.present.of_all
+        if tested.subgroup is not None:
+            among = self.truth.meets(tested.subgroup.where, view.present.enrolled)
+        held = view.followed(tested.endpoint, among)
+        fit: Fit | None = None
+        if held is not None:
+            fit = tested.analysis.fit_cut(held, arm, tested.arm, control)
+        if fit is None:
+            name = tested.endpoint.name
+            if name not in seen:
+                seen[name] = view.observed(tested.endpoint)
+            data = self._data(tested, view.unfinished(tested, seen[name]), view.present)
+            fit = tested.analysis.fit(data, tested.arm, control, among)
+            if data.external is not None:
+                self.refused.setdefault(tested.name, fit.more["refused"].astype(np.int64))
+        return replace(fit, z=fit.z * tested.endpoint.sign * tested.analysis.sign)
+
+    def _data(self, tested: Tested, observed: Observed, present: Present) -> LookData:
+        """What the analysis of a hypothesis may use."""
+        enrolled = present.enrolled
         columns = [
             column
             for name in tested.analysis.covariates
             for column in self.population.columns(name, enrolled.baseline)
         ]
-        covariates = np.stack(columns) if columns else np.empty((0, *arm.shape))
+        covariates = np.stack(columns) if columns else np.empty((0, *present.arm.shape))
         strata = strata_of(tested.analysis.strata, self.population, enrolled)
-        data = LookData(observed, arm, covariates, strata, self._external(tested, present.at))
-        among = present.of_all
-        if tested.subgroup is not None:
-            among = self.truth.meets(tested.subgroup.where, enrolled)
-        fit: Fit = tested.analysis.fit(data, tested.arm, self.design.control_number, among)
-        if data.external is not None:
-            self.refused.setdefault(tested.name, fit.more["refused"].astype(np.int64))
-        turned = fit.z * tested.endpoint.sign * tested.analysis.sign
-        return replace(fit, z=turned)
+        external = self._external(tested, present.at)
+        return LookData(observed, present.arm, covariates, strata, external)
 
     def _external(self, tested: Tested, at: Indices) -> External | None:
         """External controls, with the verdict of the first look, at which all replicates are on."""

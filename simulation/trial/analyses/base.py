@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, final
 import numpy as np
 from pydantic import model_validator
 
-from simulation.trial.outcomes.base import Booleans, Floats, Indices, Observed
+from simulation.trial.outcomes.base import Booleans, Floats, Followed, Indices, Observed
 from simulation.trial.plan import Plan
 
 
@@ -181,6 +181,12 @@ class Analysis(Plan, ABC):
         among: Booleans | None = None,
     ) -> Fit:
         """Compare two arms in every replicate, among some of the patients."""
+
+    def fit_cut(
+        self, followed: Followed, arm: Indices, treated: int, control: int
+    ) -> Fit | None:
+        """Compare two arms straight from what a look is to cut; None where that needs `fit`."""
+        return None
 
 
 class Fitter(Protocol):

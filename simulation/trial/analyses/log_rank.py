@@ -4,9 +4,10 @@ from typing import ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 
-from simulation.analysis.logrank import PLAIN, Weight, logrank_batch
+from simulation.analysis.logrank import PLAIN, Weight, logrank_batch, logrank_looks
+from simulation.analysis.logrank import LogRank as Tests
 from simulation.trial.analyses.base import Analysis, Fit, LookData, survival_data
-from simulation.trial.outcomes.base import Booleans
+from simulation.trial.outcomes.base import Booleans, Floats, Followed, Indices
 from simulation.trial.plan import NotNegative, Plan, Positive
 
 
@@ -63,5 +64,22 @@ class LogRank(Analysis):
         time, event, included, arm = survival_data(data, treated, control, among)
         weight = PLAIN if self.weighting is None else self.weighting.weight
         found = logrank_batch(time, event, arm, data.strata, weight=weight, included=included)
-        n = included.sum(axis=1).astype(float)
-        return Fit(found.log_ratio, found.se, found.z, found.events, n)
+        return _fit(found, included.sum(axis=1).astype(float))
+
+    def fit_cut(
+        self, followed: Followed, arm: Indices, treated: int, control: int
+    ) -> Fit | None:
+        """Compare two arms in every replicate at a look, by the plain test."""
+        if self.weighting is not None or self.strata:
+            return None
+        held = followed
+        return _fit(
+            *logrank_looks(
+                held.time, held.entry, held.leaves, held.cut, held.randomised, held.longest,
+                arm, treated, control,
+            )
+        )
+
+
+def _fit(found: Tests, n: Floats) -> Fit:
+    return Fit(found.log_ratio, found.se, found.z, found.events, n)

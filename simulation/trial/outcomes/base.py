@@ -156,3 +156,19 @@ class Observed:
     exposure: Floats | None = None
     other: Floats | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Followed:
+    """A time-to-event endpoint before a look cuts it, for analyses that do so themselves.
+
+    Attributes are the parameters of `simulation.kernels.survival.cut_rows`.
+    """
+
+    time: Floats
+    entry: Floats
+    leaves: Floats
+    cut: Floats
+    randomised: Booleans
+    longest: float

@@ -1,5 +1,6 @@
 """What an arm does to an outcome, in one scenario."""
 
+from collections.abc import Callable
 from typing import Any, Self, final
 
 import numpy as np
@@ -103,24 +104,32 @@ class Applied:
 
     def log_ratio(self, arm: np.ndarray[Any, Any], field: str, start: float = 0.0) -> Any:
         """Log ratio of each patient from a time on; the scalar 0 where nothing acts."""
-        return self._laid(arm, lambda effect: _log_size(effect, field, start))
+        return self._laid(arm, lambda effect: _log_size(effect, field, start) * self._left)
+
+    def ratio(self, arm: np.ndarray[Any, Any], field: str, start: float = 0.0) -> Any:
+        """Ratio of each patient from a time on; the scalar 1 where nothing acts."""
+        return self._laid(
+            arm, lambda effect: np.exp(_log_size(effect, field, start) * self._left), 1.0
+        )
 
     def shift(self, arm: np.ndarray[Any, Any], visit: int, visits: int) -> Any:
         """Shift of each patient at a visit (its number)."""
 
-        def size(effect: Effect) -> float:
+        def size(effect: Effect) -> Any:
             given = effect.shift
             if isinstance(given, tuple):
-                return float(given[visit] if len(given) == visits else given[-1])
-            return float(given or 0.0)
+                given = given[visit] if len(given) == visits else given[-1]
+            return float(given or 0.0) * self._left
 
         return self._laid(arm, size)
 
-    def _laid(self, arm: np.ndarray[Any, Any], size: Any) -> Any:
-        laid: Any = 0.0
+    def _laid(
+        self, arm: np.ndarray[Any, Any], size: Callable[[Effect], Any], nothing: float = 0.0
+    ) -> Any:
+        laid: Any = nothing
         for effect, number, fits in self._effects:
             on = arm == number if fits is None else (arm == number) & fits
-            laid = np.where(on, size(effect) * self._left, laid)
+            laid = np.where(on, size(effect), laid)
         return laid
 
 

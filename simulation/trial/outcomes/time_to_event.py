@@ -10,6 +10,7 @@ from simulation.trial.outcomes.base import (
     NEVER,
     Booleans,
     Floats,
+    Followed,
     Latent,
     Observed,
     Response,
@@ -159,15 +160,16 @@ def respond(latent: Latent, arm: Any, applied: Applied) -> Response:
     patient's unit exponential (proportional hazards within each step).
     """
     assert latent.hazard is not None and latent.scale is not None
-    left = latent.hazard / latent.scale
+    alike = np.ndim(latent.scale) == 0 and latent.scale == 1
+    left = latent.hazard if alike else latent.hazard / latent.scale
     starts = applied.starts
     reached = np.zeros(1)
     knot = 0.0
     for start, following in zip(starts, (*starts[1:], NEVER), strict=True):
-        ratio = np.exp(applied.log_ratio(arm, "hazard_ratio", start))
+        ratio = applied.ratio(arm, "hazard_ratio", start)
         if following == NEVER:
             reached = (
-                knot + left / ratio
+                left / ratio
                 if start == 0
                 else np.where(left > 0, knot + left / ratio, reached)
             )
@@ -208,7 +210,7 @@ def _spent(latent: Latent, arm: Any, applied: Applied, time: Floats) -> Floats:
     assert latent.scale is not None
     total: Any = 0.0
     for start, following in zip(applied.starts, (*applied.starts[1:], NEVER), strict=True):
-        ratio = np.exp(applied.log_ratio(arm, "hazard_ratio", start))
+        ratio = applied.ratio(arm, "hazard_ratio", start)
         inside = latent.law.at(np.clip(time, start, following)) - latent.law.cumulative(start)
         total = total + ratio * inside
     return np.asarray(latent.scale * total)
@@ -228,13 +230,27 @@ def observe(
     """
     from simulation.kernels.survival import cut_rows
 
-    longest = NEVER if endpoint.follow_up is None else endpoint.follow_up
-    lost = response.lost(leaves)
+    held = followed(endpoint, response, entry, leaves, cut, randomised)
+    time, event, included = cut_rows(
+        held.time, held.entry, held.leaves, held.cut, held.randomised, held.longest
+    )
     if response.other is None:
-        time, event, included = cut_rows(response.time, entry, lost, cut, randomised, longest)
         return Observed(included, time=time, event=event)
     assert response.time is not None
-    first = np.minimum(response.time, response.other)
-    time, event, included = cut_rows(first, entry, lost, cut, randomised, longest)
     own = response.time <= response.other
     return Observed(included, time=time, event=event * own, other=event * ~own)
+
+
+def followed(
+    endpoint: TimeToEventEndpoint,
+    response: Response,
+    entry: Floats,
+    leaves: Floats,
+    cut: Floats,
+    randomised: Booleans,
+) -> Followed:
+    """What a look is to cut: the time of the event, or of a competing one that comes first."""
+    assert response.time is not None
+    first = response.time if response.other is None else np.minimum(response.time, response.other)
+    longest = NEVER if endpoint.follow_up is None else endpoint.follow_up
+    return Followed(first, entry, response.lost(leaves), cut, randomised, longest)
