@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extraction.records import Cohort
-from extraction.records.errors import Faults
+from extraction.records.errors import Faults, TrialtwinError
 from serving.logs import log
 from serving.pipeline.cache import code_digest, sha256_of, versions
 
@@ -76,6 +77,7 @@ def analyse_trial(
     out: Path,
     exploratory: bool = False,
     overwrite: bool = False,
+    progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Analyse a cohort by a plan.
 
@@ -92,6 +94,8 @@ def analyse_trial(
         Analyse without a lock, or against it; every output then says "exploratory".
     overwrite
         Whether an earlier analysis at `out` may be replaced.
+    progress
+        Called as progress(what, fraction).
 
     Returns
     -------
@@ -104,6 +108,8 @@ def analyse_trial(
         With every fault of the plan, of the folders, and of what the cohort lacks.
     RefusedError
         When the plan is not locked or differs from its lock; no patient has been read then.
+    TrialtwinError
+        When the report cannot be made; all figures are in their files then.
     """
     from simulation.trial.planned import AnalysisPlan, analyse, state_of
     from simulation.trial.planned.lock import external_deviation
@@ -124,8 +130,10 @@ def analyse_trial(
     external = None if given is None else given.read(plan)
     digest = None if external is None else external.digest()
     changed = external_deviation(lock, digest, plan, exploratory)
-    done = analyse(patients, planned, state, lock, (*_deviations(lock), *changed), external)
-    results = _write(patients, done, plan, out)
+    done = analyse(
+        patients, planned, state, lock, (*_deviations(lock), *changed), external, progress
+    )
+    results, failed = _write(patients, done, plan, out)
     log().info(
         "trial analysed",
         study=done.study,
@@ -133,6 +141,11 @@ def analyse_trial(
         plan=results["plan_sha256"],
         deviations=len(done.deviations),
     )
+    if failed is not None:
+        raise TrialtwinError(
+            f"report.html could not be made. The figures are safe: {out / 'results.json'}, "
+            "results.csv and rederive.R beside it"
+        ) from failed
     return {**results, "folder": str(out), "files": sorted(p.name for p in out.iterdir())}
 
 
@@ -155,8 +168,10 @@ def _deviations(lock: Lock | None) -> tuple[str, ...]:
     return tuple(changed)
 
 
-def _write(cohort: Cohort, done: Analysed, plan: Path, out: Path) -> dict[str, Any]:
-    """Write the folder, whole or not at all."""
+def _write(
+    cohort: Cohort, done: Analysed, plan: Path, out: Path
+) -> tuple[dict[str, Any], Exception | None]:
+    """Write the folder, whole or not at all; a report that cannot be made costs no figure."""
     from extraction.records.storage import atomic_folder
     from serving.report.analysis_page import analysis_page
     from simulation.trial.planned.external_borrowing import borrowed_table
@@ -184,6 +199,9 @@ def _write(cohort: Cohort, done: Analysed, plan: Path, out: Path) -> dict[str, A
         }
         text = json.dumps(results, ensure_ascii=False, indent=1, allow_nan=False)
         (fresh / "results.json").write_text(text + "\n", "utf-8")
-        page = analysis_page(results, views(done, cohort.schema))
+        try:
+            page = analysis_page(results, views(done, cohort.schema))
+        except Exception as error:  # noqa: BLE001 - told when the figures are in their place
+            return results, error
         (fresh / "report.html").write_text(page, "utf-8")
-    return results
+    return results, None

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from extraction.records import InputError
+from extraction.records.errors import Faults
 
-from .trial_options import patients_of
+from .trial_options import patients_of, worker_faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +65,14 @@ def search_trial(request: SearchRequest) -> dict[str, Any]:
     from simulation.operating_characteristics import Effort, search_design
     from simulation.trial import TrialDesign
 
-    goal, limits = _goals(request)
-    design = TrialDesign.read(request.design)
+    faults = Faults()
+    for fault in worker_faults(request.execution, request.workers):
+        faults.add(fault)
+    with faults.catch():
+        goal, limits = _goals(request)
+    with faults.catch():
+        design = TrialDesign.read(request.design)
+    faults.raise_if_any()
     found = search_design(
         design,
         patients_of(design, request.population, request.seed)[0],
@@ -105,8 +112,16 @@ def _goals(request: SearchRequest) -> tuple[Goal, tuple[Goal, ...]]:
     from simulation.operating_characteristics import Goal
     from simulation.trial.design import NO_EFFECT
 
+    faults = []
     if request.power is None and request.type_one is None:
-        raise InputError("power, type_one: neither came; give --power, or --type-one alone")
+        faults.append("power, type_one: neither came; give --power, or --type-one alone")
+    if request.scenario is not None and request.power is None and request.expected_n is None:
+        faults.append(
+            "--scenario: of --power and --expected-n; the type I error is that under no effect, "
+            "leave it out"
+        )
+    if faults:
+        raise InputError(faults)
     limits = []
     if request.expected_n is not None:
         limits.append(Goal(figure="n", scenario=request.scenario, at_most=request.expected_n))
@@ -142,7 +157,12 @@ def judge_criteria(
     from simulation.operating_characteristics import effect_of_criteria
     from simulation.trial import TrialDesign
 
-    plan = TrialDesign.read(design)
+    faults = Faults()
+    for fault in worker_faults(execution, workers):
+        faults.add(fault)
+    with faults.catch():
+        plan = TrialDesign.read(design)
+    faults.raise_if_any()
     found = effect_of_criteria(
         plan,
         patients_of(plan, population, seed)[0],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from extraction.records import InputError
 
-from .trial_options import patients_of
+from .trial_options import patients_of, worker_faults
 
 if TYPE_CHECKING:
     from simulation.operating_characteristics.sweeps import Sweep, SweepPlan
@@ -46,10 +46,13 @@ def simulate_sweep(
     from simulation.operating_characteristics.sweeps import SweepPlan, sweep
     from simulation.trial import TrialDesign
 
-    asked = SweepPlan.read(plan)
+    faults = worker_faults(execution, workers)
+    try:
+        asked = SweepPlan.read(plan)
+    except InputError as error:
+        raise InputError([*faults, *error.faults]) from None
     number = asked.seed if seed is None else seed
     designs: dict[str, TrialDesign] = {}
-    faults: list[str] = []
     for path in asked.designs:
         try:
             design = TrialDesign.read(plan.parent / path)

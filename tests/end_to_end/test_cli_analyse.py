@@ -145,3 +145,46 @@ def test_every_fault_comes_at_once(trial: Path, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().err
     assert all(name in told for name in ("COHORT", "PLAN", "--out"))
     assert run(program, ["analyse", "x", "--lock", "y"]) == 2
+
+
+def test_options_that_would_do_nothing_are_refused_together(
+    trial: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(trial / "trial"), "--out", str(trial / "out"), "--exploratory", "--seed", "3"]
+    assert lock(trial, *words) == 2
+    told = capsys.readouterr().err
+    for part in ("4 faults", "COHORT", "--out", "--exploratory", "--seed"):
+        assert part in told
+    assert not (trial / "plan.lock.json").exists()
+    assert run(program, ["analyse", "--seed", "3"]) == 2
+    assert "4 faults" in capsys.readouterr().err
+
+
+def test_the_hash_is_shown_whole_with_what_it_is_for(
+    trial: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lock(trial) == 0
+    told = capsys.readouterr().out
+    held = json.loads((trial / "plan.lock.json").read_text("utf-8"))
+    assert f"SHA-256  {held['sha256']}" in told and "Deposit this hash before unblinding" in told
+    assert analyse(trial) == 0
+    shown = capsys.readouterr()
+    assert held["sha256"] in shown.out.splitlines()[0]
+    # Lines where nobody sees a terminal: the first part, and the end.
+    assert shown.err.startswith("  0% ") and "100% report" in shown.err
+
+
+def test_a_report_that_cannot_be_made_costs_no_figure(
+    trial: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from serving.report import analysis_page
+
+    def broken(*given: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(analysis_page, "analysis_page", broken)
+    assert lock(trial) == 0
+    assert analyse(trial) == 1
+    assert "The figures are safe" in capsys.readouterr().err
+    assert {path.name for path in (trial / "out").iterdir()} == FILES - {"report.html"}
+    assert results(trial / "out")["status"] == "locked"

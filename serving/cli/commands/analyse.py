@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from serving.cli.compiling import tells_compiling
 from serving.cli.options import FILE, common, overwrite
 from serving.cli.outcome import show
 
@@ -34,6 +36,7 @@ Examples:
 )
 @overwrite
 @common
+@tells_compiling
 def analyse(
     cohort: Path | None,
     plan: Path | None,
@@ -55,8 +58,11 @@ def analyse(
     decisions), report.html, the plan, analysis.csv and rederive.R, which computes every estimate
     anew in R. analysis.csv HOLDS PATIENT DATA, one row a patient: keep it as safe as the cohort.
 
-    examples/analysis-plan.yaml teaches every field of the plan. Nothing is drawn at random; --seed
-    changes nothing.
+    examples/analysis-plan.yaml teaches every field of the plan. Nothing is drawn at random, so
+    there is no seed to give.
+
+    Deposit the SHA-256 that --lock prints (in a register, or by e-mail to a third party) before
+    anybody is unblinded: the lock file itself bears no signature.
     """
     from extraction.records.errors import InputError
     from serving import service
@@ -64,25 +70,65 @@ def analyse(
     from serving.settings import settings
 
     configure(settings().log_file, settings().log_level)
-    if lock is not None:
-        if cohort is not None or out is not None:
-            raise InputError("--lock: give the plan alone; analyse in a second command")
-        held = service.lock_analysis(lock, overwrite)
-        show(held, as_json, [f"Locked: {held['lock']}", f"  SHA-256 {held['sha256']}"])
-        return
     given = {"COHORT": cohort, "PLAN": plan, "--out": out}
-    missing = [name for name, value in given.items() if value is None]
-    if missing or cohort is None or plan is None or out is None:
-        raise InputError(
-            [f"analyse: {name} is missing; see trialtwin analyse --help" for name in missing]
-        )
-    done = service.analyse_trial(cohort, plan, out, exploratory, overwrite)
+    faults = _faults(given, lock, exploratory, seed)
+    if faults:
+        raise InputError(faults)
+    if lock is not None:
+        held = service.lock_analysis(lock, overwrite)
+        show(held, as_json, _locked(held))
+        return
+    assert cohort is not None and plan is not None and out is not None
+    done = service.analyse_trial(cohort, plan, out, exploratory, overwrite, _bar(as_json))
     show(done, as_json, _told(done))
+
+
+def _faults(
+    given: dict[str, Path | None], lock: Path | None, exploratory: bool, seed: int | None
+) -> list[str]:
+    """Say what is missing, and what would do nothing."""
+    faults = []
+    if seed is not None:
+        faults.append("--seed: an analysis draws nothing at random; leave it out")
+    if lock is None:
+        missing = [name for name, value in given.items() if value is None]
+        return faults + [f"analyse: {n} is missing; see trialtwin analyse --help" for n in missing]
+    faults += [
+        f"{name}: --lock takes the plan alone; analyse in a second command"
+        for name, value in given.items()
+        if value is not None
+    ]
+    if exploratory:
+        faults.append("--exploratory: of an analysis; --lock analyses nothing, leave it out")
+    return faults
+
+
+def _locked(held: dict[str, Any]) -> list[str]:
+    """The hash where nobody can miss it, and what it is for."""
+    amended = len(held["amended"])
+    return [
+        f"Locked: {held['lock']}",
+        "",
+        f"    SHA-256  {held['sha256']}",
+        "",
+        "The file bears no signature. Deposit this hash before unblinding, in a register or by",
+        "e-mail to a third party, with the date: it shows later that the plan is the one locked.",
+        *([f"Amended {amended} times; the earlier hashes are in the file."] if amended else []),
+    ]
+
+
+def _bar(quiet: bool) -> Callable[[str, float], None] | None:
+    if quiet:
+        return None
+    from serving.cli.notes_bar import NotesBar
+
+    bar = NotesBar()
+    return lambda what, share: bar(what, share, 0)
 
 
 def _told(done: dict[str, Any]) -> list[str]:
     """One line an analysis, then the decisions and the files."""
-    lines = [f"{done['study']}: {done['status']}, plan {done['plan_sha256'][:12]}"]
+    lines = [f"{done['study']}: {done['status']}, plan {done['plan_sha256']}"]
     lines += [f"  deviation: {what}" for what in done["deviations"]]
     for a in done["analyses"]:
         if a["external_controls"]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from serving.cli.compiling import tells_compiling
 from serving.cli.options import FILE, common, execution
 from serving.cli.outcome import show
 
@@ -47,6 +48,7 @@ Example:
               help="Most replicates of a try.")
 @execution
 @common
+@tells_compiling
 def design_search(seed: int | None, as_json: bool, **given: Any) -> None:
     """Find the smallest size of a trial that has a power, by simulation.
 
@@ -78,6 +80,7 @@ def design_search(seed: int | None, as_json: bool, **given: Any) -> None:
 @click.option("--scenario", default=None, help="Of the power; else the first scenario given.")
 @execution
 @common
+@tells_compiling
 def criteria(design: Path, seed: int | None, as_json: bool, **given: Any) -> None:
     """Tell what each eligibility criterion does to power, recruitment and who is left out."""
     from serving.service import judge_criteria

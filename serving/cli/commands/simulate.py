@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from serving.cli.compiling import tells_compiling
 from serving.cli.options import FILE, common, execution
 from serving.cli.outcome import show
 
@@ -94,6 +95,7 @@ Many designs or assumptions at once: trialtwin sweep
 )
 @execution
 @common
+@tells_compiling
 def simulate(
     seed: int | None,
     as_json: bool,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from serving.cli.compiling import tells_compiling
 from serving.cli.options import FILE, common, execution, progress_lines
 from serving.cli.outcome import show
 
@@ -36,6 +37,7 @@ what is new is simulated.
 )
 @execution
 @common
+@tells_compiling
 def sweep(
     plan: Path,
     folder: Path | None,

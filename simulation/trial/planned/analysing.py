@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,6 +21,8 @@ from simulation.trial.planned.reading import Data, read
 if TYPE_CHECKING:
     from extraction.records import Cohort
 
+_LATER = ("external controls", "subgroups", "departures from assumptions", "report")
+"""What comes after the analyses."""
 FEWEST_IN_SUBGROUP = 5
 """Patients of each arm below whom a subgroup gets no estimate, and their number is not told."""
 
@@ -112,6 +115,7 @@ def analyse(
     lock: Lock | None = None,
     deviations: tuple[str, ...] = (),
     external: Cohort | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Analysed:
     """Estimate and decide everything that a plan asks for.
 
@@ -125,6 +129,8 @@ def analyse(
         Further differences from what was locked, in words.
     external
         The cohort of the plan's `external_controls`.
+    progress
+        Told before each analysis and each further part, and at the end.
 
     Raises
     ------
@@ -139,11 +145,18 @@ def analyse(
         log = AnalysisLog().add("score locked", score.study_id, score.digest, locked_at)
         score.locked.check(log.add("outcomes read", plan.study), plan.study, cohort.digest())
     data = read(cohort, plan)
-    answers = tuple(answer(data, plan, q) for q in plan.questions)
+    tell = _steps([q.id for q in plan.questions], progress)
+    answers = tuple(_answered(data, plan, tell))
+    tell(_LATER[0])
     if external is not None and plan.external_controls is not None:
         answers = borrow(cohort, data, plan, answers, external)
     if lock is not None and lock.sha256 != plan_digest(plan):
         deviations = ("the plan differs from its lock", *deviations)
+    tell(_LATER[1])
+    parts = tuple(subgroups(data, plan, cohort))
+    tell(_LATER[2])
+    left = tuple(departures(data, plan))
+    tell(_LATER[3])
     return Analysed(
         plan,
         cohort.schema.study_id,
@@ -152,13 +165,28 @@ def analyse(
         lock,
         answers,
         decide(plan, answers),
-        tuple(subgroups(data, plan, cohort)),
-        tuple(departures(data, plan)),
+        parts,
+        left,
         {e.name: e.applied(cohort.schema) for e in plan.endpoints},
         deviations,
         data,
         None if external is None else external.digest(),
     )
+
+
+def _answered(data: Data, plan: AnalysisPlan, tell: Callable[[str], None]) -> Iterator[Answer]:
+    for question in plan.questions:
+        tell(question.id)
+        yield answer(data, plan, question)
+
+
+def _steps(
+    names: list[str], progress: Callable[[str, float], None] | None
+) -> Callable[[str], None]:
+    """Give what tells which part begins, and how much of the work is behind it."""
+    parts = [*names, *_LATER]
+    share = {name: place / (len(parts) - 1) for place, name in enumerate(parts)}
+    return lambda name: None if progress is None else progress(name, share[name])
 
 
 def decide(plan: AnalysisPlan, answers: tuple[Answer, ...]) -> dict[str, dict[str, Any]]:

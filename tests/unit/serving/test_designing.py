@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from extraction.records import InputError
 from serving.cli.lazy import program
+from serving.service import SearchRequest, judge_criteria, search_trial, simulate_sweep
 
 DESIGN = """
 name: Small
@@ -97,3 +100,21 @@ def test_without_a_goal_it_says_what_to_give(tmp_path: Path) -> None:
     path.write_text(DESIGN, encoding="utf-8")
     done = CliRunner().invoke(program, ["design-search", str(path)])
     assert done.exit_code != 0 and "give --power" in str(done.exception)
+
+
+def test_options_that_would_do_nothing_are_refused_together(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: x\n", encoding="utf-8")
+    asked = SearchRequest(bad, type_one=0.03, scenario="real", workers=3)
+    with pytest.raises(InputError) as caught:
+        search_trial(asked)
+    told = "\n".join(caught.value.faults)
+    assert "--workers" in told and "--scenario" in told and "bad.yaml" in told
+    with pytest.raises(InputError) as caught:
+        judge_criteria(bad, workers=2)
+    assert "--workers" in caught.value.faults[0] and len(caught.value.faults) > 1
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text("designs: [bad.yaml]\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        simulate_sweep(sweep, workers=2)
+    assert "--workers" in caught.value.faults[0] and len(caught.value.faults) > 1
