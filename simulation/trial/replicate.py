@@ -49,7 +49,8 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
     dict of arrays
         Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
-        information; with external controls also refused (the verdict) and external_ess.
+        information; with external controls also refused (the verdict) and external_ess;
+        of enrichment narrowed, and first_estimate and first_se of the first look.
     """
     design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
@@ -91,6 +92,12 @@ class Ended:
         self._more = ("refused", "external_ess") if external else ()
         self.arrays |= {name: np.zeros(both) for name in self._more}
 
+    def begin(self, fits: tuple[Fit, ...]) -> None:
+        """Keep estimates of the first look, (R, H), by which later patients are chosen."""
+        self.arrays["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
+        self.arrays["first_se"] = np.stack([fit.se for fit in fits], axis=1)
+        self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
+
     def fill(
         self, which: Booleans, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool
     ) -> None:
@@ -117,6 +124,8 @@ class Ended:
         nothing = np.zeros(int(which.sum()))
         for name in self._more:
             found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
+        if state.narrowed is not None:
+            found["narrowed"] = state.narrowed[which]
         for name, values in found.items():
             self.arrays[name][view.present.at[rows]] = values
 
@@ -256,6 +265,8 @@ class Chunk:
             view = View(present, cut, counted, self._begun(look, present, cut, counted, state))
             # A rule over every arm decides by a summary: only those who stop need estimates.
             fits = () if rule.every_arm and watch is None else self._fits(view)
+            if look == 0 and rule.narrows:
+                ended.begin(fits)
             before = state.running.copy()
             self._decide(look, view, fits, state)
             stopped = before & ~state.running
