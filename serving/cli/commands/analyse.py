@@ -89,7 +89,9 @@ def _faults(
     """Say what is missing, and what would do nothing."""
     faults = []
     if seed is not None:
-        faults.append("--seed: the plan holds the seed of its imputations, and nothing else is drawn; leave it out")
+        faults.append(
+            "--seed: only imputations are drawn, and the plan holds their seed; leave it out"
+        )
     if lock is None:
         missing = [name for name, value in given.items() if value is None]
         return faults + [f"analyse: {n} is missing; see trialtwin analyse --help" for n in missing]
