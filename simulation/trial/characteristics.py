@@ -16,6 +16,7 @@ __all__ = [
     "Accuracy",
     "Arrays",
     "Borrowed",
+    "Chosen",
     "Measured",
     "OperatingCharacteristics",
     "Replicates",
@@ -86,6 +87,25 @@ class Borrowed:
 
 @final
 @dataclass(frozen=True)
+class Chosen:
+    """What becomes of one population of an enrichment design where the first look chooses it.
+
+    Attributes
+    ----------
+    share
+        Probability that the trial goes on with it from the first look.
+    naive, adjusted
+        Ordinary estimates and intervals in those trials, and those given the choice
+        (`simulation.trial.adjusted_choice`); None where fewer than two trials went on with it.
+    """
+
+    share: Measured
+    naive: Accuracy | None
+    adjusted: Accuracy | None
+
+
+@final
+@dataclass(frozen=True)
 class Tested:
     """What becomes of one hypothesis in one scenario.
 
@@ -107,6 +127,8 @@ class Tested:
     adjusted
         Median-unbiased estimates with stagewise intervals, for group-sequential designs of one
         hypothesis with looks at planned information; None elsewhere.
+    chosen
+        Of enrichment: how often, and how well, its population is estimated once it was chosen.
     borrowing
         Where the analysis takes external controls: their verdict, and figures given not stopped.
     """
@@ -120,6 +142,7 @@ class Tested:
     coverage: Measured | None
     no_estimate: float
     adjusted: Accuracy | None = None
+    chosen: Chosen | None = None
     borrowing: Borrowed | None = None
 
 

@@ -5,12 +5,15 @@ from typing import Final, final
 
 import numpy as np
 
+from simulation.analysis.sequential.estimates import AfterStopping
 from simulation.trial.adjusted import Stops, adjusted, stops_of
+from simulation.trial.adjusted_choice import adjusted_for_choice, chosen_in
 from simulation.trial.analyses.borrowing import REASONS
 from simulation.trial.characteristics import (
     Accuracy,
     Arrays,
     Borrowed,
+    Chosen,
     ScenarioResult,
     Tested,
     true_effect,
@@ -88,7 +91,18 @@ class Summary:
             adjusted=None
             if self._stops is None
             else self._accuracy(place, "adjusted ", number, known),
+            chosen=self._chosen(place, number, known),
             borrowing=self._borrowed(place, truth, number, known),
+        )
+
+    def _chosen(self, place: int, number: int, known: float | None) -> Chosen | None:
+        if (place, f"chosen {number}") not in self._tallies:
+            return None
+        enough = self._tallies[place, f"chosen estimate {number}"].n > 1
+        return Chosen(
+            share=self._tallies[place, f"chosen {number}"].measured(),
+            naive=self._accuracy(place, "chosen ", number, known) if enough else None,
+            adjusted=self._accuracy(place, "mended ", number, known) if enough else None,
         )
 
     def _borrowed(
@@ -140,6 +154,7 @@ def _series(
     for look in range(design.rule.looks.count):
         series[f"efficacy {look}"] = (reason == EFFICACY) & (stage == look)
         series[f"futility {look}"] = (reason == FUTILITY) & (stage == look)
+    choice = adjusted_for_choice(design, table) if "narrowed" in table else None
     for number in range(rejected.shape[1]):
         estimate, se = table["estimate"][:, number], table["se"][:, number]
         series[f"rejected {number}"] = rejected[:, number]
@@ -154,7 +169,23 @@ def _series(
             found = adjusted(stops, design.tested[number], stage, estimate, se)
             limits = (found.low, found.high)
             series |= _fall("adjusted ", number, known, found.estimate, limits)
+        if choice is not None:
+            series |= _of_chosen(choice, number, known, table)
     return series
+
+
+def _of_chosen(
+    choice: AfterStopping, number: int, known: float | None, table: Arrays
+) -> Arrays:
+    """Estimates of a population where it was chosen, ordinary and given the choice."""
+    goes = chosen_in(table)[:, number]
+    naive, half = table["estimate"][goes, number], _HALF_WIDTH * table["se"][goes, number]
+    limits = (choice.low[goes], choice.high[goes])
+    return {
+        f"chosen {number}": goes,
+        **_fall("chosen ", number, known, naive, (naive - half, naive + half)),
+        **_fall("mended ", number, known, choice.estimate[goes], limits),
+    }
 
 
 def _verdict(table: Arrays, number: int) -> Arrays:
