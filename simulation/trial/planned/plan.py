@@ -15,6 +15,7 @@ from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.competing import cause_fault, summary_of
 from simulation.trial.plan import Filed, Name, Plan
+from simulation.trial.planned.censoring import CensoringWeights
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
 from simulation.trial.planned.external import ExternalControls
 from simulation.trial.planned.parts import MissingData, Multiplicity, Patients, Score, Subgroup
@@ -35,6 +36,9 @@ class PlannedAnalysis(Plan):
     role: Role = Field(description="primary and secondary are tested, the rest supports")
     arm: Name | None = Field(default=None, description="none: each treated arm")
     analysis: AnalysisChoice | None = Field(default=None, description="none: the endpoint's usual")
+    censoring_weights: CensoringWeights | None = Field(
+        default=None, description="inverse probabilities of censoring or dropout"
+    )
 
 
 @final
@@ -49,6 +53,13 @@ class Question(Plan):
     arm: str
     arm_number: int
     analysis: Any
+    censoring: Any = None
+
+    @property
+    def baseline(self) -> tuple[str, ...]:
+        """Covariates of the analysis and of its weights, each once."""
+        more = () if self.censoring is None else self.censoring.covariates
+        return tuple(dict.fromkeys((*self.analysis.covariates, *more)))
 
     @property
     def tested(self) -> bool:
@@ -121,6 +132,7 @@ class AnalysisPlan(Filed):
             faults += self._hypothesis_faults()
             if self.external_controls is not None:
                 faults += self.external_controls.plan_faults(self)
+            faults += self._weight_faults()
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -163,6 +175,17 @@ class AnalysisPlan(Filed):
                 faults.append(f"analyses[{k}].analysis: {fault} (an endpoint's `causes` say which "
                               "count; the others compete)")  # fmt: skip
         return faults
+
+    def _weight_faults(self) -> list[str]:
+        """Analyses that cannot be weighted by the probability of being seen."""
+        found = {
+            f"analysis {q.planned!r}, censoring_weights: {fault}": None
+            for q in self.questions
+            if q.censoring is not None
+            for fault in [q.censoring.fault(q.analysis, q.endpoint)]
+            if fault is not None
+        }
+        return list(found)
 
     def _missing_faults(self) -> list[str]:
         kinds = {e.name: e.kind for e in self.endpoints}
@@ -217,6 +240,7 @@ class AnalysisPlan(Filed):
                         arm=arm,
                         arm_number=self.arms.index(arm),
                         analysis=self._filled(held.analysis or DEFAULTS[endpoint.kind]),
+                        censoring=held.censoring_weights,
                     )
                 )
         return tuple(out)
@@ -297,7 +321,7 @@ class AnalysisPlan(Filed):
         """Covariates, strata and subgroups that are no baseline variable, or of the wrong kind."""
         known = {v.name: v for v in schema.baseline}
         scores = {s.name for s in self.scores}
-        asked = {(f"{q.name}.covariates", n) for q in self.questions for n in q.analysis.covariates}
+        asked = {(f"{q.name}.covariates", n) for q in self.questions for n in q.baseline}
         grouping = {(f"{q.name}.strata", n) for q in self.questions for n in q.analysis.strata}
         grouping |= {("subgroups.by", s.by) for s in self.subgroups if s.by}
         asked = {(where, name) for where, name in asked if name not in scores}
