@@ -20,7 +20,8 @@ from simulation.trial.characteristics import (
 )
 from simulation.trial.design import Scenario, TrialDesign
 from simulation.trial.moments import Measured, Tally, tally
-from simulation.trial.outcomes.base import Floats
+from simulation.trial.nulls import true_nulls
+from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
 _MEANS: Final = ("n", "analysed", "screened", "duration")
@@ -70,7 +71,10 @@ class Summary:
             efficacy=tuple(found(f"efficacy {look}") for look in looks),
             futility=tuple(found(f"futility {look}") for look in looks),
             **{name: found(name) for name in _MEANS},
-            short=found("short") if self.design.rule.looks.by == "patients" else None,
+            short=found("short"),
+            familywise_error=found("familywise_error")
+            if (place, "familywise_error") in self._tallies
+            else None,
         )
 
     def _tested(self, place: int, truth: Scenario, number: int) -> Tested:
@@ -92,6 +96,7 @@ class Summary:
             if self._stops is None
             else self._accuracy(place, "adjusted ", number, known),
             chosen=self._chosen(place, number, known),
+            null=true_nulls(self.design, truth)[number],
             borrowing=self._borrowed(place, truth, number, known),
         )
 
@@ -145,12 +150,10 @@ def _series(
     series: Arrays = {name: table[name] for name in _MEANS}
     series["any_rejection"] = np.asarray(rejected.any(axis=1))
     series["all_rejections"] = np.asarray(rejected.all(axis=1))
-    if design.rule.looks.by == "patients":
-        due = np.array(design.sizes)
-        if design.rule.resizes:
-            # Their last size is each replicate's own; the least that it can be is what is due.
-            due[-1] = min(due[-1], getattr(design.rule, "minimum", None) or due[-1])
-        series["short"] = np.asarray(table["n"] < due[stage])
+    false = [number for number, null in enumerate(true_nulls(design, truth)) if null]
+    if false:
+        series["familywise_error"] = np.asarray(rejected[:, false].any(axis=1))
+    series["short"] = _short(design, table)
     for look in range(design.rule.looks.count):
         series[f"efficacy {look}"] = (reason == EFFICACY) & (stage == look)
         series[f"futility {look}"] = (reason == FUTILITY) & (stage == look)
@@ -186,6 +189,20 @@ def _of_chosen(
         **_fall("chosen ", number, known, naive, (naive - half, naive + half)),
         **_fall("mended ", number, known, choice.estimate[goes], limits),
     }
+
+
+def _short(design: TrialDesign, table: Arrays) -> Booleans:
+    """Replicates (R,) that stopped at a look without what it was planned with."""
+    looks, n, stage = design.rule.looks, table["n"], table["stage"]
+    if looks.by == "events":
+        return np.asarray(table["short"])
+    if looks.by == "time":
+        return np.asarray((stage == looks.count - 1) & (n < design.n))
+    due = np.array(design.sizes)
+    if design.rule.resizes:
+        # Their last size is each replicate's own; the least that it can be is what is due.
+        due[-1] = min(due[-1], getattr(design.rule, "minimum", None) or due[-1])
+    return np.asarray(n < due[stage])
 
 
 def _verdict(table: Arrays, number: int) -> Arrays:
