@@ -8,6 +8,7 @@ import numpy as np
 
 from extraction.records.errors import InputError, nearest
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
+from simulation.trial.design.external import external_limits
 from simulation.trial.intercurrent import truth_of, unequal_nulls
 from simulation.trial.moments import Measured, mean, share
 from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
@@ -300,6 +301,7 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
+        said += external_limits(self.design)
         return said + self._short() + self._full_shares() + unequal_nulls(self.design)
 
     def _full_shares(self) -> list[str]:
