@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray
@@ -173,6 +174,6 @@ def commensurate_gamma_normal(historical_mean: float, historical_se: float, *, s
     _check(None, historical_se=historical_se, shape=shape, rate=rate)
     # Equal shares of the gamma law, each at its middle.
     ranks = (np.arange(400) + 0.5) / 400
-    precision = stats.gamma.ppf(ranks, shape, scale=1 / rate)
+    precision = scipy.stats.gamma.ppf(ranks, shape, scale=1 / rate)
     sds = np.hypot(historical_se, 1 / np.sqrt(np.maximum(precision, 1e-12)))
     return normal_mixture(np.full(400, 1 / 400), np.full(400, historical_mean), sds)
