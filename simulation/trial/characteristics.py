@@ -294,7 +294,8 @@ class OperatingCharacteristics:
             behind = self.population["origin"].get("n_train", "the real")
             said.append(
                 f"Monte Carlo errors leave out the uncertainty of the {self.population['rows']} "
-                f"twins and of {behind} patients behind them"
+                f"twins and of {behind} patients behind them; more replicates do not lessen the "
+                "twins' own error, more twins do, and `fresh` ones have none"
             )
         if self.design.enrolment.at_once and self.design.rule.looks.count > 1:
             said.append(

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, final
+from typing import Any, Final, Literal, final
 from uuid import uuid4
 
 import numpy as np
@@ -40,13 +40,6 @@ _DRAW: Final = "simulation.trial.population.fresh"
 _LOG = logging.getLogger("trialtwin.residents")
 
 
-class Source(Protocol):
-    """Where candidates come from."""
-
-    def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
-        """Columns (K,) of the candidates (replicates[k], patients[k])."""
-
-
 @final
 class Local:
     """A model in this process."""
@@ -55,9 +48,11 @@ class Local:
         self._model = opened(folder, sha256, device)
 
     def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
-        """Draw here."""
-        found: Columns = import_module(_DRAW).drawn(self._model, plan, replicates, patients)
-        return found
+        """Draw here, block by block."""
+        drawn, found = import_module(_DRAW).drawn, _Found(len(replicates))
+        for part in _blocks(len(replicates)):
+            found.put(part, drawn(self._model, plan, replicates[part], patients[part]))
+        return found.columns
 
 
 @final
@@ -74,32 +69,46 @@ class Remote:
         import ray
 
         flying: deque[tuple[slice, Any]] = deque()
-        found: Columns = {}
+        found = _Found(len(replicates))
 
         def take() -> None:
             part, reference = flying.popleft()
-            for name, values in _got(ray, reference).items():
-                found.setdefault(name, np.empty(len(replicates)))[part] = values
+            found.put(part, _got(ray, reference))
 
         # Tasks begin with different actors, so that all have work.
         turn = zlib.crc32(f"{replicates[0]} {patients[0]}".encode())
-        for k, first in enumerate(range(0, len(replicates), BLOCK)):
+        for k, part in enumerate(_blocks(len(replicates))):
             if len(flying) == IN_FLIGHT:
                 take()
-            part = slice(first, first + BLOCK)
             actor = self._actors[(turn + k) % len(self._actors)]
             flying.append((part, actor.draw.remote(plan, replicates[part], patients[part])))
         while flying:
             take()
-        return found
+        return found.columns
 
 
-def _got(ray: Any, reference: Any) -> Columns:
+@final
+class _Found:
+    """Columns that are filled block by block."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.columns: Columns = {}
+
+    def put(self, part: slice, columns: Columns) -> None:
+        for name, values in columns.items():
+            self.columns.setdefault(name, np.empty(self._size))[part] = values
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    return (slice(first, first + BLOCK) for first in range(0, size, BLOCK))
+
+
+def _got(ray: Any, reference: Any) -> Any:
     try:
-        columns: Columns = ray.get(reference)
+        return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None  # an InputError keeps its faults
-    return columns
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +177,7 @@ class Resident:
         return {"pid": os.getpid(), "device": self._device}
 
     def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
-        """As `Source.draw`."""
+        """Draw as `Local.draw`; a task asks for a block at most."""
         return self._local.draw(plan, replicates, patients)
 
 
