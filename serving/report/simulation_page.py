@@ -42,7 +42,7 @@ def simulation_page(done: Mapping[str, Any]) -> str:
             calendar=any(s["duration"]["value"] for s in scenarios),
             screened=any(s["screened"]["value"] != s["n"]["value"] for s in scenarios),
             futile=any(f["value"] for s in scenarios for f in s["futility"]),
-            adjusted=any(h["adjusted"] for s in scenarios for h in s["hypotheses"]),
+            adjusted=any(h["adjusted"] or h["chosen"] for s in scenarios for h in s["hypotheses"]),
             single="curve" in done and done["curve"]["rows"][0]["size"] is not None,
             borrowing=borrowing_rows(scenarios),
             drift_caption=CAPTION,
