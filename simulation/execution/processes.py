@@ -11,15 +11,16 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any, final
 
 from extraction.records.errors import TrialtwinError
-from simulation.execution.tasks import Failure, Queue, Task, carry_out, one_thread
+from simulation.execution.tasks import Failure, Queue, Task, carry_out, keep_memory, one_thread
 
 ATTEMPTS = 4
 IN_FLIGHT_PER_WORKER = 2
 
 
 def prepare_worker() -> None:
-    """Set up a fresh worker: one thread, and an end with its driver's end."""
+    """Set up a fresh worker: one thread, memory kept, and an end with its driver's end."""
     one_thread()
+    keep_memory()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
