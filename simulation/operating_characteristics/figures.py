@@ -53,14 +53,16 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
     With several looks: `stop at look 1` (ends there, for any reason), `efficacy at look 1`,
     `futility at look 1`. Of a hypothesis: rejection, estimate, and bias, mse (mean squared error)
     and coverage of the 95 % interval against the scenario's truth; `adjusted` ones where estimates
-    are adjusted for stopping early.
+    are adjusted for stopping early. `cost` where the design states costs.
     """
     looks = design.rule.looks.count
     stops = [f"{what} at look {k}" for k in range(1, looks + 1) for what in STOPS if looks > 1]
     of = ["rejection", "estimate", *ABOUT_TRUTH]
     if stops_of(design) is not None:
         of += [f"{_ADJUSTED}{what}" for what in ABOUT_TRUTH]
-    return (*SHARES, *MEANS, *stops, *(f"{what} {t.name}" for t in design.tested for what in of))
+    costs = ("cost",) if design.costs is not None else ()
+    tested = (f"{what} {t.name}" for t in design.tested for what in of)
+    return (*SHARES, *MEANS, *costs, *stops, *tested)
 
 
 def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) -> Asked:
@@ -111,6 +113,7 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
         "analysed": "patients analysed",
         "screened": "candidates screened",
         "duration": f"duration in {design.time_unit}s",
+        "cost": "" if design.costs is None else f"expected cost in {design.costs.currency}",
         "rejection": "probability of rejecting",
         "estimate": "mean estimate",
         "coverage": "coverage of 95 % intervals",
@@ -179,7 +182,9 @@ def check_figure(design: TrialDesign, figure: str, scenario: str | None = None) 
 
 def _parts(design: TrialDesign, figure: str) -> tuple[str, int | None]:
     """What a figure is, and the number of its hypothesis, if it is of one."""
-    if figure in (*SHARES, *MEANS) or figure.startswith(tuple(f"{w} at look " for w in STOPS)):
+    if figure in (*SHARES, *MEANS, "cost") or figure.startswith(
+        tuple(f"{w} at look " for w in STOPS)
+    ):
         return figure, None
     prefix = _ADJUSTED if figure.startswith(_ADJUSTED) else ""
     what, _, name = figure.removeprefix(prefix).partition(" ")
@@ -207,6 +212,8 @@ def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: 
     what, number = _parts(design, figure)
     if what == "familywise_error":
         return np.asarray(here["rejected"][:, _false(design, scenario)].any(axis=1))
+    if what == "cost" and design.costs is not None:
+        return np.asarray(design.costs.of(here["n"], here["screened"], here["duration"]))
     if number is None:
         return _of_trial(here, what)
     if what in ("rejection", "estimate"):

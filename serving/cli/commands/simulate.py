@@ -172,6 +172,11 @@ def _results(done: dict[str, Any]) -> list[str]:
         f"{s['any_rejection']['se']:.4f}), expected patients {s['n']['value']:.1f}"
         for s in done["scenarios"]
     ]
+    currency = (done["design"]["costs"] or {}).get("currency")
+    lines += [
+        f"  {name}: expected cost {held['value']:,.0f} {currency} (MC SE {held['se']:,.0f})"
+        for name, held in done.get("costs", {}).items()
+    ]
     if "precision" in done:
         held = done["precision"]
         lines.append(

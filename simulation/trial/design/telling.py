@@ -51,7 +51,8 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
     -------
     dict
         Topic (Arms, Patients, External controls where there are any, Enrolment, Endpoints, Dropout,
-        Intercurrent events, Looks, Decision, Hypotheses, Scenarios) to its sentences.
+        Intercurrent events, Looks, Decision, Hypotheses, Costs where they are stated, Scenarios)
+        to its sentences.
     """
     unit = design.time_unit
     return {
@@ -65,6 +66,7 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
         "Looks": _looks(design),
         "Decision": _decision(design),
         "Hypotheses": _hypotheses(design),
+        **({} if design.costs is None else {"Costs": [design.costs.words(unit)]}),
         "Scenarios": [_scenario(design, truth) for truth in design.truths],
     }
 
