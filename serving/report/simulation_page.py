@@ -8,6 +8,7 @@ from typing import Any
 
 from serving.report import simulation_figures as drawings
 from serving.report.external_controls import CAPTION, borrowing_rows, drift_figure, drift_groups
+from serving.report.familywise import error_name
 from serving.report.render import environment
 from serving.report.sensitivity_figures import curve_figure, short_path, surface_figure
 
@@ -37,6 +38,7 @@ def simulation_page(done: Mapping[str, Any]) -> str:
             scenarios=scenarios,
             alpha=alpha_of(done),
             figures=figures(done, scenarios),
+            error=error_name(done),
             several=len(scenarios[0]["hypotheses"]) > 1,
             looks=len(scenarios[0]["efficacy"]),
             calendar=any(s["duration"]["value"] for s in scenarios),
