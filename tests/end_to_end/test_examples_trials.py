@@ -47,6 +47,8 @@ def test_enrichment_is_shown_beside_what_must_not_be_done(
     assert told.index("closed test") < told.index("naive test (invalid)")
     power = re.findall(r"carriers only: any ([\d.]+)", told)
     assert len(power) == 3 and float(power[0]) > float(power[2])
+    survival = told[told.index("Enrichment by events") :]
+    assert "Active: OS in carriers: chosen" in survival and "adjusted: bias" in survival
 
 
 def test_a_hybrid_trial_shows_the_cost_beside_the_gain(capsys: pytest.CaptureFixture[str]) -> None:
