@@ -132,7 +132,9 @@ def _plan(done: Mapping[str, Any], context: Context, drawn: Mapping[str, Any]) -
 
 def _lineage(done: Mapping[str, Any], context: Context) -> Section:
     population = done["population"]
-    known = [("Kind of population", str(population["kind"]))]
+    known = [("Kind of population", str(population["kind"]).replace("_", " "))]
+    if "device" in population:
+        known.append(("Patients drawn on", str(population["device"]).upper()))
     for name, value in (population.get("origin") or {}).items():
         known.append((name.replace("_", " ").capitalize(), str(value)))
     return Section(
@@ -288,8 +290,8 @@ def _sensitivity(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Section:
             Words(
                 f"{error_name(done).capitalize()} over {len(held['rows'])} combinations of null "
                 f"assumptions: the largest is {number(held['maximum'], 4)}, and with "
-                f"{held['level']:.0%} joint confidence the largest true one lies between {number(held['low'], 4)} and "
-                f"{number(held['high'], 4)}."
+                f"{held['level']:.0%} joint confidence the largest true one lies between "
+                f"{number(held['low'], 4)} and {number(held['high'], 4)}."
             ),
             Grid(
                 (*held["over"], f"{error_name(done).capitalize()} (SE)"),

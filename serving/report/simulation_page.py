@@ -57,11 +57,18 @@ def simulation_page(done: Mapping[str, Any]) -> str:
 
 
 def with_limits(scenarios: Sequence[Mapping[str, Any]], replicates: int) -> list[dict[str, Any]]:
-    """Scenarios with the exact 95 % Monte Carlo limits of rejecting anything."""
+    """Scenarios with exact 95 % Monte Carlo limits of rejecting anything, and anything true."""
     from simulation.operating_characteristics.tables import monte_carlo_limits
 
+    def limits(held: Mapping[str, Any] | None) -> tuple[float, float] | None:
+        return None if held is None else monte_carlo_limits(held["value"], replicates)
+
     return [
-        dict(s) | {"limits": monte_carlo_limits(s["any_rejection"]["value"], replicates)}
+        dict(s)
+        | {
+            "limits": limits(s["any_rejection"]),
+            "error_limits": limits(s.get("familywise_error")),
+        }
         for s in scenarios
     ]
 
