@@ -170,4 +170,4 @@ def test_a_worker_of_trials_starts_without_what_only_some_analyses_need() -> Non
         "print(*{'scipy.stats', 'scipy.interpolate'} & set(sys.modules))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "", "import scipy, and its parts as attributes where they are used"
+    assert told.stdout.strip() == "", "import scipy; name its parts where they are used"
