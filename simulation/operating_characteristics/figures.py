@@ -19,6 +19,7 @@ STOPS: Final = ("stop", "efficacy", "futility")
 ABOUT_TRUTH: Final = ("bias", "mse", "coverage")
 """What compares estimates with the truth of a scenario."""
 _ADJUSTED: Final = "adjusted "
+_STOPPED: Final = "stopped"
 _HALF_WIDTH: Final = 1.959963984540054
 """97.5th percentile of the standard normal distribution."""
 
@@ -53,7 +54,8 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
     With several looks: `stop at look 1` (ends there, for any reason), `efficacy at look 1`,
     `futility at look 1`. Of a hypothesis: rejection, estimate, and bias, mse (mean squared error)
     and coverage of the 95 % interval against the scenario's truth; `adjusted` ones where estimates
-    are adjusted for stopping early. `cost` where the design states costs.
+    are adjusted for stopping early; `stopped`, where limits may refuse its external controls.
+    `cost` where the design states costs.
     """
     looks = design.rule.looks.count
     stops = [f"{what} at look {k}" for k in range(1, looks + 1) for what in STOPS if looks > 1]
@@ -62,7 +64,8 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
         of += [f"{_ADJUSTED}{what}" for what in ABOUT_TRUTH]
     costs = ("cost",) if design.costs is not None else ()
     tested = (f"{what} {t.name}" for t in design.tested for what in of)
-    return (*SHARES, *MEANS, *costs, *stops, *tested)
+    limits = (f"{_STOPPED} {t.name}" for t in design.tested if t.analysis.external)
+    return (*SHARES, *MEANS, *costs, *stops, *tested, *limits)
 
 
 def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) -> Asked:
@@ -97,7 +100,7 @@ def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) ->
         )
     check_figure(design, figure, truth)
     what, number = _parts(design, figure)
-    shares = what in (*SHARES, "rejection", *ABOUT_TRUTH[2:], f"{_ADJUSTED}coverage")
+    shares = what in (*SHARES, "rejection", _STOPPED, *ABOUT_TRUTH[2:], f"{_ADJUSTED}coverage")
     shares = shares or " at look " in figure
     return Asked(name, figure, truth, _label(design, what, number, truth), shares)
 
@@ -116,6 +119,7 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
         "cost": "" if design.costs is None else f"expected cost in {design.costs.currency}",
         "rejection": "probability of rejecting",
         "estimate": "mean estimate",
+        _STOPPED: "probability that limits refuse external controls",
         "coverage": "coverage of 95 % intervals",
         f"{_ADJUSTED}coverage": "coverage of adjusted 95 % intervals",
         "mse": "mean squared error",
@@ -216,6 +220,8 @@ def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: 
         return np.asarray(design.costs.of(here["n"], here["screened"], here["duration"]))
     if number is None:
         return _of_trial(here, what)
+    if what == _STOPPED:
+        return np.asarray(here["refused"][:, number] > 0)
     if what in ("rejection", "estimate"):
         return np.asarray(here["rejected" if what == "rejection" else "estimate"][:, number])
     return _about_truth(design, here, what, number, _truth(design, scenario, number))
