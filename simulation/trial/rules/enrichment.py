@@ -99,8 +99,9 @@ class EnrichmentRule(Rule):
     Two hypotheses are tested: in all patients, and in a subgroup. Where the subgroup is chosen
     only its members are recruited from then on. Each set of hypotheses has stage-wise p values,
     which the inverse normal method combines with weights fixed beforehand; closed testing holds
-    the familywise level whatever is chosen and why. Stages are told apart by independent
-    increments, so the choice may rest on the tested endpoint alone.
+    the familywise level whatever is chosen and why. Looks are by patients, events or time; stages
+    are told apart by independent increments, of times to events by those of the log-rank score, so
+    the choice may rest on the tested endpoint alone (Magirr et al. 2014, arXiv 1405.1569).
 
     `test: naive` is invalid: it tests the population that was chosen as if it had been planned. It
     is there to show by simulation what that costs.
