@@ -1,4 +1,4 @@
-"""Chunks over Ray: stateless tasks, bounded in flight. The only module that imports Ray."""
+"""Chunks over Ray: stateless tasks, bounded in flight. Ray is imported here and in `ray_actors` only."""
 
 import os
 from collections.abc import Callable, Iterator
