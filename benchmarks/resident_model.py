@@ -62,14 +62,15 @@ def candidates(patients: int) -> tuple[Any, Any]:
     return number // 200, number % 200
 
 
-def timed(model: Any, given: Any, patients: int) -> tuple[float, dict[str, Any]]:
-    """Patients a second, as a chunk of a trial asks for them, and their columns."""
+def timed(model: Any, given: Any, patients: int) -> tuple[str, dict[str, Any]]:
+    """How fast patients are drawn, as a chunk of a trial asks for them, and their columns."""
     people = FreshTwins.from_model(model, TrialDesign.parse(DESIGN), 500, given)
     plan = people.plan
     drawn(model, plan, *candidates(2000))
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     columns = drawn(model, plan, *candidates(patients))
-    return patients / (time.perf_counter() - began), columns
+    seconds, spent = time.perf_counter() - began, time.process_time() - spent
+    return f"{patients / seconds:7,.0f} patients/s, {patients / spent:7,.0f} a CPU-second", columns
 
 
 def net_share(model: Any, given: Any) -> float:
@@ -98,7 +99,7 @@ def speed(patients: int) -> None:
             rate, cpu = timed(model, given, patients)
             what = f"{architecture:<11} {'a condition' if given else 'everybody':<11}"
             print(
-                f"{what} CPU {rate:9,.0f} patients/s, {net_share(model, given):.0%} of it in the "
+                f"{what} CPU {rate}; {net_share(model, given):.0%} of it in the "
                 f"net; load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
@@ -106,7 +107,7 @@ def speed(patients: int) -> None:
                 continue
             rate, gpu = timed(model.on("gpu"), given, patients)
             same = mean(float(np.mean((cpu[c] == gpu[c]) | np.isnan(cpu[c]))) for c in cpu)
-            print(f"{what} GPU {rate:9,.0f} patients/s; values as on the CPU {same:.6f}")
+            print(f"{what} GPU {rate}; values as on the CPU {same:.6f}")
     if not there:
         print("GPU figures: none, since PyTorch sees no GPU; run this where it does")
 

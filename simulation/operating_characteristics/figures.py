@@ -20,6 +20,7 @@ STOPS: Final = ("stop", "efficacy", "futility")
 ABOUT_TRUTH: Final = ("bias", "mse", "coverage")
 """What compares estimates with the truth of a scenario."""
 _ADJUSTED: Final = "adjusted "
+_STOPPED: Final = "stopped"
 _HALF_WIDTH: Final = 1.959963984540054
 """97.5th percentile of the standard normal distribution."""
 
@@ -57,7 +58,7 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
     With several looks: `stop at look 1` (ends there, for any reason), `efficacy at look 1`,
     `futility at look 1`. Of a hypothesis: rejection, estimate, and bias, mse (mean squared error)
     and coverage of the 95 % interval against the scenario's truth; `adjusted` ones where estimates
-    are adjusted for stopping early.
+    are adjusted for stopping early; `stopped`, where limits may refuse its external controls.
     """
     looks = design.rule.looks.count
     stops = [f"{what} at look {k}" for k in range(1, looks + 1) for what in STOPS if looks > 1]
@@ -66,7 +67,8 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
         of += [f"{_ADJUSTED}{what}" for what in ABOUT_TRUTH]
     own = (*(() if design.costs is None else (COST,)), *decision_words(design))
     by_hypothesis = [f"{what} {tested.name}" for tested in design.tested for what in of]
-    return (*SHARES, *MEANS, *own, *stops, *by_hypothesis)
+    limits = [f"{_STOPPED} {tested.name}" for tested in design.tested if tested.analysis.external]
+    return (*SHARES, *MEANS, *own, *stops, *by_hypothesis, *limits)
 
 
 def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) -> Asked:
@@ -101,7 +103,7 @@ def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) ->
         )
     check_figure(design, figure, truth)
     what, number = _parts(design, figure)
-    shares = what in (*SHARES, "rejection", *ABOUT_TRUTH[2:], f"{_ADJUSTED}coverage")
+    shares = what in (*SHARES, "rejection", _STOPPED, *ABOUT_TRUTH[2:], f"{_ADJUSTED}coverage")
     shares = shares or " at look " in figure or figure in decision_words(design)
     return Asked(name, figure, truth, _label(design, what, number, truth), shares)
 
@@ -119,6 +121,7 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
         "duration": f"duration in {design.time_unit}s",
         "rejection": "probability of rejecting",
         "estimate": "mean estimate",
+        _STOPPED: "probability that limits refuse external controls",
         "coverage": "coverage of 95 % intervals",
         f"{_ADJUSTED}coverage": "coverage of adjusted 95 % intervals",
         "mse": "mean squared error",
@@ -221,6 +224,8 @@ def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: 
     own = further(design, here)
     if number is None:
         return np.asarray(own[what]) if what in own else _of_trial(here, what)
+    if what == _STOPPED:
+        return np.asarray(here["refused"][:, number] > 0)
     if what in ("rejection", "estimate"):
         return np.asarray(here["rejected" if what == "rejection" else "estimate"][:, number])
     return _about_truth(design, here, what, number, _truth(design, scenario, number))

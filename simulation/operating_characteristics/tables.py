@@ -144,8 +144,8 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
         add("rejection", tested.name, tested.rejection, share=True)
         for figure, measured in _accuracies(tested):
             add(figure, tested.name, measured)
-        if tested.chosen is not None:
-            add("chosen", tested.name, tested.chosen.share, share=True)
+        add("chosen", tested.name, tested.chosen and tested.chosen.share, share=True)
+        add("stopped", tested.name, tested.borrowing and tested.borrowing.stopped, share=True)
     return rows
 
 
@@ -155,6 +155,10 @@ def _accuracies(tested: Tested) -> Iterator[tuple[str, Measured | None]]:
     if tested.chosen is not None:
         kinds["chosen_naive_"] = tested.chosen.naive
         kinds["chosen_adjusted_"] = tested.chosen.adjusted
+    borrowed = tested.borrowing
+    if borrowed is not None:
+        kinds["given_on_"] = borrowed.accuracy
+        yield from (("given_on_rejection", borrowed.rejection), ("external_ess", borrowed.ess))
     for name in ("mean", "bias", "rmse", "coverage"):
         yield from ((f"{kind}{name}", getattr(held, name, None)) for kind, held in kinds.items())
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self, final
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simulation.trial.analyses.base import Fit, LookData
 from simulation.trial.outcomes.base import Booleans, Floats, Indices
@@ -37,10 +37,15 @@ class Looks(Plan):
         default=None, description="no look is later than this time, events or not"
     )
 
+    @field_validator("at")
+    @classmethod
+    def _rising(cls, at: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if at is not None and list(at) != sorted(set(at)):
+            raise ValueError("looks must come in rising order, each once")
+        return at
+
     @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.at is not None and list(self.at) != sorted(set(self.at)):
-            raise ValueError("at: looks must come in rising order, each once")
+    def _whole(self) -> Self:
         if self.at is None and self.by != "patients":
             raise ValueError(f"at: looks by {self.by} need their figures")
         if self.information is not None and len(self.information) != self.count:
