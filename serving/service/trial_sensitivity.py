@@ -1,4 +1,4 @@
-"""A trial's further figures: costs; and if assumptions fail, curve, surfaces, null grid."""
+"""A trial's further figures, if assumptions fail: curve, surfaces, null grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from serving.service.trials import OpenTrial, Watch
     from simulation.operating_characteristics.figures import Asked
-    from simulation.trial import OperatingCharacteristics, TrialDesign
 
 CELL_REPLICATES = 2000
 """Most replicates of a point or cell."""
@@ -85,17 +84,6 @@ def _nulls(trial: OpenTrial, common: Any) -> dict[str, Any]:
         "over": trial.nulls,
         "rows": grid.frame.to_dict("records"),
     }
-
-
-def expected_costs(plan: TrialDesign, found: OperatingCharacteristics) -> dict[str, Any]:
-    """Expected cost of each scenario under `costs`, where the design states amounts."""
-    from simulation.operating_characteristics.figures import measured
-
-    if plan.costs is None:
-        return {}
-    table = found.held.read("n", "screened", "duration")
-    names = [truth.name for truth in plan.truths]
-    return {"costs": {name: asdict(measured(plan, table, "cost", name)) for name in names}}
 
 
 def _told(asked: Asked) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from extraction.records.errors import Faults
 
 from .trial_files import TrialFiles, write_design, write_replay
 from .trial_options import option_faults, patients_of, values_of
-from .trial_sensitivity import expected_costs, sensitivities
+from .trial_sensitivity import sensitivities
 
 if TYPE_CHECKING:
     from serving.report.credibility_context import Context
@@ -226,7 +226,6 @@ class OpenTrial:
             "spread": spread(found),
             "versions": {name: v for name, v in versions().items() if name in _VERSIONS},
             "replay": self._replay_command(),
-            **expected_costs(self.plan, found),
         }
         done = dict(plain(done))
         files = None if self.request.out is None else TrialFiles(self.request.out, found)

@@ -136,11 +136,10 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
     add("any_rejection", "", scenario.any_rejection, share=True)
     add("all_rejections", "", scenario.all_rejections, share=True)
     add("familywise_error", "", scenario.familywise_error, share=True)
-    for name in ("n", "analysed", "screened", "duration"):
+    for name in ("n", "analysed", "screened", "duration", "cost"):
         add(name, "", getattr(scenario, name))
-    for name in ("efficacy", "futility"):
-        for look, held in enumerate(getattr(scenario, name), start=1):
-            add(name, f"look {look}", held, share=True)
+    for name, look, held in _decisions(scenario):
+        add(name, look, held, share=True)
     for tested in scenario.hypotheses:
         add("rejection", tested.name, tested.rejection, share=True)
         for figure, measured in _accuracies(tested):
@@ -162,6 +161,16 @@ def _accuracies(tested: Tested) -> Iterator[tuple[str, Measured | None]]:
         yield from (("given_on_rejection", borrowed.rejection), ("external_ess", borrowed.ess))
     for name in ("mean", "bias", "rmse", "coverage"):
         yield from ((f"{kind}{name}", getattr(held, name, None)) for kind, held in kinds.items())
+
+
+def _decisions(scenario: ScenarioResult) -> list[tuple[str, str, Measured]]:
+    """Probabilities of what is decided on the way and of the stops, with the look of each stop."""
+    stops = [
+        (name, f"look {look}", held)
+        for name in ("efficacy", "futility")
+        for look, held in enumerate(getattr(scenario, name), start=1)
+    ]
+    return [(words, "", held) for words, held in scenario.decisions.items()] + stops
 
 
 def monte_carlo_limits(value: float, replicates: int, level: float = 0.95) -> tuple[float, float]:

@@ -47,8 +47,9 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
         Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
         information; with external controls also refused (the verdict) and external_ess; with
-        looks by events short, (R, S); of enrichment narrowed, and first_estimate and first_se of
-        the first look.
+        looks by events short, (R, S); what the rule decides beside stopping (`Rule.decisions`),
+        such as dropped (R, S, H) or raised (R, S); of enrichment narrowed, and first_estimate and
+        first_se of the first look.
     """
     design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
@@ -127,7 +128,7 @@ class Chunk:
         ratio = tuple(arm.allocation for arm in design.arms)
         replicates = len(self.drawn.replicates)
         state = State.fresh(replicates, len(design.tested), ratio, design.n)
-        ended = Ended(replicates, len(design.tested), self.outside is not None)
+        ended = Ended(rule, replicates, len(design.tested), self.outside is not None)
         if rule.looks.by == "events":
             ended.arrays["short"] = np.zeros(replicates, dtype=bool)
         present = Present.begin(self.truth, self.drawn)
@@ -183,7 +184,8 @@ class Chunk:
     def _decide(self, look: int, view: View, fits: tuple[Fit, ...], state: State) -> None:
         design, rule = self.design, self.design.rule
         arms = tuple(tested.arm for tested in design.tested)
-        summary = view.summary(design.tested[0], len(design.arms)) if rule.every_arm else None
+        asked = rule.every_arm or rule.blinded
+        summary = view.summary(design.tested[0], len(design.arms)) if asked else None
         timed = any(tested.endpoint.kind == "time_to_event" for tested in design.tested)
         evidence = Evidence(look, fits, arms, design.control_number, summary, by_variance=timed)
         rule.decide(evidence, state, tuple(tested.share for tested in design.tested))

@@ -16,7 +16,7 @@ from simulation.trial.outcomes.base import (
 )
 from simulation.trial.outcomes.time_to_event import followed
 from simulation.trial.present import Present
-from simulation.trial.rules import ArmSummary, State
+from simulation.trial.rules import ArmSummary, Rule, State
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -95,7 +95,10 @@ class View:
 class Ended:
     """What is known of each replicate when it stops, (R,), and of each hypothesis, (R, H)."""
 
-    def __init__(self, replicates: int, hypotheses: int, external: bool = False) -> None:
+    def __init__(
+        self, rule: Rule, replicates: int, hypotheses: int, external: bool = False
+    ) -> None:
+        self.rule = rule
         both = (replicates, hypotheses)
         self.arrays: Arrays = {
             "stage": np.zeros(replicates, dtype=np.int64),
@@ -145,5 +148,9 @@ class Ended:
             found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
         if state.narrowed is not None:
             found["narrowed"] = state.narrowed[which]
+        for name, decided in self.rule.decided(state).items():
+            shape = (len(self.arrays["n"]), *decided.shape[1:])
+            self.arrays.setdefault(name, np.zeros(shape, dtype=bool))
+            found[name] = decided[which]
         for name, values in found.items():
             self.arrays[name][view.present.at[rows]] = values

@@ -182,8 +182,14 @@ def _results(done: dict[str, Any]) -> list[str]:
     ]
     currency = (done["design"]["costs"] or {}).get("currency")
     lines += [
-        f"  {name}: expected cost {held['value']:,.0f} {currency} (MC SE {held['se']:,.0f})"
-        for name, held in done.get("costs", {}).items()
+        f"  {s['name']}: expected cost {s['cost']['value']:,.0f} {currency} "
+        f"(MC SE {s['cost']['se']:,.0f})"
+        for s in done["scenarios"]
+        if s["cost"]
+    ] + [
+        f"  {s['name']}: {words} {held['value']:.3f} (MC SE {held['se']:.3f})"
+        for s in done["scenarios"]
+        for words, held in s["decisions"].items()
     ]
     if "precision" in done:
         held = done["precision"]

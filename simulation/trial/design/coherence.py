@@ -139,12 +139,20 @@ def _leaving_faults(design: Any) -> list[str]:
 
 def _every_arm_faults(design: Any) -> list[str]:
     first = design.tested[0].endpoint
-    if not design.rule.every_arm or first.kind in ("binary", "continuous"):
-        return []
+    rule = design.rule
+    if not (rule.every_arm or rule.blinded) or first.kind in ("binary", "continuous"):
+        return _unequal_faults(design, first.kind)
+    what = "a blinded size" if rule.blinded else rule.kind
     return [
-        f"rule: {design.rule.kind} takes binary or continuous outcomes, and {first.name!r} is "
-        f"{first.kind}"
+        f"rule: {what} takes binary or continuous outcomes, and {first.name!r} is {first.kind}"
     ]
+
+
+def _unequal_faults(design: Any, kind: str) -> list[str]:
+    equal = len({arm.allocation for arm in design.arms}) == 1
+    if equal or not design.rule.blinded or kind != "binary":
+        return []
+    return ["rule.size: a blinded size of rates is for arms of equal allocation; make them equal"]
 
 
 def _event_look_faults(design: Any) -> list[str]:

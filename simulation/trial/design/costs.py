@@ -1,22 +1,20 @@
 """What a trial costs, from its patients, candidates and time."""
 
-from __future__ import annotations
-
 from typing import Any, final
 
 from pydantic import Field
 
-from simulation.trial.plan import Name, Plan
+from simulation.trial.plan import Name, NotNegative, Plan
 
 
 @final
 class Costs(Plan):
     """Amounts in one currency; each replicate's cost follows from what it used."""
 
-    fixed: float = Field(default=0.0, ge=0, description="whatever the trial's size")
-    per_patient: float = Field(default=0.0, ge=0, description="of each patient randomised")
-    per_screened: float = Field(default=0.0, ge=0, description="of each candidate screened")
-    per_time: float = Field(default=0.0, ge=0, description="of each time unit until the stop")
+    fixed: NotNegative = Field(default=0.0, description="whatever the trial's size")
+    per_patient: NotNegative = Field(default=0.0, description="of each patient randomised")
+    per_screened: NotNegative = Field(default=0.0, description="of each candidate screened")
+    per_time: NotNegative = Field(default=0.0, description="of each time unit until the stop")
     currency: Name = Field(default="money units", description="for labels")
 
     def of(self, n: Any, screened: Any, duration: Any) -> Any:

@@ -4,7 +4,8 @@ Sources: Brannath et al. (2009), doi 10.1002/sim.3559; Wassmer and Brannath (201
 10.1007/978-3-319-32562-0.
 """
 
-from typing import Annotated, Literal, final
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -107,6 +108,7 @@ class EnrichmentRule(Rule):
     is there to show by simulation what that costs.
     """
 
+    decisions: ClassVar[Mapping[str, str]] = {"narrowed": "goes on with the subgroup alone"}
     kind: Literal["enrichment"] = "enrichment"
     boundary: Boundary = OBrienFleming()
     intersection: Intersection = "dunnett"
