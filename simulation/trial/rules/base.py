@@ -40,8 +40,8 @@ class Looks(Plan):
     @field_validator("at")
     @classmethod
     def _rising(cls, at: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if at is not None and list(at) != sorted(set(at)):
-            raise ValueError("looks must come in rising order, each once")
+        if at is not None and (not at or list(at) != sorted(set(at))):
+            raise ValueError("looks must be one or more, in rising order, each once")
         return at
 
     @model_validator(mode="after")
