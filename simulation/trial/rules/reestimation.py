@@ -74,8 +74,9 @@ class ByVariance(Plan):
 class Blinded(Plan):
     """So many patients as the planned effect needs at what all patients together show.
 
-    That is the one-sample variance, or of a binary outcome the rate: arms are not told apart, and
-    nothing is tested before the end.
+    That is the one-sample variance of the values (what covariates explain is in it, so that an
+    adjusted analysis gets more than it needs), or of a binary outcome the rate: arms are not told
+    apart, and nothing is tested before the end.
     """
 
     kind: Literal["blinded"] = "blinded"
