@@ -1,4 +1,4 @@
-"""Chunks over Ray: stateless tasks, bounded in flight. Ray is imported here and in `ray_actors` only."""
+"""Chunks over Ray: stateless tasks, bounded in flight; actors are in `ray_actors`."""
 
 import os
 from collections.abc import Callable, Iterator
