@@ -91,6 +91,7 @@ class FreshTwins(Population):
             "endpoints": [e.model_dump(mode="json") for e in design.endpoints],
             "time_unit": design.time_unit,
             "complete": design.dropout.kind != "as_learnt",
+            "stream": "",
         }
         return cls(pool, json.dumps(plan, sort_keys=True), model, device)
 
@@ -102,7 +103,10 @@ class FreshTwins(Population):
     def baseline(self, place: Place) -> Baseline:
         """Draw the candidates whole: their outcomes under control come along."""
         replicates, patients = np.broadcast_arrays(place.replicates, place.patients)
-        held = self._drawing().draw(self.plan, replicates.ravel(), patients.ravel())
+        # External controls, or a trial of another seed, have patients of their own.
+        stream = {"stream": f"{place.stream.name} {place.stream.seed}"}
+        plan = json.dumps(json.loads(self.plan) | stream, sort_keys=True)
+        held = self._drawing().draw(plan, replicates.ravel(), patients.ravel())
         shaped = {name: values.reshape(replicates.shape) for name, values in held.items()}
         values = {v.name: shaped.pop(v.name) for v in self.baseline_schema.variables}
         return Baseline(values, outcomes=shaped)
@@ -172,7 +176,8 @@ def drawn(model: "Model", plan: str, replicates: Indices, patients: Indices) -> 
     Parameters
     ----------
     plan
-        arm, given, seed, endpoints, time_unit and complete, as JSON.
+        arm, given, seed, endpoints, time_unit, complete and stream (whose candidates they are),
+        as JSON.
     """
     asked = json.loads(plan)
     endpoints = _ENDPOINTS.validate_python(asked["endpoints"])
@@ -210,13 +215,14 @@ def _lots(
     for a, b in np.unique(np.stack([lot, lane], axis=1), axis=0).tolist():
         mine = np.flatnonzero((lot == a) & (lane == b))
         numbers, place = np.unique(number[mine], return_inverse=True)
-        seed = _seed(asked["seed"], a, b, attempt)
+        seed = _seed(asked["seed"], asked["stream"], a, b, attempt)
         cohort = model.sample_numbers(numbers, asked["given"], asked["arm"], seed)
         table = table_of(cohort, endpoints, asked["time_unit"])
         yield rows[mine], {c: table[c].to_numpy(dtype=np.float64)[place] for c in table}
 
 
-def _seed(seed: int, *ids: int) -> int:
+def _seed(seed: int, stream: str, *ids: int) -> int:
     """62 bits: of the many lots of a long run no two may have one seed."""
-    high, low = (integer_seed(seed, f"trial.fresh.{half}", *ids) for half in ("high", "low"))
+    names = (f"trial.fresh.{half} {stream}" for half in ("high", "low"))
+    high, low = (integer_seed(seed, name, *ids) for name in names)
     return high * 2**31 + low

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from extraction.records.errors import InputError
+from generation.randomness import Stream
 from simulation import simulate
 from simulation.trial import FreshTwins
+from simulation.trial.external import STREAM
 from simulation.trial.population import residents
+from simulation.trial.population.base import Place
 from simulation.trial.population.fresh import drawn
 from simulation.trial.population.tables import table_of
 from tests.support.fresh_support import design, model
@@ -41,6 +44,19 @@ def test_a_candidate_is_the_same_whoever_else_is_drawn() -> None:
     part = drawn(model(), _plan(), replicates[some], patients[some])
     for name, values in whole.items():
         np.testing.assert_array_equal(part[name], values[some])
+
+
+def test_external_controls_and_other_seeds_have_patients_of_their_own(tmp_path: Path) -> None:
+    population = FreshTwins.receive(*FreshTwins.from_model(model(), design(), 200).send(tmp_path))
+    drawn_by = [(1, "simulation.trial"), (2, "simulation.trial"), (1, STREAM), (1, STREAM)]
+    one, other, outside, again = (
+        population.baseline(Place(Stream(*key), np.arange(3)[:, None], np.arange(30)[None, :]))
+        for key in drawn_by
+    )
+    ages = one.values["AGE"]
+    for held in (other, outside):
+        assert (held.values["AGE"] == ages).mean() < 0.5
+    np.testing.assert_array_equal(outside.values["AGE"], again.values["AGE"])
 
 
 def test_candidates_have_the_law_of_the_model() -> None:
