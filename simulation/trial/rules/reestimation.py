@@ -25,7 +25,7 @@ from simulation.analysis.sequential.reestimation import (
 )
 from simulation.trial.outcomes.base import Floats
 from simulation.trial.plan import Finite, Plan, Positive
-from simulation.trial.rules.base import Evidence, Rule, State
+from simulation.trial.rules.base import ArmSummary, Evidence, Rule, State
 from simulation.trial.rules.group_sequential import finish, one_sided, reject
 
 Power = Annotated[float, Field(gt=0.5, lt=1)]
@@ -76,7 +76,8 @@ class Blinded(Plan):
 
     That is the one-sample variance of the values (what covariates explain is in it, so that an
     adjusted analysis gets more than it needs), or of a binary outcome the rate: arms are not told
-    apart, and nothing is tested before the end.
+    apart, and nothing is tested before the end. The size is raised by the share of patients whose
+    outcome the look lacks, and by arms that are not compared.
     """
 
     kind: Literal["blinded"] = "blinded"
@@ -215,10 +216,20 @@ class ReestimationRule(Rule):
         """Patients in all for the planned effect, by what all patients together show, (R,)."""
         assert evidence.summary is not None
         mean, variance = evidence.summary.together()
-        if evidence.summary.kind == "binary":
-            return blinded_size_rates(mean, size.effect, alpha=self.alpha, power=size.power)
         treated, control = state.weights[0, [evidence.arms[0], evidence.control]]
-        return blinded_size_means(
-            variance, size.effect, alpha=self.alpha, power=size.power,
-            allocation=float(treated / (treated + control)), adjusted=size.adjusted,
-        )
+        compared = float((treated + control) / state.weights[0].sum())
+        if evidence.summary.kind == "binary":
+            wanted = blinded_size_rates(mean, size.effect, alpha=self.alpha, power=size.power)
+        else:
+            wanted = blinded_size_means(
+                variance, size.effect, alpha=self.alpha, power=size.power,
+                allocation=float(treated / (treated + control)), adjusted=size.adjusted,
+            )  # fmt: skip
+        return np.asarray(wanted / (compared * self._known(evidence.summary, state)))
+
+    def _known(self, summary: ArmSummary, state: State) -> Floats:
+        """Share (R,) of the look's patients whose outcome is known; 1 where nobody's is."""
+        at = self.looks.at
+        due = np.floor(self.looks.rates[-2] * state.size if at is None else at[-2])
+        known = summary.n.sum(axis=1)
+        return np.where(known > 0, np.minimum(known / np.maximum(due, 1.0), 1.0), 1.0)
