@@ -214,7 +214,7 @@ def weighted_curve(
     value, variance = [], 0.0
     for arm in (0.0, 1.0):
         rows = treated == arm
-        if time[rows].max() < horizon:
+        if time[rows].max(initial=-np.inf) < horizon:
             raise InputError("an arm was not followed up to the horizon")
         level, influence = _curve(time, event, rows, model, horizon, mean)
         value.append(level)
@@ -297,8 +297,9 @@ def dropout_weights(
                 "rest; name fewer"
             )
         arm = treated[there]
-        share = np.where(arm == 1, outcome[arm == 1].mean(), outcome[arm == 0].mean())
-        weight[there] *= share / found.fitted[0]
+        counts = np.bincount(arm.astype(np.int64), minlength=2)
+        share = np.bincount(arm.astype(np.int64), outcome, 2) / np.maximum(counts, 1)
+        weight[there] *= share[arm.astype(np.int64)] / found.fitted[0]
         there = there & now
     return np.where(there, np.minimum(weight, cap), 0.0)
 

@@ -123,8 +123,9 @@ def _sd(latent: Latent) -> Floats:
     """SD of one patient's outcome, or the SD that one leaves of log odds, (R, 1)."""
     if latent.values is not None:
         return np.asarray(np.nanstd(latent.values[-1], axis=1, keepdims=True))
-    assert latent.log_odds is not None
-    share = expit(latent.log_odds).mean(axis=1, keepdims=True)
+    assert latent.log_odds is not None and latent.uniform is not None
+    odds = np.broadcast_to(latent.log_odds, latent.uniform.shape)
+    share = expit(odds).mean(axis=1, keepdims=True)
     return np.asarray(1 / np.sqrt(share * (1 - share)))
 
 

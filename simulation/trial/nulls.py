@@ -83,7 +83,12 @@ def _sizes(design: TrialDesign, tested: Tested, effect: Any) -> Iterator[float]:
     if not isinstance(size, tuple):
         yield log(size)
         return
-    ends = (getattr(tested.analysis, "horizon", None), tested.endpoint.follow_up)
+    looks, analysis = design.rule.looks, tested.analysis
+    ends = (
+        getattr(analysis, "horizon", None), getattr(analysis, "at", None),
+        tested.endpoint.follow_up, looks.latest,
+        looks.at[-1] if looks.at is not None and looks.by == "time" else None,
+    )  # fmt: skip
     end = min((e for e in ends if e is not None), default=inf)
     yield from (log(step.ratio) for step in size if step.start < end)
 

@@ -133,3 +133,38 @@ def test_weights_mend_a_measured_drift(kind: str) -> None:
     assert abs(told[1].hypotheses[0].bias.value) < 3.7 * told[1].hypotheses[0].bias.se
     coverage = told[1].hypotheses[0].coverage.value
     assert abs(coverage - 0.95) < 4.5 * sqrt(0.95 * 0.05 / 1000)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "analysis"),
+    [
+        ({"kind": "continuous", "name": "y"}, {"kind": "external_weights", "covariates": ["age"]}),
+        ({"kind": "binary", "name": "y", "visit": 1}, {"kind": "external_difference"}),
+    ],
+)
+def test_an_error_that_twins_share_is_counted(
+    endpoint: dict[str, Any], analysis: dict[str, Any]
+) -> None:
+    """Age tells a third of the outcome's variance; the model's error has all of it by n_train."""
+    outcome = {"kind": "continuous", "coefficients": {"age": 0.6}, "sd": 0.8}
+    plan = HYBRID | {
+        "arms": [{"name": "C", "control": True, "allocation": 0}, {"name": "A"}],
+        "n": 100,
+        "endpoints": [endpoint],
+        "population": {
+            "kind": "parametric",
+            "covariates": [{"kind": "normal", "name": "age", "mean": 0, "sd": 1}],
+            "outcomes": {
+                "y": outcome if endpoint["kind"] == "continuous"
+                else {"kind": "binary", "probability": 0.4}
+            },
+        },
+        "external_controls": {"n": 600, "n_train": 100},
+        "scenarios": [],
+    }  # fmt: skip
+    held = {"hypotheses": [{"endpoint": "y", "analysis": analysis | {"stop": None}}]}
+    found = simulate(TrialDesign.parse(plan | held), replicates=2000).scenarios[0].hypotheses[0]
+    # Normal quantiles for 100 patients behind either group: at most .002 above the level.
+    assert found.rejection.value < 0.027 + 3.7 * sqrt(0.027 * 0.973 / 2000)
+    assert found.coverage is not None
+    assert abs(found.coverage.value - 0.947) < 3.7 * sqrt(0.05 * 0.95 / 2000)

@@ -211,3 +211,15 @@ def test_weights_without_a_model_give_no_estimate() -> None:
         censoring_model(time, event, arm, np.column_stack([x, x]))
     with pytest.raises(InputError, match="part those seen"):
         dropout_weights(x.T.astype(bool), [x], arm)
+
+
+def test_an_arm_without_patients_is_told_not_a_crash() -> None:
+    time, event, x = np.arange(1.0, 21.0), np.ones(20), np.arange(20.0)[:, None] % 3
+    event[::4] = 0
+    nobody = np.ones(20)
+    with pytest.raises(InputError, match="not followed up"):
+        weighted_curve(time, event, nobody, censoring_model(time, event, nobody, x), 5.0, True)
+    seen = np.ones((1, 20), dtype=bool)
+    seen[0, ::4] = False
+    weights = dropout_weights(seen, [x], nobody)
+    assert (weights[::4] == 0).all() and (weights[seen[0]] > 0).all()

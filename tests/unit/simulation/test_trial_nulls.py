@@ -54,6 +54,21 @@ def test_an_arm_and_an_endpoint_of_their_own() -> None:
     assert nulls(plan, hazard | {"hazard_ratio": late}) == (True, True, True)
 
 
+def test_an_effect_after_all_that_is_seen_is_none() -> None:
+    late = {"arm": "Low", "endpoint": "OS",
+            "hazard_ratio": [{"start": 0, "ratio": 1}, {"start": 8, "ratio": 0.6}]}  # fmt: skip
+    for analysis, end, expected in (
+        ({"kind": "landmark", "at": 6}, 20, True),
+        ({"kind": "landmark", "at": 9}, 20, False),
+        ({"kind": "log_rank"}, 8, True),
+        ({"kind": "log_rank"}, 20, False),
+    ):
+        plan = {"arms": ARMS[:2], "n": 60, "endpoints": [OS], "enrolment": {"duration": 2},
+                "rule": {"kind": "fixed", "looks": {"by": "time", "at": [end]}},
+                "hypotheses": [{"endpoint": "OS", "analysis": analysis}]}  # fmt: skip
+        assert nulls(plan, late) == (expected,)
+
+
 @pytest.mark.parametrize(
     ("effects", "expected"),
     [
