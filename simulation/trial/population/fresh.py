@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from extraction.records.errors import InputError
 from extraction.records.schema import CohortSchema
-from generation.randomness import integer_seed
+from generation.randomness import Stream, integer_seed
 from simulation.trial.outcomes import Endpoint, Latent
 from simulation.trial.outcomes.base import NEVER, Floats, Indices
 from simulation.trial.population.base import Baseline, Place, Population
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _REPLICATES: Final = 256
 _PATIENTS: Final = 1024
 _ATTEMPTS: Final = 200
+_TRIAL: Final = "simulation.trial"
+"""Name of the stream of a trial's own candidates."""
 _ENDPOINTS: Final[TypeAdapter[tuple[Endpoint, ...]]] = TypeAdapter(tuple[Endpoint, ...])
 
 
@@ -103,13 +105,18 @@ class FreshTwins(Population):
     def baseline(self, place: Place) -> Baseline:
         """Draw the candidates whole: their outcomes under control come along."""
         replicates, patients = np.broadcast_arrays(place.replicates, place.patients)
-        # External controls, or a trial of another seed, have patients of their own.
-        stream = {"stream": f"{place.stream.name} {place.stream.seed}"}
-        plan = json.dumps(json.loads(self.plan) | stream, sort_keys=True)
+        plan = self._plan_for(place.stream)
         held = self._drawing().draw(plan, replicates.ravel(), patients.ravel())
         shaped = {name: values.reshape(replicates.shape) for name, values in held.items()}
         values = {v.name: shaped.pop(v.name) for v in self.baseline_schema.variables}
         return Baseline(values, outcomes=shaped)
+
+    def _plan_for(self, stream: Stream) -> str:
+        """The plan; external controls, or a trial of another seed, have patients of their own."""
+        asked = json.loads(self.plan)
+        if (stream.name, stream.seed) == (_TRIAL, asked["seed"]):
+            return self.plan
+        return json.dumps(asked | {"stream": f" {stream.name} {stream.seed}"}, sort_keys=True)
 
     def _drawing(self) -> Local | Remote:
         if self._source is None:
@@ -223,6 +230,6 @@ def _lots(
 
 def _seed(seed: int, stream: str, *ids: int) -> int:
     """62 bits: of the many lots of a long run no two may have one seed."""
-    names = (f"trial.fresh.{half} {stream}" for half in ("high", "low"))
+    names = (f"trial.fresh.{half}{stream}" for half in ("high", "low"))
     high, low = (integer_seed(seed, name, *ids) for name in names)
     return high * 2**31 + low

@@ -17,6 +17,7 @@ from simulation.trial.population import residents
 from simulation.trial.population.base import Place
 from simulation.trial.population.fresh import drawn
 from simulation.trial.population.tables import table_of
+from simulation.trial.replicate import STREAM as TRIAL
 from tests.support.fresh_support import design, model
 
 COLUMN = "outcome.SCORE@0"
@@ -48,12 +49,14 @@ def test_a_candidate_is_the_same_whoever_else_is_drawn() -> None:
 
 def test_external_controls_and_other_seeds_have_patients_of_their_own(tmp_path: Path) -> None:
     population = FreshTwins.receive(*FreshTwins.from_model(model(), design(), 200).send(tmp_path))
-    drawn_by = [(1, "simulation.trial"), (2, "simulation.trial"), (1, STREAM), (1, STREAM)]
+    drawn_by = [(0, TRIAL), (2, TRIAL), (0, STREAM), (0, STREAM)]
     one, other, outside, again = (
         population.baseline(Place(Stream(*key), np.arange(3)[:, None], np.arange(30)[None, :]))
         for key in drawn_by
     )
     ages = one.values["AGE"]
+    places = (a.ravel() for a in np.mgrid[:3, :30])
+    np.testing.assert_array_equal(ages.ravel(), drawn(model(), _plan(), *places)["AGE"])
     for held in (other, outside):
         assert (held.values["AGE"] == ages).mean() < 0.5
     np.testing.assert_array_equal(outside.values["AGE"], again.values["AGE"])
