@@ -7,6 +7,7 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from extraction.records.errors import InputError, nearest
+from simulation.trial.cautions import cautions
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
 from simulation.trial.intercurrent import truth_of, unequal_nulls
 from simulation.trial.moments import Measured, mean, share
@@ -244,7 +245,8 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
-        return said + self._short() + self._full_shares() + unequal_nulls(self.design)
+        said += self._short() + self._full_shares() + unequal_nulls(self.design)
+        return said + cautions(self.design, self.population)
 
     def _full_shares(self) -> list[str]:
         """Say where hypotheses together have more than alpha, so that one false rejection may."""
@@ -319,4 +321,6 @@ def _stated(design: TrialDesign, truth: Scenario, number: int) -> float | None:
         return float(size[-1]) if effects[-1].field == "shift" else None
     if effects[-1].field == "shift":
         return float(size)
-    return float(np.log(size)) if tested.analysis.ratio else None
+    if size == 1:
+        return 0.0
+    return float(np.log(size)) if tested.analysis.stated else None
