@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, after a loss of power too."""
+"""Files that are there whole or not at all, after a loss of power too where that is asked for."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ def flush(path: Path) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old or the new one, never a part."""
+    settle(_part(path, data), path)
+
+
+def write_checked(path: Path, data: bytes) -> None:
+    """Write a file whose hash its readers check: whole whatever ends, but for a loss of power.
+
+    It does not wait for the disk, which takes milliseconds.
+    """
+    _part(path, data).replace(path)
+
+
+def _part(path: Path, data: bytes) -> Path:
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
-    settle(part, path)
+    return part

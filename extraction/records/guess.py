@@ -93,7 +93,7 @@ def propose_schema(
     if arm is not None:
         arms = _levels(frame[arm])
         variables.append(Variable(name=str(arm), kind="categorical", role="arm", categories=arms))
-    endpoints = () if event is None else (_endpoint(frame[event], str(time)),)
+    endpoints = () if event is None else (propose_endpoint(frame[event], str(time)),)
     numbers = [v.name for v in variables if v.numeric]
     rules = (*find_computed(frame.rename(columns=str), numbers), *_determined(frame, variables))
     schema = CohortSchema(
@@ -234,7 +234,7 @@ def _control(arms: tuple[str, ...]) -> str | None:
     return None
 
 
-def _endpoint(values: pd.Series, time: str) -> Endpoint:
+def propose_endpoint(values: pd.Series, time: str) -> Endpoint:
     """Name the causes; two bare codes 1 and 2 mean censored and event, as R's survival has it."""
     levels = _levels(values)
     coded = levels == ("1", "2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -214,6 +215,16 @@ class TableMapping(_Part):
     end_reason: str | None = Field(None, description="column of why observation ended")
     csv: CsvFormat = CsvFormat()
     source: Provenance | None = None
+    proposed: tuple[str, ...] = Field((), description="what a draft guessed; delete when confirmed")
+
+    @field_validator("proposed")
+    @classmethod
+    def _confirmed(cls, proposed: tuple[str, ...]) -> tuple[str, ...]:
+        if proposed:
+            raise ValueError(
+                f"{', '.join(proposed)}: guessed by --draft; correct them, then delete this line"
+            )
+        return proposed
 
     @model_validator(mode="after")
     def _fits_layout(self) -> Self:
@@ -264,7 +275,12 @@ def load_mapping(mapping: TableMapping | dict[str, Any] | str | Path) -> TableMa
     return checked(TableMapping, content, path.name)
 
 
-def draft_mapping(schema: CohortSchema, study_id: str | None = None) -> str:
+def draft_mapping(
+    schema: CohortSchema,
+    study_id: str | None = None,
+    proposed: Sequence[str] = (),
+    hints: Sequence[str] = (),
+) -> str:
     """Write a guessed schema as a mapping file to be read and corrected.
 
     Parameters
@@ -273,6 +289,10 @@ def draft_mapping(schema: CohortSchema, study_id: str | None = None) -> str:
         As `CohortSchema.guess` proposes it for a table with one row a subject.
     study_id
         By default the schema's.
+    proposed
+        Parts of the mapping that are guesses: it is refused until their line is deleted.
+    hints
+        What its reader must know, as comments at its head.
 
     Returns
     -------
@@ -301,7 +321,11 @@ def draft_mapping(schema: CohortSchema, study_id: str | None = None) -> str:
             {"kind": r.kind, **r.model_dump(mode="json", exclude_defaults=True)}
             for r in schema.constraints
         ]
-    return yaml.safe_dump(draft, sort_keys=False, allow_unicode=True)
+    head = "".join(f"# {' '.join(hint.split())}\n" for hint in hints)
+    if proposed:
+        head += "# Correct what was guessed, then delete the next line: it keeps the file unread.\n"
+        head += f"proposed: [{', '.join(proposed)}]\n"
+    return head + yaml.safe_dump(draft, sort_keys=False, allow_unicode=True)
 
 
 def _drafted_endpoint(endpoint: Endpoint) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from serving.report import rows
 from serving.report.render import environment
 
-_OPTIONAL = dict.fromkeys(("note", "caution", "covariance", "adjusted_for", "strata"))
+_OPTIONAL = dict.fromkeys(("note", "caution", "covariance", "adjusted_for", "strata", "weights"))
 
 
 def analysis_page(results: Mapping[str, Any], views: Sequence[Mapping[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from serving.report.blocks import NOT_STATED, Block, Facts, Grid, Picture, Report, Section, Words
 from serving.report.blocks import listed as _listed
 from serving.report.credibility_context import Context, Finding
+from serving.report.external_controls import borrowing_blocks
 from serving.report.render import number, with_error
 from serving.report.simulation_figures import Form
 from serving.report.simulation_page import alpha_of, figures, with_limits
@@ -42,7 +43,7 @@ def credibility(done: Mapping[str, Any], context: Context, form: Form = "svg") -
         _characteristics(done, drawn),
         _sensitivity(done, drawn),
         _applicability(done),
-        _external(context),
+        _external(done, context, drawn),
         _documentation(done, context),
         _adequacy(done, context),
     ]
@@ -339,10 +340,8 @@ def _applicability(done: Mapping[str, Any]) -> Section:
     return Section("Applicability", "Step 5: is it about these patients", blocks)
 
 
-def _external(context: Context) -> Section:
-    blocks: list[Block] = [
-        Words("All controls of this simulated design are randomised; it borrows none."),
-    ]
+def _external(done: Mapping[str, Any], context: Context, drawn: Mapping[str, Any]) -> Section:
+    blocks = borrowing_blocks(done, drawn)
     if context.external_controls:
         blocks += [Words("As the team states of external controls:")]
         blocks += _findings(context.external_controls)

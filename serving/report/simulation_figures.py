@@ -188,16 +188,19 @@ def design_figure(design: Mapping[str, Any], sizes: Sequence[str]) -> Figure:
     sizes
         When each look comes, in words.
     """
-    arms = design["arms"]
-    rows = -(-len(arms) // 3)
+    arms = [arm for arm in design["arms"] if arm["allocation"]]
+    rows = -(-len(arms) // 3) + bool(design["external_controls"])
     height = 3.3 + 0.75 * rows + 0.42 * len(sizes)
     figure, axes = canvas(4.2, height * 0.88)
     axes.set(xlim=(0, 10), ylim=(-height * 2, 0.4))
     axes.axis("off")
     y = _box(axes, 5, 0.0, 6.4, _screening(design), _PALE)
     y = _arrow(axes, 5, y)
-    y = _box(axes, 5, y, 6.4, f"{design['n']:,} randomised\n{_ratio(arms)}", _PALE)
+    y = _box(axes, 5, y, 6.4, _allotted(design), _PALE)
     y = _arms_row(axes, arms, _arrow(axes, 5, y))
+    if design["external_controls"]:
+        told = f"{design['external_controls']['n']:,} external controls, not randomised"
+        y = _box(axes, 5, y - 0.2, 9.4, told, "#f2f4f6")
     y = _arrow(axes, 5, y)
     y = _box(axes, 5, y, 9.4, _followed(design), "#f2f4f6")
     for number, when in enumerate(sizes, start=1):
@@ -222,8 +225,11 @@ def _screening(design: Mapping[str, Any]) -> str:
     return "All patients at once"
 
 
-def _ratio(arms: Sequence[Mapping[str, Any]]) -> str:
-    return ":".join(str(arm["allocation"]) for arm in arms)
+def _allotted(design: Mapping[str, Any]) -> str:
+    parts = [arm["allocation"] for arm in design["arms"]]
+    if parts.count(0) == len(parts) - 1:
+        return f"{design['n']:,} patients, all treated"
+    return f"{design['n']:,} randomised\n{':'.join(map(str, parts))}"
 
 
 def _followed(design: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from math import floor, log10
 from typing import Any
 
 from serving.report import simulation_figures as drawings
+from serving.report.external_controls import CAPTION, borrowing_rows, drift_figure, drift_groups
 from serving.report.render import environment
 from serving.report.sensitivity_figures import curve_figure, short_path, surface_figure
 
@@ -43,6 +44,8 @@ def simulation_page(done: Mapping[str, Any]) -> str:
             futile=any(f["value"] for s in scenarios for f in s["futility"]),
             adjusted=any(h["adjusted"] for s in scenarios for h in s["hypotheses"]),
             single="curve" in done and done["curve"]["rows"][0]["size"] is not None,
+            borrowing=borrowing_rows(scenarios),
+            drift_caption=CAPTION,
             unit=done["design"]["time_unit"],
             at_looks=at_looks(done),
             curves=_curves(done["curve"]) if "curve" in done else [],
@@ -89,6 +92,8 @@ def figures(
     if done["boundaries"] and len(scenarios[0]["efficacy"]) > 1:
         by = _BY[done["design"]["rule"]["looks"]["by"]].replace("time", f"{unit}s")
         made["boundary"] = draw(drawings.boundary_figure, done["boundaries"][0], by)
+    if groups := drift_groups(done):
+        made["drift"] = draw(drift_figure, groups, alpha)
     if "curve" in done:
         rows, label = done["curve"]["rows"], size_label(done)
         made["curve"] = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from extraction.records import Cohort
 from extraction.records.errors import Faults, TrialtwinError
+from extraction.records.exports import csv_text
 from serving.logs import log
 from serving.pipeline.cache import code_digest, sha256_of, versions
 
@@ -183,7 +184,8 @@ def _write(
     with atomic_folder(out) as fresh:
         table = fresh / "analysis.csv"
         analysis_table(cohort, done).to_csv(table, index=False, float_format=_FIGURES)
-        results_table(done).to_csv(fresh / "results.csv", index=False, float_format=_FIGURES)
+        text = csv_text(results_table(done), float_format=_FIGURES)
+        (fresh / "results.csv").write_text(text, "utf-8")
         lent = borrowed_table(done.answers)
         if lent is not None:
             lent.to_csv(fresh / "borrowed.csv", index=False, float_format=_FIGURES)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extraction.records import Cohort
 from extraction.records.errors import Faults
 
 from .folders import check_out
 from .patients import Columns, read_table
+
+if TYPE_CHECKING:
+    from extraction.records.roles import Roles
 
 
 def ingest(
@@ -77,14 +80,17 @@ def draft_mapping(
     Returns
     -------
     dict
-        ``mapping``; ``notes``: what was left out and which arm was taken for the control arm.
+        ``mapping``; ``proposed``: parts that were guessed, until whose confirmation the mapping is
+        refused; ``notes``: what was guessed, what was left out, and which arm was taken for the
+        control arm.
 
     Raises
     ------
     InputError
         With every fault of the table, or when `mapping` is there already.
     """
-    from extraction.records.guess import propose_schema
+    from extraction.records.guess import propose_endpoint, propose_schema
+    from extraction.records.roles import propose_roles
     from extraction.sources import mapping as mappings
 
     faults = Faults()
@@ -93,10 +99,32 @@ def draft_mapping(
     elif not mapping.parent.is_dir():
         faults.add(f"--draft: the folder of {mapping.name} is not there; make it first")
     with faults.catch():
-        schema, notes = propose_schema(read_table(where, columns), **vars(columns))
+        frame = read_table(where, columns)
+        roles = propose_roles(frame, [c for c in vars(columns).values() if c is not None])
+        known = columns.event is not None or columns.time is not None
+        pairs = () if known else roles.pairs
+        named = vars(columns) | ({"arm": roles.arm} if columns.arm is None else {})
+        if pairs:
+            named |= {"time": pairs[0][0], "event": pairs[0][1]}
+        later = [column for pair in pairs[1:] for column in pair]
+        schema, notes = propose_schema(frame.drop(columns=later), **named)
+        more = tuple(propose_endpoint(frame[event], time) for time, event in pairs[1:])
+        schema = schema.replace(endpoints=(*schema.endpoints, *more))
     faults.raise_if_any()
-    mapping.write_text(mappings.draft_mapping(schema, where.stem), "utf-8")
-    return {"mapping": str(mapping), "notes": list(notes)}
+    proposed = [
+        *(["arm"] if columns.arm is None and roles.arm is not None else []),
+        *(["endpoints"] if pairs else []),
+    ]
+    notes = (*_hints(roles, columns.arm is not None, known), *notes)
+    text = mappings.draft_mapping(schema, where.stem, proposed, notes)
+    mapping.write_text(text, "utf-8")
+    return {"mapping": str(mapping), "proposed": proposed, "notes": list(notes)}
+
+
+def _hints(roles: Roles, arm: bool, endpoint: bool) -> list[str]:
+    """Hints about what was not named."""
+    told = {"arm": arm, "endpoint": endpoint}
+    return [hint for about, hint in roles.hints if not told[about]]
 
 
 def describe(folder: Path) -> dict[str, Any]:

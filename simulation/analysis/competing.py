@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import (
@@ -95,7 +95,7 @@ def cumulative_incidence(time: ArrayLike, cause: ArrayLike, interest: int = 1, *
         np.ones((1, times.size), dtype=np.bool_), sorted_rows(times[None])[0], moments)
     incidence, se = value[0, 0], np.sqrt(variance[0, 0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        width = stats.norm.ppf(0.5 + level / 2) * se / (incidence * np.abs(np.log(incidence)))
+        width = scipy.stats.norm.ppf(0.5 + level / 2) * se / (incidence * np.abs(np.log(incidence)))
         low, high = incidence ** np.exp(width), incidence ** np.exp(-width)
     inside = (incidence > 0) & (incidence < 1)
     return CumulativeIncidence(moments, incidence, se, np.where(inside, low, incidence),
@@ -148,7 +148,7 @@ def gray_batch(time: FloatArray, cause: IntArray, treated: FloatArray, interest:
         sorted_rows(time)[0])
     sound = variance > 0
     z = np.where(sound, score / np.sqrt(np.where(sound, variance, 1.0)), 0.0)
-    return GrayTest(score, variance, z, z**2, 2 * stats.norm.sf(np.abs(z)), events)
+    return GrayTest(score, variance, z, z**2, 2 * scipy.stats.norm.sf(np.abs(z)), events)
 
 
 def gray(time: ArrayLike, cause: ArrayLike, arm: ArrayLike, strata: ArrayLike | None = None,
@@ -177,7 +177,8 @@ def gray(time: ArrayLike, cause: ArrayLike, arm: ArrayLike, strata: ArrayLike | 
                        np.broadcast_to(number, shape), interest, included=inside)
     score, variance = parts.difference.sum(), parts.variance.sum()
     z = score / np.sqrt(variance) if variance > 0 else np.zeros(())
-    return GrayTest(score, variance, z, z**2, 2 * stats.norm.sf(np.abs(z)), parts.events.sum())
+    p_value = 2 * scipy.stats.norm.sf(np.abs(z))
+    return GrayTest(score, variance, z, z**2, p_value, parts.events.sum())
 
 
 def cause_specific_cox(time: ArrayLike, cause: ArrayLike, columns: Columns,
@@ -244,7 +245,7 @@ def fine_gray(time: ArrayLike, cause: ArrayLike, columns: Columns, interest: int
     se = np.sqrt(np.diag(fitted.covariance[0]))
     z = fitted.coefficients[0] / se
     return CoxFit(tuple(names), fitted.coefficients[0], fitted.covariance[0], z,
-                  2 * stats.norm.sf(np.abs(z)), float(fitted.log_likelihood[0]),
+                  2 * scipy.stats.norm.sf(np.abs(z)), float(fitted.log_likelihood[0]),
                   float(fitted.null_log_likelihood[0]), float(fitted.score_chi2[0]), times.size,
                   int(fitted.events[0]), "breslow", False, True)
 

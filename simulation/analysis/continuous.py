@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from extraction.records.errors import InputError
 from simulation.analysis import linear
@@ -245,5 +245,5 @@ def t_test_batch(mean_difference: FloatArray, variance: FloatArray, df: FloatArr
     """Wald t tests over replicates out of differences (R,), their variances (R,) and df (R,)."""
     se = np.sqrt(variance)
     statistic = mean_difference / se
-    p_value = 2 * stats.t.sf(np.abs(statistic), df)
+    p_value = 2 * scipy.stats.t.sf(np.abs(statistic), df)
     return EffectBatch(mean_difference, se, statistic, p_value, df)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import (
@@ -206,7 +206,7 @@ def cox(time: ArrayLike, event: ArrayLike, columns: Columns, strata: ArrayLike |
     se = np.sqrt(np.diag(fitted.covariance[0]))
     z = fitted.coefficients[0] / se
     return CoxFit(tuple(names), fitted.coefficients[0], fitted.covariance[0], z,
-                  2 * stats.norm.sf(np.abs(z)), float(fitted.log_likelihood[0]),
+                  2 * scipy.stats.norm.sf(np.abs(z)), float(fitted.log_likelihood[0]),
                   float(fitted.null_log_likelihood[0]), float(fitted.score_chi2[0]), times.size,
                   int(events.sum()), ties, strata is not None, robust)
 

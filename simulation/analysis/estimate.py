@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from extraction.records.errors import InputError
 
@@ -123,7 +123,7 @@ def from_t(method: str, estimate: float, se: float, n: int, df: float | None = N
            level: float = 0.95, estimand: Estimand | None = None,
            extra: Mapping[str, Any] | None = None) -> Estimate:
     """Wald estimate with Student's law on `df`, or the normal law when `df` is None."""
-    law = stats.norm if df is None else stats.t(df)
+    law = scipy.stats.norm if df is None else scipy.stats.t(df)
     width = float(law.ppf(0.5 + level / 2)) * se
     statistic = estimate / se if se > 0 else (float(np.copysign(np.inf, estimate)) if estimate
                                               else 0.0)

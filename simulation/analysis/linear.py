@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray
@@ -129,7 +129,7 @@ def fit_batch(y: FloatArray, interest: FloatArray, shared: FloatArray) -> BatchF
     rss = np.einsum("rn,rn->r", outcome, outcome) - np.einsum("re,re->r", effect, moment)
     se = np.sqrt(rss[:, None] / df * np.einsum("ree->re", inverse))
     statistic = effect / se
-    return BatchFit(effect, se, statistic, 2 * stats.t.sf(np.abs(statistic), df), df)
+    return BatchFit(effect, se, statistic, 2 * scipy.stats.t.sf(np.abs(statistic), df), df)
 
 
 def predict_masked(features: FloatArray, y: FloatArray, train: FloatArray) -> FloatArray:

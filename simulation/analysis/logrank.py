@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 from scipy.special import ndtr
 
 from extraction.records.errors import InputError
@@ -285,4 +285,4 @@ def _several(time: FloatArray, event: FloatArray, arm: IntArray, groups: IntArra
     variance = np.diag(spread @ share) - (share * spread[:, None]).T @ share
     chi2 = float(difference @ np.linalg.pinv(variance) @ difference)
     return LogRank(difference, variance, float("nan"), chi2,
-                   float(stats.chi2.sf(chi2, arms - 1)), events=float(event.sum()))
+                   float(scipy.stats.chi2.sf(chi2, arms - 1)), events=float(event.sum()))

@@ -12,12 +12,13 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from simulation.analysis.multiplicity import Booleans, Floats, simes
 
 Intersection = Literal["dunnett", "simes", "bonferroni"]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_HALVINGS: Final = 30
 _BOTH: Final = 2
 """Row of the intersection among the sets {whole}, {subgroup}, {both}."""
 
@@ -40,7 +41,7 @@ def nested_p_value(highest: ArrayLike, correlation: ArrayLike) -> Floats:
     Examples
     --------
     >>> [round(float(nested_p_value(1.959964, r)), 5) for r in (0.0, 0.5 ** 0.5, 1.0)]
-    [0.04938, 0.04231, 0.025]
+    [0.04937, 0.04156, 0.025]
     """
     z = np.asarray(highest, dtype=np.float64)
     top = np.arcsin(np.clip(np.asarray(correlation, dtype=np.float64), 0.0, 1.0))
@@ -79,6 +80,22 @@ def nested_intersections(
         both = np.minimum(_BOTH * single.min(axis=1), 1.0)
     either = np.where(here.all(axis=1), both, single.min(axis=1))
     return np.column_stack([single, either])
+
+
+def highest_nested(level: float, correlation: ArrayLike, method: Intersection) -> Floats:
+    """Highest of two z from which "no effect in either" is rejected at a one-sided level.
+
+    By Simes' test it is also rejected where both z are beyond the level's own bound.
+    """
+    shape = np.shape(correlation)
+    if method != "dunnett" or level == 0:
+        return np.full(shape, ndtri(1 - level / _BOTH))
+    low, high = np.full(shape, ndtri(1 - level)), np.full(shape, ndtri(1 - level / _BOTH))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        over = nested_p_value(middle, correlation) > level
+        low, high = np.where(over, middle, low), np.where(over, high, middle)
+    return np.asarray((low + high) / 2)
 
 
 def rejected_nested(of_sets: Booleans) -> Booleans:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
+from scipy import optimize
 
 from extraction.records.errors import InputError
 from simulation.analysis.continuous import welch_df
@@ -47,9 +48,9 @@ def power(difference: float, sd: float, n: float, *, rho: float = 0.0, alpha: fl
     spread = sd * np.sqrt(variance_ratio(rho) / (n * treated_share * (1 - treated_share)))
     spread *= np.sqrt((n - 3) / (n - 3 - covariates)) if covariates else 1.0
     df = n - 2 - covariates
-    critical = stats.t.ppf(1 - alpha / 2, df)
+    critical = scipy.stats.t.ppf(1 - alpha / 2, df)
     shift = abs(difference) / spread
-    return float(stats.nct.sf(critical, df, shift) + stats.nct.sf(critical, df, -shift))
+    return float(scipy.stats.nct.sf(critical, df, shift) + scipy.stats.nct.sf(critical, df, -shift))
 
 
 def sample_size(difference: float, sd: float, *, rho: float = 0.0, alpha: float = 0.05,
@@ -73,7 +74,7 @@ def sample_size(difference: float, sd: float, *, rho: float = 0.0, alpha: float 
               for name, value, allowed, good in checks if not good]
     if faults:
         raise InputError(faults)
-    z = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power_wanted)
+    z = scipy.stats.norm.ppf(1 - alpha / 2) + scipy.stats.norm.ppf(power_wanted)
     first = float(z**2 * sd**2 * variance_ratio(rho)
                   / (difference**2 * treated_share * (1 - treated_share)))
     if normal:
@@ -221,8 +222,9 @@ class SingleArmPlan:
             return self._power(difference, self.variance(n), alpha)
         own = self.variance(n) - self.control_variance
         df = float(welch_df(own, n, self.control_variance, self.n_train))
-        critical, shift = stats.t.isf(alpha / 2, df), abs(difference) / np.sqrt(self.variance(n))
-        return float(stats.nct.sf(critical, df, shift) + stats.nct.sf(critical, df, -shift))
+        critical, shift = scipy.stats.t.isf(alpha / 2, df), difference / np.sqrt(self.variance(n))
+        law = scipy.stats.nct
+        return float(law.sf(critical, df, abs(shift)) + law.sf(critical, df, -abs(shift)))
 
     def ceiling(self, difference: float, *, alpha: float = 0.05) -> float:
         """Power that no number of treated patients surpasses."""
@@ -233,13 +235,13 @@ class SingleArmPlan:
         left = variance_ratio(self.rho)
         claimed = (self.sd_treated**2 / n
                    + self.sd_control**2 / (self.copies * self.n_synthetic)) * left
-        critical = stats.norm.isf(alpha / 2) * np.sqrt(claimed / self.variance(n))
-        return float(2 * stats.norm.sf(critical))
+        critical = scipy.stats.norm.isf(alpha / 2) * np.sqrt(claimed / self.variance(n))
+        return float(2 * scipy.stats.norm.sf(critical))
 
     def detectable(self, n: float, *, alpha: float = 0.05, power_wanted: float = 0.9) -> float:
         """Least difference (above 0) found with the power wanted: the inverse of `power`."""
         spread = float(np.sqrt(self.variance(n)))
-        roof = (stats.norm.isf(alpha / 2) + stats.norm.ppf(power_wanted)) * spread
+        roof = (scipy.stats.norm.isf(alpha / 2) + scipy.stats.norm.ppf(power_wanted)) * spread
         return float(optimize.brentq(
             lambda gap: self.power(gap, n, alpha=alpha) - power_wanted, 0.0, roof + spread))
 
@@ -284,12 +286,12 @@ class SingleArmPlan:
 
     def _power(self, difference: float, variance: float, alpha: float) -> float:
         shift = abs(difference) / np.sqrt(variance)
-        critical = stats.norm.isf(alpha / 2)
-        return float(stats.norm.sf(critical - shift) + stats.norm.sf(critical + shift))
+        critical = scipy.stats.norm.isf(alpha / 2)
+        return float(scipy.stats.norm.sf(critical - shift) + scipy.stats.norm.sf(critical + shift))
 
     def _variance_for(self, difference: float, alpha: float, power_wanted: float) -> float:
         """The variance at which the power is the wanted one; both tails count."""
-        z = stats.norm.isf(alpha / 2) + stats.norm.ppf(power_wanted)
+        z = scipy.stats.norm.isf(alpha / 2) + scipy.stats.norm.ppf(power_wanted)
         first = (difference / z) ** 2 if z > 0 else difference**2
         return float(optimize.brentq(
             lambda v: self._power(difference, v, alpha) - power_wanted, first * 0.5,

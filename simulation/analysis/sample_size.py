@@ -11,9 +11,9 @@ from math import ceil, sqrt
 from typing import Literal
 
 import numpy as np
+import scipy
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
-from scipy.stats import nct, t
 
 from extraction.records.errors import Faults
 
@@ -99,7 +99,7 @@ def power_means(n: float, effect: float, alpha: float = 0.025, allocation: float
     """
     df = n - 2
     shift = effect * sqrt(n * allocation * (1 - allocation))
-    return float(nct.sf(t.isf(alpha, df), df, shift))
+    return float(scipy.stats.nct.sf(scipy.stats.t.isf(alpha, df), df, shift))
 
 
 def sample_size_rates(

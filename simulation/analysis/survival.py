@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray, IntArray, numeric, stop
@@ -72,7 +72,8 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, *, level: float = 0.95) -> S
     with np.errstate(divide="ignore", invalid="ignore"):
         log_variance = np.cumsum(deaths / (at_risk * left))
         se = np.where(survival > 0, survival * np.sqrt(log_variance), 0.0)
-        width = stats.norm.ppf(0.5 + level / 2) * np.sqrt(log_variance) / np.abs(np.log(survival))
+        z = scipy.stats.norm.ppf(0.5 + level / 2)
+        width = z * np.sqrt(log_variance) / np.abs(np.log(survival))
         low, high = survival ** np.exp(width), survival ** np.exp(-width)
     gone = survival <= 0
     low, high = np.where(gone, 0.0, low), np.where(gone, 0.0, high)

@@ -1,10 +1,11 @@
 """The one manifest of finished chunks, and the only way of resuming.
 
 A folder holds `manifest.json`, which says what the work is, one file per finished chunk, and
-`chunks.jsonl`, one line per finished chunk. Every file is written whole under another name, flushed
-and renamed; a chunk's line is added after its file is safe, so the work of noting a chunk does not
-grow with their number. A driver killed at any moment therefore leaves a folder from which the next
-run goes on: a line cut short is no line.
+`chunks.jsonl`, one line per finished chunk. Every file is written whole under another name and
+renamed; a chunk's line is added after its file, so the work of noting a chunk does not grow with
+their number. A driver killed at any moment therefore leaves a folder from which the next run goes
+on: a line cut short is no line. Nothing waits for the disk: after a loss of power the last files
+may lack their hash, and their chunks are run again.
 """
 
 import fcntl
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Any, final
 
 from extraction.records.errors import InputError, TrialtwinError
-from extraction.records.files import write_atomically
-from simulation.execution.results import Result, decode, encode
+from extraction.records.files import write_atomically, write_checked
+from simulation.execution.results import Encoded, Result, decode
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -129,10 +130,8 @@ class Manifest:
             # A line that a killed driver cut short must not swallow this one.
             cut = file.tell() > 0 and not _ends_whole(self.folder / CHUNKS)
             file.write(b"\n" * cut + json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
-    def store(self, index: int, result: Result) -> Result:
+    def store(self, index: int, encoded: Encoded) -> Result:
         """Write a finished chunk; returns it as a later resume will read it.
 
         Raises
@@ -140,11 +139,10 @@ class Manifest:
         TrialtwinError
             If the disk refuses (full, read-only); finished chunks stay valid.
         """
-        ending, data = encode(result)
-        name = f"{_stem(index)}.{ending}"
+        name = f"{_stem(index)}.{encoded.ending}"
         try:
-            write_atomically(self.folder / name, data)
-            entry = {"file": name, "sha256": hashlib.sha256(data).hexdigest()}
+            write_checked(self.folder / name, encoded.data)
+            entry = {"file": name, "sha256": encoded.sha256}
             self._add({"chunk": index, **entry})
             self._chunks[index] = entry
         except OSError as error:
@@ -153,7 +151,7 @@ class Manifest:
                 "free the disk and run again: finished chunks are kept"
             ) from error
         # A frame's missing text may come back as another kind of missing; arrays come back as sent.
-        return decode(ending, data) if ending == "parquet" else result
+        return decode("parquet", encoded.data) if encoded.result is None else encoded.result
 
 
 def _stem(index: int) -> str:

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -63,6 +64,32 @@ def encode(result: Result) -> tuple[str, bytes]:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, values, allow_pickle=False)
     return "npz", buffer.getvalue()
+
+
+@final
+@dataclass(frozen=True)
+class Encoded:
+    """A result as its file will hold it; made by workers, who have the time.
+
+    Attributes
+    ----------
+    ending, data, sha256
+        File ending, bytes, and their hash.
+    result
+        The result itself; None of a frame, which is read back from its bytes.
+    """
+
+    ending: str
+    data: bytes
+    sha256: str
+    result: Result | None
+
+    @classmethod
+    def of(cls, result: Result) -> "Encoded":
+        """Encode a result."""
+        ending, data = encode(result)
+        kept = None if isinstance(result, pd.DataFrame) else result
+        return cls(ending, data, hashlib.sha256(data).hexdigest(), kept)
 
 
 def decode(ending: str, data: bytes) -> Result:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 from extraction.records.errors import InputError, RefusedError, TrialtwinError
 from simulation.execution.manifest import Manifest, locked
-from simulation.execution.results import Result
+from simulation.execution.results import Encoded, Result
 from simulation.execution.tasks import Failure, Task, cpus, function_faults
 
 Progress = Callable[[str, float], None]
@@ -173,8 +173,11 @@ class _Desk:
             )
         return found
 
-    def keep(self, task: Task, result: Result) -> Result:
-        return result if self.manifest is None else self.manifest.store(task.index, result)
+    def keep(self, task: Task, outcome: Result | Encoded) -> Result:
+        if not isinstance(outcome, Encoded):
+            return outcome
+        assert self.manifest is not None
+        return self.manifest.store(task.index, outcome)
 
     def close(self, taken: bool) -> None:
         """Let go of the folder; with every result taken, passing chunks go."""
@@ -245,9 +248,10 @@ class _Stream:
         for number, work in enumerate(self.works):
             if number >= self.current:  # else all of it was held, and its desk is closed
                 for task in work.tasks(place):
-                    if task.index not in self.desk(number).held:
+                    desk = self.desk(number)
+                    if task.index not in desk.held:
                         self.desk_of[task.place] = number
-                        yield task
+                        yield replace(task, encoded=desk.manifest is not None)
             place += work.chunks
 
     def room(self, task: Task) -> bool:
@@ -260,11 +264,11 @@ class _Stream:
             self.progress(f"{self.done} of {self.total} chunks", share)
 
 
-def _accept(task: Task, outcome: Any) -> Result:
+def _accept(task: Task, outcome: Any) -> Result | Encoded:
     if isinstance(outcome, Failure):
         if outcome.faults:
             refused = outcome.kind == RefusedError.__name__
             raise (RefusedError if refused else InputError)(outcome.faults)
         raise TrialtwinError(f"{task}: {outcome.kind}: {outcome.place}")
-    result: Result = outcome
+    result: Result | Encoded = outcome
     return result

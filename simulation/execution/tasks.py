@@ -37,6 +37,8 @@ class Task:
         Half-open range of items.
     allow
         Further trusted top-level packages.
+    encoded
+        Whether the result is to be kept in a file, and comes as its bytes too.
     """
 
     place: int
@@ -46,6 +48,7 @@ class Task:
     start: int
     stop: int
     allow: tuple[str, ...] = ()
+    encoded: bool = False
 
     def __str__(self) -> str:
         return f"chunk {self.index} (items {self.start} to {self.stop - 1}) of {self.function}"
@@ -138,12 +141,14 @@ def carry_out(task: Task) -> Any:
 
     The result is checked here, before it is sent: what cannot be stored may not travel either.
     """
-    from simulation.execution.results import result_faults
+    from simulation.execution.results import Encoded, result_faults
 
     try:
         result = resolve(task.function, task.allow)(loads(task.payload), task.start, task.stop)
         faults = result_faults(result)
-        return Failure("wrong result", "; ".join(faults)) if faults else result
+        if faults:
+            return Failure("wrong result", "; ".join(faults))
+        return Encoded.of(result) if task.encoded else result
     except InputError as error:
         return Failure(type(error).__name__, _place(error), tuple(error.faults))
     except Exception as error:  # noqa: BLE001

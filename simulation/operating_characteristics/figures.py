@@ -9,11 +9,12 @@ from extraction.records.errors import InputError, nearest
 from simulation.trial.adjusted import adjusted, stops_of
 from simulation.trial.characteristics import Arrays, Measured, mean, share, true_effect
 from simulation.trial.design import NO_EFFECT, TrialDesign
+from simulation.trial.nulls import true_nulls
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
 Values = np.ndarray[Any, Any]
 MEANS = ("n", "analysed", "screened", "duration")
-SHARES = ("any_rejection", "all_rejections", "efficacy", "futility")
+SHARES = ("any_rejection", "all_rejections", "familywise_error", "efficacy", "futility")
 STOPS: Final = ("stop", "efficacy", "futility")
 ABOUT_TRUTH: Final = ("bias", "mse", "coverage")
 """What compares estimates with the truth of a scenario."""
@@ -101,7 +102,8 @@ def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) ->
 
 def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> str:
     words = {
-        "any_rejection": "type I error" if truth == NO_EFFECT else "power",
+        "any_rejection": _rejecting(design, truth),
+        "familywise_error": "type I error" if len(design.tested) == 1 else "familywise error",
         "all_rejections": "probability of rejecting all",
         "efficacy": "probability of stopping for efficacy",
         "futility": "probability of stopping for futility",
@@ -124,6 +126,14 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
         return f"probability of stopping{why} at look {look}"
     several = number is not None and len(design.tested) > 1
     return words[what] + (f", {design.tested[number or 0].name}" if several else "")
+
+
+def _rejecting(design: TrialDesign, truth: str) -> str:
+    """What it is to reject anything: an error of one hypothesis, of a family, or power."""
+    several = len(design.tested) > 1
+    if truth == NO_EFFECT:
+        return "familywise error" if several else "type I error"
+    return "probability of rejecting at least one" if several else "power"
 
 
 def scenario_name(design: TrialDesign, name: str | None) -> str:
@@ -153,6 +163,11 @@ def check_figure(design: TrialDesign, figure: str, scenario: str | None = None) 
             f"figure: {figure!r} is none; there are {', '.join(known)}{nearest(figure, known)}"
         )
     what, number = _parts(design, figure)
+    if scenario is not None and what == "familywise_error" and not _false(design, scenario):
+        raise InputError(
+            f"figure: {figure!r} needs a hypothesis that is true, and in scenario {scenario!r} "
+            "none is for certain; name another scenario or figure"
+        )
     if scenario is None or number is None or what.removeprefix(_ADJUSTED) not in ABOUT_TRUTH:
         return
     if _truth(design, scenario, number) is None:
@@ -176,6 +191,12 @@ def _truth(design: TrialDesign, scenario: str, number: int) -> float | None:
     return true_effect(design, truth, number)
 
 
+def _false(design: TrialDesign, scenario: str) -> list[int]:
+    """Numbers of the hypotheses whose rejection is false."""
+    truth = next(truth for truth in design.truths if truth.name == scenario)
+    return [number for number, null in enumerate(true_nulls(design, truth)) if null]
+
+
 def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: str) -> Values:
     """A figure in each replicate, (R,): truth values for shares, numbers for means.
 
@@ -184,6 +205,8 @@ def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: 
     place = [truth.name for truth in design.truths].index(scenario)
     here = {name: values[:, place] for name, values in table.items()}
     what, number = _parts(design, figure)
+    if what == "familywise_error":
+        return np.asarray(here["rejected"][:, _false(design, scenario)].any(axis=1))
     if number is None:
         return _of_trial(here, what)
     if what in ("rejection", "estimate"):

@@ -22,7 +22,7 @@ from simulation.trial.design import TrialDesign
 @final
 @dataclass(frozen=True)
 class NullGrid:
-    """Type I error (familywise) over a grid of null hypotheses.
+    """Type I error over a grid of null hypotheses; of several hypotheses the familywise error.
 
     Attributes
     ----------

@@ -92,6 +92,8 @@ def _effect(design: TrialDesign, scenario: str) -> Any:
     """The one effect of a scenario on the one hypothesis, for all patients alike; else None."""
     if len(design.arms) != 2 or len(design.tested) != 1 or design.dropout.kind == "share":
         return None
+    if design.external_controls is not None:
+        return None
     if not isinstance(design.rule, (Fixed, GroupSequentialRule)):
         return None
     truth = next(t for t in design.truths if t.name == scenario)

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from extraction.records.errors import InputError
+from extraction.records.exports import csv_text
 from extraction.records.files import write_atomically
 from simulation.execution.results import digest
 from simulation.operating_characteristics.batches import Running
@@ -132,7 +133,7 @@ def sweep(
             homes += [found.held.path.parent.name] * len(found.scenarios)
     frame = pd.DataFrame(rows)
     if folder is not None:
-        text = frame.assign(folder=homes).to_csv(index=False)
+        text = csv_text(frame.assign(folder=homes))
         write_atomically(Path(folder) / SUMMARY, text.encode())
     return Sweep(frame, replicates, seed)
 

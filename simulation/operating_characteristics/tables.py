@@ -128,6 +128,7 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
 
     add("any_rejection", "", scenario.any_rejection, share=True)
     add("all_rejections", "", scenario.all_rejections, share=True)
+    add("familywise_error", "", scenario.familywise_error, share=True)
     for name in ("n", "analysed", "screened", "duration"):
         add(name, "", getattr(scenario, name))
     for name in ("efficacy", "futility"):
@@ -139,6 +140,12 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
             add(name, tested.name, getattr(tested, name))
             if tested.adjusted is not None:
                 add(f"adjusted_{name}", tested.name, getattr(tested.adjusted, name))
+        if tested.chosen is not None:
+            add("chosen", tested.name, tested.chosen.share, share=True)
+            for kind in ("naive", "adjusted"):
+                for name in ("mean", "bias", "rmse", "coverage"):
+                    accuracy = getattr(tested.chosen, kind)
+                    add(f"chosen_{kind}_{name}", tested.name, getattr(accuracy, name, None))
     return rows
 
 

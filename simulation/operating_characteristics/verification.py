@@ -157,14 +157,15 @@ def _replayed(
 
 
 def _level(design: TrialDesign, found: OperatingCharacteristics) -> list[dict[str, Any]]:
-    """Type I error against alpha, where alpha is what the rule controls."""
+    """Type I error, of several hypotheses the familywise one, against the rule's alpha."""
     if not np.isfinite(design.rule.critical(design.rule.alpha)).any():
         return []
-    error, alpha = found.type_one_error, design.rule.alpha
+    error, alpha = found.familywise_error, design.rule.alpha
+    what = "type I error" if len(design.tested) == 1 else "familywise error under no effect"
     low, _ = monte_carlo_limits(error.value, found.replicates, 0.99)
     return [
         {
-            "what": "familywise type I error of this design, not shown to exceed alpha (99 %)",
+            "what": f"{what} of this design, not shown to exceed alpha (99 %)",
             "kind": "simulated",
             "reference": [alpha],
             "obtained": [error.value],

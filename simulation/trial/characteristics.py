@@ -9,6 +9,7 @@ import numpy as np
 from extraction.records.errors import InputError, nearest
 from simulation.trial.cautions import cautions
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
+from simulation.trial.design.external import external_limits
 from simulation.trial.intercurrent import truth_of, unequal_nulls
 from simulation.trial.moments import Measured, mean, share
 from simulation.trial.rules.group_sequential import Fixed, GroupSequentialRule
@@ -17,6 +18,7 @@ __all__ = [
     "Accuracy",
     "Arrays",
     "Borrowed",
+    "Chosen",
     "Measured",
     "OperatingCharacteristics",
     "Replicates",
@@ -87,13 +89,35 @@ class Borrowed:
 
 @final
 @dataclass(frozen=True)
+class Chosen:
+    """What becomes of one population of an enrichment design where the first look chooses it.
+
+    Attributes
+    ----------
+    share
+        Probability that the trial goes on with it from the first look.
+    naive, adjusted
+        Ordinary estimates and intervals in those trials, and those given the choice
+        (`simulation.trial.adjusted_choice`); None where fewer than two trials went on with it.
+    """
+
+    share: Measured
+    naive: Accuracy | None
+    adjusted: Accuracy | None
+
+
+@final
+@dataclass(frozen=True)
 class Tested:
     """What becomes of one hypothesis in one scenario.
 
     Attributes
     ----------
     rejection
-        Probability that it is rejected.
+        Probability that it is rejected: its power, or where it is true its type I error.
+    null
+        Whether it is true in this scenario (`simulation.trial.nulls`); None where that is not
+        plain.
     truth
         True effect on the estimate's scale where the scenario gives one figure for all patients;
         None otherwise (effects of subgroups, or that change with time).
@@ -108,6 +132,8 @@ class Tested:
     adjusted
         Median-unbiased estimates with stagewise intervals, for group-sequential designs of one
         hypothesis with looks at planned information; None elsewhere.
+    chosen
+        Of enrichment: how often, and how well, its population is estimated once it was chosen.
     borrowing
         Where the analysis takes external controls: their verdict, and figures given not stopped.
     """
@@ -121,6 +147,8 @@ class Tested:
     coverage: Measured | None
     no_estimate: float
     adjusted: Accuracy | None = None
+    chosen: Chosen | None = None
+    null: bool | None = None
     borrowing: Borrowed | None = None
 
 
@@ -132,15 +160,18 @@ class ScenarioResult:
     Attributes
     ----------
     any_rejection, all_rejections
-        Probability of rejecting at least one hypothesis, and all: under no effect the first is
-        the familywise type I error.
+        Probability of rejecting at least one hypothesis, and all.
+    familywise_error
+        Probability of rejecting at least one hypothesis that is true in this scenario; None where
+        none is. With one hypothesis it is the type I error.
     efficacy, futility
-        Probability of stopping for each at each look.
+        Probability of stopping for each at each look: for efficacy with at least one rejection,
+        also where the hypotheses that are left are futile; for futility without any.
     n, analysed, screened, duration
         Means at the stop: patients randomised, in the analysis, candidates screened, and time.
     short
-        Share of replicates that stopped with fewer patients than their look was planned with,
-        since no more came; None for looks by events or time, which have no planned number.
+        Share of replicates that stopped at a look without what it was planned with: patients,
+        events, or for looks by time all patients by the last.
     """
 
     name: str
@@ -153,7 +184,8 @@ class ScenarioResult:
     analysed: Measured
     screened: Measured
     duration: Measured
-    short: Measured | None = None
+    short: Measured
+    familywise_error: Measured | None = None
 
 
 @final
@@ -214,9 +246,34 @@ class OperatingCharacteristics:
         return self.held.read()
 
     @property
-    def type_one_error(self) -> Measured:
-        """Probability of rejecting at least one hypothesis under no effect."""
+    def familywise_error(self) -> Measured:
+        """Probability of rejecting at least one hypothesis under no effect.
+
+        Scenarios in which some hypotheses are true have their own, `ScenarioResult`'s.
+        """
         return self.scenario(NO_EFFECT).any_rejection
+
+    @property
+    def type_one_errors(self) -> dict[str, Measured]:
+        """Type I error of each hypothesis by name: its rejection under no effect."""
+        return {tested.name: tested.rejection for tested in self.scenario(NO_EFFECT).hypotheses}
+
+    @property
+    def type_one_error(self) -> Measured:
+        """Type I error of the only hypothesis: its rejection under no effect.
+
+        Raises
+        ------
+        InputError
+            If several are tested: each has its own, and together they have a familywise error.
+        """
+        errors = list(self.type_one_errors.values())
+        if len(errors) > 1:
+            raise InputError(
+                f"type_one_error: {len(errors)} hypotheses are tested; take type_one_errors, of "
+                "each, or familywise_error, of all together"
+            )
+        return errors[0]
 
     @property
     def power(self) -> Measured:
@@ -245,8 +302,8 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
-        said += self._short() + self._full_shares() + unequal_nulls(self.design)
-        return said + cautions(self.design, self.population)
+        said += external_limits(self.design) + self._short() + self._full_shares()
+        return said + unequal_nulls(self.design) + cautions(self.design, self.population)
 
     def _full_shares(self) -> list[str]:
         """Say where hypotheses together have more than alpha, so that one false rejection may."""
@@ -261,12 +318,19 @@ class OperatingCharacteristics:
         ]
 
     def _short(self) -> list[str]:
-        """Say which scenarios do not recruit the patients that are planned."""
+        """Say in which scenarios looks come without the patients or events that are planned."""
+        told = {
+            "patients": "recruitment ended short of the patients planned ({n:.0f} in the mean of "
+            "all); looks took those who came",
+            "events": "a look came without the events that it waits for, at `latest` or since "
+            "nobody was left to have one; it took those that had come",
+            "time": f"the last look came before all {self.design.n} patients were randomised "
+            "({n:.0f} in the mean of all); it took those who had come",
+        }[self.design.rule.looks.by]
         return [
-            f"{s.name}: in {s.short.value:.1%} of replicates recruitment ended short of the "
-            f"patients planned ({s.n.value:.0f} in the mean of all); looks took those who came"
+            f"{s.name}: in {s.short.value:.1%} of replicates {told.format(n=s.n.value)}"
             for s in self.scenarios
-            if s.short is not None and s.short.value > 0
+            if s.short.value > 0
         ]
 
     def digest(self) -> str:

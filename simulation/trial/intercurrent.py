@@ -160,21 +160,24 @@ def _on_treatment(
     return exp(-law.law(arm) * when)
 
 
+def stops_unequally(design: TrialDesign, truth: Scenario, tested: Tested) -> bool:
+    """Whether arms differ without any effect, by how many stop treatment."""
+    strategy = design.strategies(tested.endpoint).get(EVENT)
+    law = truth.discontinuation or design.discontinuation
+    if law is None or strategy not in (COMPOSITE, ON_TREATMENT):
+        return False
+    if strategy == ON_TREATMENT and tested.endpoint.kind != "continuous":
+        return False
+    return law.law(design.arms[tested.arm].name) != law.law(design.control.name)
+
+
 def unequal_nulls(design: TrialDesign) -> list[str]:
     """Say where arms without effect differ all the same, by how many stop treatment."""
-    said = []
-    for tested in design.tested:
-        strategy = design.strategies(tested.endpoint).get(EVENT)
-        for truth in design.truths:
-            law = truth.discontinuation or design.discontinuation
-            if law is None or not truth.null or strategy not in (COMPOSITE, ON_TREATMENT):
-                continue
-            if strategy == ON_TREATMENT and tested.endpoint.kind != "continuous":
-                continue
-            if law.law(design.arms[tested.arm].name) != law.law(design.control.name):
-                said.append(
-                    f"{tested.name}: under {truth.name} the arms stop treatment at different "
-                    f"rates, which a {strategy} strategy counts; rejections there are no type I "
-                    "errors"
-                )
-    return said
+    return [
+        f"{tested.name}: under {truth.name} the arms stop treatment at different rates, which a "
+        f"{design.strategies(tested.endpoint)[EVENT]} strategy counts; rejections there are no "
+        "type I errors"
+        for tested in design.tested
+        for truth in design.truths
+        if truth.null and stops_unequally(design, truth, tested)
+    ]

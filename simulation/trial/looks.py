@@ -1,5 +1,7 @@
 """Looks: the time of each, and which patients it counts."""
 
+from typing import Any
+
 import numpy as np
 
 from simulation.trial.design import TrialDesign
@@ -33,6 +35,22 @@ def event_times(
     return found
 
 
+def short_of_events(
+    design: TrialDesign, look: int, events: Floats | None, sizes: Indices | None, cut: Floats
+) -> Booleans:
+    """Replicates (R,) in which a look by events comes without as many as it waits for."""
+    if events is None:
+        return np.zeros(len(cut), dtype=bool)
+    return np.asarray((events <= cut).sum(axis=1) < _due(design, look, events, sizes))
+
+
+def _due(design: TrialDesign, look: int, events: Floats, sizes: Indices | None) -> Any:
+    """Events (R,) that a look waits for."""
+    at = design.rule.looks.at
+    assert at is not None
+    return np.full(len(events), np.ceil(at[look] - 1e-9)) if sizes is None else sizes
+
+
 def look_at(
     design: TrialDesign,
     look: int,
@@ -63,8 +81,7 @@ def look_at(
         cut = np.full((len(enrolled.entry), 1), looks.at[look])
     else:
         assert events is not None
-        due = np.full(len(events), np.ceil(looks.at[look] - 1e-9)) if sizes is None else sizes
-        place = np.minimum(due, n).astype(np.int64) - 1
+        place = np.minimum(_due(design, look, events, sizes), n).astype(np.int64) - 1
         cut = np.take_along_axis(events, place[:, None], axis=1)
         if not np.isfinite(cut).all():
             # Fewer events than planned: the look comes when the last is in, or at `latest`.

@@ -45,7 +45,8 @@ class Count:
         if not self.n:
             return Measured(nan, nan)
         value = self.hits / self.n
-        clear = min(max(value, 1 / self.n), 1 - 1 / self.n)
+        one = 1 / max(self.n, 2)
+        clear = min(max(value, one), 1 - one)
         return Measured(value, sqrt(clear * (1 - clear) / self.n))
 
 

@@ -13,7 +13,7 @@ from simulation.trial.analyses.base import External, Fit, LookData, no_fit
 from simulation.trial.design import Scenario, Tested, TrialDesign
 from simulation.trial.enrol import Enrolled
 from simulation.trial.external import Outside
-from simulation.trial.looks import event_times, look_at
+from simulation.trial.looks import event_times, look_at, short_of_events
 from simulation.trial.narrow import narrow
 from simulation.trial.outcomes import observe
 from simulation.trial.outcomes.base import (
@@ -49,7 +49,9 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
     dict of arrays
         Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
-        information; with external controls also refused (the verdict) and external_ess.
+        information; with external controls also refused (the verdict) and external_ess; with
+        looks by events short, (R, S); of enrichment narrowed, and first_estimate and first_se of
+        the first look.
     """
     design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
@@ -91,6 +93,12 @@ class Ended:
         self._more = ("refused", "external_ess") if external else ()
         self.arrays |= {name: np.zeros(both) for name in self._more}
 
+    def begin(self, fits: tuple[Fit, ...]) -> None:
+        """Keep estimates of the first look, (R, H), by which later patients are chosen."""
+        self.arrays["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
+        self.arrays["first_se"] = np.stack([fit.se for fit in fits], axis=1)
+        self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
+
     def fill(
         self, which: Booleans, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool
     ) -> None:
@@ -115,8 +123,12 @@ class Ended:
             "information": np.stack([fit.information for fit in fits], axis=1),
         }
         nothing = np.zeros(int(which.sum()))
+        if "short" in self.arrays:
+            found["short"] = view.short[which]
         for name in self._more:
             found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
+        if state.narrowed is not None:
+            found["narrowed"] = state.narrowed[which]
         for name, values in found.items():
             self.arrays[name][view.present.at[rows]] = values
 
@@ -134,17 +146,21 @@ class View:
         Patients (R, N) whom it counts.
     begun
         Patients (R, N) in the trial by then: beside the counted those who are still followed.
+    short
+        Replicates (R,) in which the events that it waits for have not come.
     """
 
     present: Present
     cut: Floats
     counted: Booleans
     begun: Booleans
+    short: Booleans
 
     def rows(self, which: Booleans) -> "View":
         """Some of the replicates."""
         return View(
-            self.present.rows(which), self.cut[which], self.counted[which], self.begun[which]
+            self.present.rows(which), self.cut[which], self.counted[which], self.begun[which],
+            self.short[which],
         )
 
     def observed(self, endpoint: Any) -> Observed:
@@ -243,6 +259,8 @@ class Chunk:
         replicates = len(self.drawn.replicates)
         state = State.fresh(replicates, len(design.tested), ratio, design.n)
         ended = Ended(replicates, len(design.tested), self.outside is not None)
+        if rule.looks.by == "events":
+            ended.arrays["short"] = np.zeros(replicates, dtype=bool)
         present = Present.begin(self.truth, self.drawn)
         cut = np.zeros((replicates, 1))
         for look in range(rule.looks.count):
@@ -253,9 +271,14 @@ class Chunk:
             cut, counted = look_at(
                 design, look, present.enrolled, present.events, self._sizes(look, state), cut
             )
-            view = View(present, cut, counted, self._begun(look, present, cut, counted, state))
+            view = View(
+                present, cut, counted, self._begun(look, present, cut, counted, state),
+                short_of_events(design, look, present.events, self._sizes(look, state), cut),
+            )
             # A rule over every arm decides by a summary: only those who stop need estimates.
             fits = () if rule.every_arm and watch is None else self._fits(view)
+            if look == 0 and rule.narrows:
+                ended.begin(fits)
             before = state.running.copy()
             self._decide(look, view, fits, state)
             stopped = before & ~state.running

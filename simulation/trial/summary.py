@@ -5,19 +5,23 @@ from typing import Final, final
 
 import numpy as np
 
+from simulation.analysis.sequential.estimates import AfterStopping
 from simulation.trial.adjusted import Stops, adjusted, stops_of
+from simulation.trial.adjusted_choice import adjusted_for_choice, chosen_in
 from simulation.trial.analyses.borrowing import REASONS
 from simulation.trial.characteristics import (
     Accuracy,
     Arrays,
     Borrowed,
+    Chosen,
     ScenarioResult,
     Tested,
     true_effect,
 )
 from simulation.trial.design import Scenario, TrialDesign
 from simulation.trial.moments import Measured, Tally, tally
-from simulation.trial.outcomes.base import Floats
+from simulation.trial.nulls import true_nulls
+from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
 _MEANS: Final = ("n", "analysed", "screened", "duration")
@@ -67,7 +71,10 @@ class Summary:
             efficacy=tuple(found(f"efficacy {look}") for look in looks),
             futility=tuple(found(f"futility {look}") for look in looks),
             **{name: found(name) for name in _MEANS},
-            short=found("short") if self.design.rule.looks.by == "patients" else None,
+            short=found("short"),
+            familywise_error=found("familywise_error")
+            if (place, "familywise_error") in self._tallies
+            else None,
         )
 
     def _tested(self, place: int, truth: Scenario, number: int) -> Tested:
@@ -88,7 +95,19 @@ class Summary:
             adjusted=None
             if self._stops is None
             else self._accuracy(place, "adjusted ", number, known),
+            chosen=self._chosen(place, number, known),
+            null=true_nulls(self.design, truth)[number],
             borrowing=self._borrowed(place, truth, number, known),
+        )
+
+    def _chosen(self, place: int, number: int, known: float | None) -> Chosen | None:
+        if (place, f"chosen {number}") not in self._tallies:
+            return None
+        enough = self._tallies[place, f"chosen estimate {number}"].n > 1
+        return Chosen(
+            share=self._tallies[place, f"chosen {number}"].measured(),
+            naive=self._accuracy(place, "chosen ", number, known) if enough else None,
+            adjusted=self._accuracy(place, "mended ", number, known) if enough else None,
         )
 
     def _borrowed(
@@ -131,15 +150,14 @@ def _series(
     series: Arrays = {name: table[name] for name in _MEANS}
     series["any_rejection"] = np.asarray(rejected.any(axis=1))
     series["all_rejections"] = np.asarray(rejected.all(axis=1))
-    if design.rule.looks.by == "patients":
-        due = np.array(design.sizes)
-        if design.rule.resizes:
-            # Their last size is each replicate's own; the least that it can be is what is due.
-            due[-1] = min(due[-1], getattr(design.rule, "minimum", None) or due[-1])
-        series["short"] = np.asarray(table["n"] < due[stage])
+    false = [number for number, null in enumerate(true_nulls(design, truth)) if null]
+    if false:
+        series["familywise_error"] = np.asarray(rejected[:, false].any(axis=1))
+    series["short"] = _short(design, table)
     for look in range(design.rule.looks.count):
         series[f"efficacy {look}"] = (reason == EFFICACY) & (stage == look)
         series[f"futility {look}"] = (reason == FUTILITY) & (stage == look)
+    choice = adjusted_for_choice(design, table) if "narrowed" in table else None
     for number in range(rejected.shape[1]):
         estimate, se = table["estimate"][:, number], table["se"][:, number]
         series[f"rejected {number}"] = rejected[:, number]
@@ -154,7 +172,37 @@ def _series(
             found = adjusted(stops, design.tested[number], stage, estimate, se)
             limits = (found.low, found.high)
             series |= _fall("adjusted ", number, known, found.estimate, limits)
+        if choice is not None:
+            series |= _of_chosen(choice, number, known, table)
     return series
+
+
+def _of_chosen(
+    choice: AfterStopping, number: int, known: float | None, table: Arrays
+) -> Arrays:
+    """Estimates of a population where it was chosen, ordinary and given the choice."""
+    goes = chosen_in(table)[:, number]
+    naive, half = table["estimate"][goes, number], _HALF_WIDTH * table["se"][goes, number]
+    limits = (choice.low[goes], choice.high[goes])
+    return {
+        f"chosen {number}": goes,
+        **_fall("chosen ", number, known, naive, (naive - half, naive + half)),
+        **_fall("mended ", number, known, choice.estimate[goes], limits),
+    }
+
+
+def _short(design: TrialDesign, table: Arrays) -> Booleans:
+    """Replicates (R,) that stopped at a look without what it was planned with."""
+    looks, n, stage = design.rule.looks, table["n"], table["stage"]
+    if looks.by == "events":
+        return np.asarray(table["short"])
+    if looks.by == "time":
+        return np.asarray((stage == looks.count - 1) & (n < design.n))
+    due = np.array(design.sizes)
+    if design.rule.resizes:
+        # Their last size is each replicate's own; the least that it can be is what is due.
+        due[-1] = min(due[-1], getattr(design.rule, "minimum", None) or due[-1])
+    return np.asarray(n < due[stage])
 
 
 def _verdict(table: Arrays, number: int) -> Arrays:

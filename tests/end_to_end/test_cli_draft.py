@@ -90,3 +90,34 @@ def test_options_that_do_not_go_together_are_told(
     table: Path, capsys: pytest.CaptureFixture[str], words: list[str], fault: str
 ) -> None:
     assert fault in refused(capsys, "ingest", "table", table, *words)
+
+
+def test_what_nobody_named_is_proposed_and_must_be_confirmed(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(table, sep=";")
+    frame = frame.assign(pfs_days=frame["days"] // 2 + 1, pfs_event=1 - frame["died"])
+    frame.to_csv(table, index=False)
+    draft, cohort = table.with_name("trial.yaml"), table.with_name("cohort")
+    said = call("ingest", "table", table, "--draft", draft)
+    assert "PROPOSED arm: column arm" in said and "confirm what is proposed" in said
+    assert "time days (read as days), event died" in said
+    assert "time pfs_days (read as days), event pfs_event" in said
+    text = draft.read_text("utf-8")
+    assert text.startswith("# PROPOSED arm") and "\nproposed: [arm, endpoints]\n" in text
+    read = ["ingest", "table", table, "--mapping", draft, "--out", cohort]
+    assert "guessed by --draft; correct them, then delete this line" in refused(capsys, *read)
+    draft.write_text(text.replace("proposed: [arm, endpoints]\n", ""), "utf-8")
+    done = json.loads(call(*read, "--json"))
+    assert done["summary"]["subjects"] == 80
+    assert set(done["summary"]["endpoints"]) == {"died", "pfs_event"}
+    call("ingest", "table", table, "--draft", draft, *KNOWN, "--overwrite")
+    assert "proposed:" not in draft.read_text("utf-8")
+
+
+def test_what_cannot_be_guessed_is_asked_for(table: Path) -> None:
+    frame = pd.read_csv(table, sep=";").drop(columns=["arm", "days", "died"])
+    frame.to_csv(table, index=False)
+    said = call("ingest", "table", table, "--draft", table.with_name("trial.yaml"))
+    assert "give --arm (columns with 2 to 6 values: sex)" in said
+    assert "give --time and --event" in said and "confirm what is proposed" not in said

@@ -27,7 +27,7 @@ def test_the_delayed_effect_is_simulated_and_described(capsys: pytest.CaptureFix
     """Simulated (400): co-primary endpoints on split alpha; the familywise level holds."""
     design = TrialDesign.read(EXAMPLES / "delayed-effect.yaml")
     found = simulate(design, replicates=400)
-    assert found.type_one_error.value <= 0.025 + 3.7 * sqrt(0.025 * 0.975 / 400)
+    assert found.familywise_error.value <= 0.025 + 3.7 * sqrt(0.025 * 0.975 / 400)
     late = found.scenario("late benefit")
     survival, progression = (h.rejection.value for h in late.hypotheses)
     assert survival > 0.8 and 0.6 < progression < 0.9

@@ -30,6 +30,6 @@ def test_every_named_file_is_there(root: Path) -> None:
 
 
 def test_every_named_benchmark_is_there(root: Path) -> None:
-    text = (root / "README.md").read_text("utf-8")
+    text = "".join((root / name).read_text("utf-8") for name in ("README.md", "docs/checks.md"))
     named = set(re.findall(r"python -m benchmarks\.(\w+)", text))
     assert named and [n for n in named if not (root / f"benchmarks/{n}.py").exists()] == []

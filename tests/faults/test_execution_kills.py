@@ -122,7 +122,7 @@ def test_a_full_disk_keeps_what_is_finished(
 ) -> None:
     from simulation.execution import manifest
 
-    write = manifest.write_atomically
+    write = manifest.write_checked
 
     def full(path: Path, data: bytes) -> None:
         if path.name.startswith("chunk-000002"):
@@ -130,7 +130,7 @@ def test_a_full_disk_keeps_what_is_finished(
         write(path, data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(manifest, "write_atomically", full)
+        patched.setattr(manifest, "write_checked", full)
         with pytest.raises(TrialtwinError, match="finished chunks are kept"):
             map_chunks(
                 "tests.support.execution_support:draws",

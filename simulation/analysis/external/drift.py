@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import BoolArray, FloatArray
@@ -109,7 +109,7 @@ def summarise(stopped: BoolArray, effect: FloatArray, se: FloatArray, truth: flo
     if not (np.isfinite(effect[on]) & np.isfinite(se[on])).all():
         raise InputError("effect, se: a replicate that was not stopped has no estimate; count it "
                          "as stopped")
-    wide = stats.norm.isf(alpha / 2) * se
+    wide = scipy.stats.norm.isf(alpha / 2) * se
     error = effect - truth
     return summarise_decisions(stopped, error, np.abs(error) <= wide, np.abs(effect) > wide)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import BoolArray, FloatArray
@@ -68,8 +68,8 @@ class HybridDesign:
         """Chance of success at true rates; both broadcast. Exact: summed over all results."""
         p1, p0 = np.broadcast_arrays(np.asarray(treated_rate, dtype=np.float64),
                                      np.asarray(control_rate, dtype=np.float64))
-        one = stats.binom.pmf(np.arange(self.n_treated + 1), self.n_treated, p1[..., None])
-        zero = stats.binom.pmf(np.arange(self.n_control + 1), self.n_control, p0[..., None])
+        one = scipy.stats.binom.pmf(np.arange(self.n_treated + 1), self.n_treated, p1[..., None])
+        zero = scipy.stats.binom.pmf(np.arange(self.n_control + 1), self.n_control, p0[..., None])
         chance: FloatArray = np.einsum("...i,ij,...j->...", zero, self.success().astype(float), one)
         return chance
 
@@ -144,7 +144,7 @@ def drift_table(design: HybridDesign, historical_rate: float, difference: float,
     means = np.array([law.mean for law in laws])
     below = np.stack([law.cdf(rate) for law in laws], axis=1)
     held = (below >= 0.025) & (below <= 0.975)
-    chance = stats.binom.pmf(results, design.n_control, rate[:, None])
+    chance = scipy.stats.binom.pmf(results, design.n_control, rate[:, None])
     margin = design.margin
     return DriftTable(drift, design.success_probability(rate + margin, rate),
                       design.success_probability(rate + difference, rate),

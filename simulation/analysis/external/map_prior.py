@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray, numeric, stop
@@ -88,7 +89,7 @@ def tau_nodes(prior: TauPrior, scale: float, df: float) -> tuple[FloatArray, Flo
     u, share = np.polynomial.legendre.leggauss(TAU_NODES)
     u, share = (u + 1) / 2, share / 2
     tau = scale * u / (1 - u)
-    law = stats.norm if prior == "half_normal" else stats.t(df)
+    law = scipy.stats.norm if prior == "half_normal" else scipy.stats.t(df)
     density = 2 * law.pdf(tau / scale) / scale
     weight = share * scale / (1 - u) ** 2 * density
     kept = weight > 1e-16
@@ -151,12 +152,12 @@ def _binary_grid(r: FloatArray, n: FloatArray, tau: FloatArray, log_prior: Float
     width = 1 / np.sqrt(precision)
     steps = np.linspace(-9, 9, 121)
     mu = centre[:, None] + width[:, None] * steps
-    log_weight = (log_prior + np.log(width))[:, None] + stats.norm.logpdf(mu, *mu_prior)
+    log_weight = (log_prior + np.log(width))[:, None] + scipy.stats.norm.logpdf(mu, *mu_prior)
     narrow = np.sqrt(variance.min())
     for k, sd in enumerate(tau.tolist()):  # over quadrature nodes; each needs its own spacing
         step = min(0.5, 0.35 * narrow / sd)
         z = np.arange(-8.5, 8.5 + step, step)
-        inner = stats.norm.logpdf(z) + np.log(step)
+        inner = scipy.stats.norm.logpdf(z) + np.log(step)
         theta = mu[k][:, None] + sd * z
         no = -np.log1p(np.exp(np.clip(theta, -700, 700)))
         yes = theta + no
@@ -200,8 +201,9 @@ def map_normal(means: ArrayLike, ses: ArrayLike, *, tau_scale: float, n: ArrayLi
     spread = se**2 + tau[:, None] ** 2
     precision = (1 / spread).sum(axis=1) + 1 / mu_sd**2
     centre = ((y / spread).sum(axis=1) + mu_mean / mu_sd**2) / precision
-    log_weight = (np.log(prior) + stats.norm.logpdf(y, centre[:, None], np.sqrt(spread)).sum(axis=1)
-                  + stats.norm.logpdf(centre, mu_mean, mu_sd) - 0.5 * np.log(precision))
+    law = scipy.stats.norm
+    log_weight = (np.log(prior) + law.logpdf(y, centre[:, None], np.sqrt(spread)).sum(axis=1)
+                  + law.logpdf(centre, mu_mean, mu_sd) - 0.5 * np.log(precision))
     weight = special.softmax(log_weight)
     z, share = np.polynomial.hermite_e.hermegauss(61)
     points = centre[:, None] + np.sqrt(1 / precision + tau**2)[:, None] * z

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray, numeric, stop
@@ -184,10 +185,10 @@ class NormalMixture(_Mixture):
         return np.asarray(special.ndtr((x - self.first) / self.second))
 
     def _log_components(self, x: FloatArray) -> FloatArray:
-        return np.asarray(stats.norm.logpdf(x, self.first, self.second))
+        return np.asarray(scipy.stats.norm.logpdf(x, self.first, self.second))
 
     def _ends(self, tail: float) -> tuple[float, float]:
-        reach = float(stats.norm.isf(min(tail, 1e-3))) + 1
+        reach = float(scipy.stats.norm.isf(min(tail, 1e-3))) + 1
         return (float((self.first - reach * self.second).min()),
                 float((self.first + reach * self.second).max()))
 
@@ -195,7 +196,7 @@ class NormalMixture(_Mixture):
         """Posterior after an estimate with a known standard error (exact)."""
         precision = 1 / self.second**2 + 1 / se**2
         mean = (self.first / self.second**2 + estimate / se**2) / precision
-        evidence = np.log(self.weights) + stats.norm.logpdf(estimate, self.first,
+        evidence = np.log(self.weights) + scipy.stats.norm.logpdf(estimate, self.first,
                                                             np.hypot(self.second, se))
         return NormalMixture(special.softmax(evidence), mean, 1 / np.sqrt(precision))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from extraction.records.errors import InputError
 from simulation.analysis.arrays import FloatArray
@@ -173,7 +174,7 @@ def commensurate_gamma_normal(historical_mean: float, historical_se: float, *, s
         For figures that are not above 0.
     """
     _check(None, historical_se=historical_se, shape=shape, rate=rate)
-    law = stats.gamma(shape, scale=1 / rate)
+    law = scipy.stats.gamma(shape, scale=1 / rate)
     ends = np.log(np.maximum(law.ppf([1e-10, 1 - 1e-13]), LEAST_PRECISION))
     edges = np.linspace(*ends, PRECISIONS)
     middle = np.exp((edges[1:] + edges[:-1]) / 2)

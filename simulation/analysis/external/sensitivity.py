@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from extraction.records.errors import InputError
 from simulation.analysis.estimate import Estimand, Estimate, from_t, ratio_from_log
@@ -209,5 +210,5 @@ def allowed_drift(estimate: Estimate, alpha: float = 0.05) -> float:
     """
     if not 0 < alpha < 1:
         raise InputError(f"alpha: {alpha:g}; allowed: 0 to 1, exclusive")
-    room = (estimate.estimate / stats.norm.isf(alpha / 2)) ** 2 - estimate.se**2
+    room = (estimate.estimate / scipy.stats.norm.isf(alpha / 2)) ** 2 - estimate.se**2
     return float(np.sqrt(max(room, 0.0)))

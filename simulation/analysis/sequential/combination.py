@@ -12,10 +12,10 @@ from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
-from scipy.stats import chi2
 
 from extraction.records.errors import Faults
 from simulation.analysis.sequential.quadrature import Floats
@@ -152,12 +152,12 @@ def fisher_design(
         product = (alpha - first) / (np.log(futility) - np.log(first))
         return FisherDesign(alpha, first, futility, float(product))
     if method == "full_alpha":
-        product = float(np.exp(-chi2.isf(alpha, 4) / 2))
+        product = float(np.exp(-scipy.stats.chi2.isf(alpha, 4) / 2))
         level = _first_level(alpha, futility, product)
     else:
         product = float(brentq(
             lambda c: _spent(c * (1 - np.log(c)), futility, c) - alpha, 1e-12,
-            float(np.exp(-chi2.isf(alpha, 4) / 2)), xtol=1e-15,
+            float(np.exp(-scipy.stats.chi2.isf(alpha, 4) / 2)), xtol=1e-15,
         ))
         level = product * (1 - float(np.log(product)))
     return FisherDesign(alpha, level, futility, product)
@@ -178,7 +178,7 @@ def fisher_p_value(p: ArrayLike) -> Floats:
     """P value of the product of independent p values (..., S), without early stopping."""
     values = np.asarray(p, dtype=np.float64)
     statistic = -2 * np.log(np.maximum(values, 1e-300)).sum(axis=-1)
-    return np.asarray(chi2.sf(statistic, 2 * values.shape[-1]))
+    return np.asarray(scipy.stats.chi2.sf(statistic, 2 * values.shape[-1]))
 
 
 def inverse_normal_p_value(p: ArrayLike, weights: ArrayLike) -> Floats:

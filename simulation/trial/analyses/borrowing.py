@@ -214,11 +214,18 @@ def on_normal_scale(z: Floats, df: Floats) -> Floats:
 class ExternalAnalysis(Analysis, ABC):
     """An analysis of the last value that takes external controls."""
 
+    summaries: ClassVar[dict[str, str]]
+    """Population-level summary by kind of endpoint."""
     takes: ClassVar[tuple[str, ...]] = ("continuous", "binary")
     uses: ClassVar[tuple[str, ...]] = ("covariates",)
     covariates: tuple[str, ...] = Field(
         default=(), description="of which balance is judged, and by which controls are weighted"
     )
+
+    @property
+    def summary(self) -> str:
+        """For the estimand, of any endpoint that it takes."""
+        return " or ".join(self.summaries.values())
 
 
 class Borrowing(ExternalAnalysis, ABC):
@@ -231,15 +238,14 @@ class Borrowing(ExternalAnalysis, ABC):
 
     external: ClassVar[Literal["", "beside", "instead"]] = "beside"
     ratio: ClassVar[bool] = True
+    summaries: ClassVar[dict[str, str]] = {
+        "continuous": "difference in means",
+        "binary": "marginal log odds ratio",
+    }
     weighting: Literal["entropy", "att"] = "entropy"
     stop: BorrowingLimits | None = Field(
         default=BorrowingLimits(), description="limits fixed beforehand; none: always borrow"
     )
-
-    @property
-    def summary(self) -> str:
-        """For the estimand."""
-        return "difference in means, or log odds ratio of a binary endpoint"
 
     def verdict(self) -> str:
         """When own controls are analysed alone, in words."""

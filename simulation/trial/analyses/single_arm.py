@@ -26,17 +26,16 @@ class SingleArm(ExternalAnalysis, ABC):
 
     external: ClassVar[Literal["", "beside", "instead"]] = "instead"
     ratio: ClassVar[bool] = False
+    summaries: ClassVar[dict[str, str]] = {
+        "continuous": "difference in means",
+        "binary": "difference in proportions",
+    }
     stop: Limits | None = Field(
         default=Limits(), description="limits fixed beforehand; none: always compare"
     )
     tau: NotNegative = Field(
         default=0.0, description="SD between trials that the variance counts, as the outcome's unit"
     )
-
-    @property
-    def summary(self) -> str:
-        """For the estimand."""
-        return "difference in means or proportions"
 
     def verdict(self) -> str:
         """When no claim is made, in words."""

@@ -44,4 +44,5 @@ def cause_fault(analysis: Any, endpoint: Any) -> str | None:
 def summary_of(analysis: Any, endpoint: Any) -> str:
     """The population-level summary; a hazard ratio beside competing causes is cause-specific."""
     alone = getattr(endpoint, "competing", None) is None or analysis.competing
-    return str(analysis.summary) if alone else f"{analysis.summary} (cause-specific)"
+    summary = str(getattr(analysis, "summaries", {}).get(endpoint.kind, analysis.summary))
+    return summary if alone else f"{summary} (cause-specific)"

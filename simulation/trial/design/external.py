@@ -156,6 +156,24 @@ def tell_external(design: Any) -> list[str]:
     return [sentence for sentence in (*told, *dict.fromkeys(verdicts)) if sentence]
 
 
+def external_limits(design: Any) -> list[str]:
+    """What figures of a design with external controls leave out."""
+    if design.external_controls is None:
+        return []
+    said = [
+        "external controls: figures hold for the drifts that the scenarios state; no trial's data "
+        "show which of them is true"
+    ]
+    if not design.control.allocation:
+        said.append("nothing in a single-arm trial shows that its external controls drift")
+    if design.rule.looks.count > 1:
+        said.append(
+            "bounds take information to come as planned; external controls are all there at the "
+            "first look, so that the level is what simulation shows at each drift"
+        )
+    return said
+
+
 def _beside(design: Any) -> str:
     if design.control.allocation:
         return f"beside the randomised {design.control.name}"

@@ -13,8 +13,9 @@ from simulation.analysis.estimate import Estimate
 from simulation.analysis.longitudinal.design import FAMILIES
 from simulation.trial.analyses import Fit, LookData
 from simulation.trial.outcomes.base import Booleans
+from simulation.trial.planned.censoring import weighted_fit
 from simulation.trial.planned.plan import AnalysisPlan, Question
-from simulation.trial.planned.reading import Chosen, Data, choose, look
+from simulation.trial.planned.reading import Chosen, Data, choose, look, table_of
 
 if TYPE_CHECKING:
     from simulation.trial.planned.external_borrowing import Borrowed
@@ -68,8 +69,12 @@ def answer(
         seen = None
     else:
         seen = look(data, question, chosen)
-        with np.errstate(divide="ignore"):
-            fit = question.analysis.fit(seen, question.arm_number, 0)
+        if question.censoring is not None:
+            x = table_of(data, question.censoring.covariates, chosen.rows).T
+            fit = weighted_fit(seen, question, x)
+        else:
+            with np.errstate(divide="ignore"):
+                fit = question.analysis.fit(seen, question.arm_number, 0)
     known = bool(np.isfinite(fit.estimate[0]) and np.isfinite(fit.se[0]))
     turned = float(fit.z[0]) * question.endpoint.sign * question.analysis.sign
     estimate = _estimate(plan, question, fit, chosen, seen)
@@ -114,7 +119,7 @@ def _estimate(
             value, low, high = (float(np.exp(x)) for x in (value, low, high))
     p = float(2 * ndtr(-abs(float(fit.z[0])))) if sound else np.nan
     return Estimate(
-        question.analysis.kind,
+        question.analysis.kind + ("" if question.censoring is None else ", weighted for censoring"),
         plan.estimand(question),
         value,
         se,
@@ -174,6 +179,13 @@ def _more(question: Question, fit: Fit, seen: LookData | None) -> dict[str, Any]
     if question.analysis.kind == "proportions":
         x1, _, x0, _ = _table(question, seen)
         found["events"] = {"control": x0, "treated": x1}
+    if question.censoring is not None:
+        found["weights"] = {
+            "covariates": list(question.censoring.covariates),
+            **{k: float(v[0]) for k, v in fit.more.items()},
+        }
+        found["standard_error"] = "robust, weights as known"
+        return found
     if question.analysis.kind == "cox" and fit.more["log_rank"][0]:
         found["fallback"] = "log_rank"
         found["caution"] = (

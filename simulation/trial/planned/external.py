@@ -12,6 +12,7 @@ from extraction.records import Cohort
 from extraction.records.errors import InputError, RefusedError, nearest
 from simulation.analysis.borrowing import BorrowingRule
 from simulation.analysis.external.verdict import StoppingRule
+from simulation.trial.analyses import DEFAULTS
 from simulation.trial.plan import Name, NotNegative, Plan, Positive
 from simulation.trial.planned.endpoints import condition_faults
 
@@ -141,8 +142,10 @@ class ExternalControls(Plan):
         return [f"external_controls.{fault}" for fault in faults]
 
     def _unfit(self, plan: AnalysisPlan, held: PlannedAnalysis) -> list[str]:
-        found = [q for q in plan.questions if q.planned == held.name]
-        scale = scale_of(found[0].analysis) if found else "mean"
+        kinds = {e.name: e.kind for e in plan.endpoints}
+        if held.endpoint not in kinds:
+            return []
+        scale = scale_of(held.analysis or DEFAULTS[kinds[held.endpoint]])
         if scale is None:
             return [
                 f"analyses: {held.name!r} has no scale to borrow on; allowed: ancova, "

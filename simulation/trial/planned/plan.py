@@ -6,15 +6,17 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from extraction.records.errors import Faults, nearest
 from simulation.analysis.estimate import Estimand
-from simulation.analysis.multiplicity import MOST
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
-from simulation.trial.design.competing import cause_fault, summary_of
+from simulation.trial.design.competing import summary_of
+from simulation.trial.design.partial import checked, salvaged
 from simulation.trial.plan import Filed, Name, Plan
+from simulation.trial.planned.censoring import CensoringWeights
+from simulation.trial.planned.coherence import CHECKS
 from simulation.trial.planned.endpoints import Endpoint, condition_faults
 from simulation.trial.planned.external import ExternalControls
 from simulation.trial.planned.parts import MissingData, Multiplicity, Patients, Score, Subgroup
@@ -35,6 +37,9 @@ class PlannedAnalysis(Plan):
     role: Role = Field(description="primary and secondary are tested, the rest supports")
     arm: Name | None = Field(default=None, description="none: each treated arm")
     analysis: AnalysisChoice | None = Field(default=None, description="none: the endpoint's usual")
+    censoring_weights: CensoringWeights | None = Field(
+        default=None, description="inverse probabilities of censoring or dropout"
+    )
 
 
 @final
@@ -49,6 +54,13 @@ class Question(Plan):
     arm: str
     arm_number: int
     analysis: Any
+    censoring: Any = None
+
+    @property
+    def baseline(self) -> tuple[str, ...]:
+        """Covariates of the analysis and of its weights, each once."""
+        more = () if self.censoring is None else self.censoring.covariates
+        return tuple(dict.fromkeys((*self.analysis.covariates, *more)))
 
     @property
     def tested(self) -> bool:
@@ -111,86 +123,16 @@ class AnalysisPlan(Filed):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        faults = _twice("endpoints", [e.name for e in self.endpoints])
-        faults += _twice("analyses", [a.name for a in self.analyses])
-        faults += _twice("treated", [*self.treated, self.control])
-        faults += _twice("scores", [s.name for s in self.scores])
-        faults += self._analysis_faults()
-        if not faults:
-            faults += _twice("analyses", [q.id for q in self.questions])
-            faults += self._hypothesis_faults()
-            if self.external_controls is not None:
-                faults += self.external_controls.plan_faults(self)
+        faults, _ = checked(CHECKS, (), self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
 
-    def _analysis_faults(self) -> list[str]:
-        faults = []
-        kinds = {endpoint.name: endpoint.kind for endpoint in self.endpoints}
-        for k, held in enumerate(self.analyses):
-            where = f"analyses[{k}]"
-            kind = kinds.get(held.endpoint)
-            if kind is None:
-                faults.append(
-                    f"{where}.endpoint: {held.endpoint!r} is none; there are {', '.join(kinds)}"
-                    f"{nearest(held.endpoint, kinds)}"
-                )
-            elif held.analysis is not None and kind not in held.analysis.takes:
-                faults.append(
-                    f"{where}.analysis: {held.analysis.kind} takes "
-                    f"{' or '.join(held.analysis.takes)}, and {held.endpoint!r} is {kind}"
-                )
-            if held.analysis is not None and held.analysis.external:
-                faults.append(f"{where}.analysis: {held.analysis.kind} is for simulated trials; "
-                              "say external_controls, and give the own controls' analysis here")
-            if held.arm is not None and held.arm not in self.treated:
-                faults.append(
-                    f"{where}.arm: {held.arm!r} is no treated arm: {', '.join(self.treated)}"
-                    f"{nearest(held.arm, self.treated)}"
-                )
-        return faults + self._missing_faults() + self._cause_faults()
-
-    def _cause_faults(self) -> list[str]:
-        """Analyses that ask for competing causes, or would take them for censoring."""
-        known = {endpoint.name: endpoint for endpoint in self.endpoints}
-        faults = []
-        for k, held in enumerate(self.analyses):
-            fault = None
-            if held.endpoint in known and held.analysis is not None:
-                fault = cause_fault(held.analysis, known[held.endpoint])
-            if fault is not None:
-                faults.append(f"analyses[{k}].analysis: {fault} (an endpoint's `causes` say which "
-                              "count; the others compete)")  # fmt: skip
-        return faults
-
-    def _missing_faults(self) -> list[str]:
-        kinds = {e.name: e.kind for e in self.endpoints}
-        fit = [a.name for a in self.analyses if kinds.get(a.endpoint) == "continuous"]
-        return [
-            f"missing_data[{k}].analysis: {held.analysis!r} is no analysis of a continuous "
-            f"endpoint: {', '.join(fit) or 'there is none'}{nearest(held.analysis, fit)}"
-            for k, held in enumerate(self.missing_data)
-            if held.analysis not in fit
-        ]
-
-    def _hypothesis_faults(self) -> list[str]:
-        tested = [question for question in self.questions if question.tested]
-        if not any(question.role == "primary" for question in tested):
-            return ["analyses: none is primary; one question decides the trial; mark it"]
-        many = len(tested)
-        if self.multiplicity is None:
-            return (
-                [f"multiplicity: missing, and {many} hypotheses are tested; say how they share "
-                 "alpha, or mark the supporting ones sensitivity or exploratory"]
-                if many > 1 else []
-            )  # fmt: skip
-        weights = self.multiplicity.weights
-        if self.multiplicity.procedure == "graph" and len(weights) != many:
-            names = ", ".join(question.id for question in tested)
-            return [f"multiplicity.weights: {len(weights)} came; {many} are tested, in this order: "
-                    f"{names}"]  # fmt: skip
-        return [f"multiplicity: {many} hypotheses; at most {MOST}"] if many > MOST else []
+    @classmethod
+    def _faults(cls, values: dict[str, Any], error: ValidationError) -> list[str]:
+        """Beside faults of fields those of all that can be judged without them."""
+        held, at_fault = salvaged(cls, values, error)
+        return super()._faults(values, error) + checked(CHECKS, at_fault, held)[0]
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -217,6 +159,7 @@ class AnalysisPlan(Filed):
                         arm=arm,
                         arm_number=self.arms.index(arm),
                         analysis=self._filled(held.analysis or DEFAULTS[endpoint.kind]),
+                        censoring=held.censoring_weights,
                     )
                 )
         return tuple(out)
@@ -297,7 +240,7 @@ class AnalysisPlan(Filed):
         """Covariates, strata and subgroups that are no baseline variable, or of the wrong kind."""
         known = {v.name: v for v in schema.baseline}
         scores = {s.name for s in self.scores}
-        asked = {(f"{q.name}.covariates", n) for q in self.questions for n in q.analysis.covariates}
+        asked = {(f"{q.name}.covariates", n) for q in self.questions for n in q.baseline}
         grouping = {(f"{q.name}.strata", n) for q in self.questions for n in q.analysis.strata}
         grouping |= {("subgroups.by", s.by) for s in self.subgroups if s.by}
         asked = {(where, name) for where, name in asked if name not in scores}
@@ -313,11 +256,6 @@ class AnalysisPlan(Filed):
             for where, name in sorted(grouping)
             if name in known and known[name].numeric
         ]
-
-
-def _twice(where: str, names: list[str]) -> list[str]:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    return [f"{where}: the name {name!r} stands twice; names must differ" for name in repeated]
 
 
 def _slug(text: str) -> str:

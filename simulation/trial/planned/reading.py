@@ -80,7 +80,7 @@ def read(cohort: Cohort, plan: AnalysisPlan) -> Data:
         counted = np.asarray(cohort.mask(plan.patients.condition) == 1)
     unit = DAYS[plan.time_unit]
     outcomes = {endpoint.name: endpoint.read(cohort, unit) for endpoint in plan.endpoints}
-    asked = {n for q in plan.questions for n in (*q.analysis.covariates, *q.analysis.strata)}
+    asked = {n for q in plan.questions for n in (*q.baseline, *q.analysis.strata)}
     asked |= {s.by for s in plan.subgroups if s.by}
     scores = {s.name: s for s in plan.scores if s.name in asked}
     asked |= {name for score in scores.values() for name, _ in score.columns.values()}
@@ -113,12 +113,14 @@ def choose(
     if among is not None:
         left = left & among
     tests = {"not among the plan's patients": data.counted}
-    for what in ("covariates", "strata"):
+    for what, names in (("covariates", question.baseline), ("strata", question.analysis.strata)):
         known = np.ones(left.shape, dtype=bool)
-        for name in getattr(question.analysis, what):
+        for name in names:
             known &= np.isfinite(data.baseline[name])
         tests[f"{what} unknown"] = known
-    if outcome and question.analysis.kind != "standardised":  # which standardises over them too
+    # Standardisation and the weights of visits use those without an outcome too.
+    weighted = question.censoring is not None and question.analysis.kind == "ancova"
+    if outcome and question.analysis.kind != "standardised" and not weighted:
         tests["no outcome"] = data.known(question)
     reasons = {}
     for reason, kept in tests.items():
@@ -145,13 +147,18 @@ def look(data: Data, question: Question, chosen: Chosen) -> LookData:
         exposure=None if seen.exposure is None else seen.exposure[:, rows],
         other=None if seen.other is None else seen.other[:, rows],
     )
+    covariates = table_of(data, question.analysis.covariates, rows)[:, None, :]
+    return LookData(observed, data.arm[None, rows], covariates, _strata(data, question, rows))
+
+
+def table_of(data: Data, names: tuple[str, ...], rows: Booleans) -> Floats:
+    """Columns (P, n) of some covariates."""
     columns = [
         column
-        for name in question.analysis.covariates
+        for name in names
         for column in columns_of(data.baseline[name][rows], data.levels[name])
     ]
-    covariates = np.stack(columns)[:, None, :] if columns else np.empty((0, 1, int(rows.sum())))
-    return LookData(observed, data.arm[None, rows], covariates, _strata(data, question, rows))
+    return np.stack(columns) if columns else np.empty((0, int(rows.sum())))
 
 
 def columns_of(values: Floats, levels: int) -> list[Floats]:

@@ -56,6 +56,7 @@ def script(done: Analysed) -> str:
         digest=result["plan_sha256"],
     )
     names = ["rederive.R", *(["rederive_external.R"] if any(map(_lent, done.answers)) else [])]
+    names += ["rederive_weights.R"] if any(q.censoring for q in done.plan.questions) else []
     functions = "".join(files(__package__).joinpath(n).read_text("utf-8") for n in names)
     blocks = [_block(done, answer, columns) for answer in done.answers]
     return head + functions + "# ---- the checks ----\n\n" + "\n".join(blocks) + _FOOT
@@ -96,7 +97,8 @@ def _borrowed(answer: Answer) -> str:
 
 
 def _categories(done: Analysed, answer: Answer, columns: Columns) -> str:
-    named = [n for n in _covariates(done, answer) if done.data.levels[n]]
+    varied = _varied(done, answer, answer.question.baseline)
+    named = [name for name in varied if done.data.levels[name]]
     if not named:
         return ""
     words = ", ".join(f'"{columns.baseline[name]}"' for name in named)
@@ -105,8 +107,12 @@ def _categories(done: Analysed, answer: Answer, columns: Columns) -> str:
 
 def _covariates(done: Analysed, answer: Answer) -> list[str]:
     """Covariates that vary among those who count; R stops at a factor with one level."""
+    return _varied(done, answer, answer.question.analysis.covariates)
+
+
+def _varied(done: Analysed, answer: Answer, names: tuple[str, ...]) -> list[str]:
     rows = answer.chosen.rows
-    return [n for n in answer.question.analysis.covariates if np.ptp(done.data.baseline[n][rows])]
+    return [n for n in names if np.ptp(done.data.baseline[n][rows])]
 
 
 def _lines(done: Analysed, answer: Answer, columns: Columns) -> list[str]:
@@ -117,6 +123,8 @@ def _lines(done: Analysed, answer: Answer, columns: Columns) -> list[str]:
     right = " + ".join(["treated", *covariates])
     strata = [f"d${columns.baseline[name]}" for name in analysis.strata]
     groups = f"interaction({', '.join(strata)}, drop = TRUE)" if strata else "rep(1, nrow(d))"
+    if question.censoring is not None:
+        return _weighted(done, answer, outcome, covariates, columns)
     write = {
         "ancova": _ancova,
         "mmrm": _mmrm,
@@ -126,6 +134,34 @@ def _lines(done: Analysed, answer: Answer, columns: Columns) -> list[str]:
         "count_regression": _counts,
     }.get(analysis.kind, _survival)
     return write(answer, outcome, covariates, right, groups)
+
+
+def _weighted(
+    done: Analysed, answer: Answer, outcome: tuple[str, ...], covariates: list[str],
+    columns: Columns,
+) -> list[str]:  # fmt: skip
+    """Analyses with inverse probability of censoring weights."""
+    given, analysis = answer.question.censoring, answer.question.analysis
+    cap = "Inf" if given.largest is None else f"{given.largest:.17g}"
+    named = [columns.baseline[n] for n in _varied(done, answer, given.covariates)]
+    of, own = (f"c({', '.join(_quoted(n) for n in names)})" for names in (named, covariates))
+    if analysis.kind == "ancova":
+        visits = f"c({', '.join(_quoted(n) for n in outcome)})"
+        return [f"dropout_means(d, {visits}, {of}, {own}, {cap})"]
+    lines = [f"d$time <- d${outcome[0]}", f"d$event <- d${outcome[1]}",
+             f"long <- censoring_rows(d, {of}, {cap})"]  # fmt: skip
+    if analysis.kind in ("cox", "log_rank"):
+        one_step = "TRUE" if analysis.kind == "log_rank" else "FALSE"
+        return [*lines, f"censoring_cox(long, {own}, {one_step})"]
+    end, what = (
+        (analysis.horizon, "mean") if analysis.kind == "rmst" else (analysis.at, "survival")
+    )
+    return [*lines, f'censoring_curve(long, {end:.17g}, "{what}")']
+
+
+def _quoted(name: str) -> str:
+    """A column's name as R reads it."""
+    return f'"{name}"'
 
 
 def _ancova(

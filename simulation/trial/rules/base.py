@@ -12,7 +12,7 @@ from simulation.trial.outcomes.base import Booleans, Floats, Indices
 from simulation.trial.plan import Name, Plan, Positive
 
 GOES_ON, EFFICACY, FUTILITY, END = 0, 1, 2, 3
-"""Why a replicate stopped; `END` is the last look without a rejection."""
+"""Why a replicate stopped: with at least one rejection, without any, or at the last look so."""
 
 
 @final
@@ -111,6 +111,11 @@ class State:
         self.stage[now] = look
         self.reason[now] = reason
         self.running &= ~which
+
+    def give_up(self, which: Booleans, look: int) -> None:
+        """Stop where nothing that is left is worth testing: a success if something is rejected."""
+        self.stop(which & self.rejected.any(axis=1), look, EFFICACY)
+        self.stop(which, look, FUTILITY)
 
     def rows(self, which: Booleans) -> "State":
         """Those of some replicates."""

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, final
 
 import numpy as np
 from pydantic import Field
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from simulation.analysis.multiplicity_nested import (
     Intersection,
+    highest_nested,
     nested_intersections,
     rejected_nested,
 )
@@ -23,6 +24,15 @@ from simulation.trial.rules.base import EFFICACY, FUTILITY, Evidence, Rule, Stat
 from simulation.trial.rules.group_sequential import finish, one_sided
 
 _ALL, _SUBGROUP = 0, 1
+Pair = tuple[Floats, Floats]
+
+
+def at_whole(z: float | Floats, rest: Floats, share: Floats) -> Floats:
+    """Z of the subgroup at which all patients' z is a given one, at a z of the rest.
+
+    `share` is the subgroup's of the information.
+    """
+    return np.asarray((z - np.sqrt(1 - share) * rest) / np.sqrt(share))
 
 
 @final
@@ -40,6 +50,14 @@ class Higher(Plan):
         ahead = z[:, _SUBGROUP] > z[:, _ALL] + self.margin
         least = -np.inf if self.futility is None else self.futility
         return ~ahead & (z[:, _ALL] >= least), ahead & (z[:, _SUBGROUP] >= least)
+
+    def bounds(self, rest: Floats, share: Floats) -> tuple[Pair, Pair]:
+        """Between which z of the subgroup all go on, and it alone; see `EnrichmentRule.bounds`."""
+        least = -np.inf if self.futility is None else self.futility
+        ahead = (np.sqrt(1 - share) * rest + self.margin) / np.maximum(1 - np.sqrt(share), 1e-12)
+        return (at_whole(least, rest, share), ahead), (
+            np.maximum(ahead, least), np.full_like(ahead, np.inf)
+        )
 
 
 @final
@@ -60,6 +78,15 @@ class Thresholds(Plan):
         if self.rest is not None:
             whole &= rest >= self.rest
         return whole, ~whole & (z[:, _SUBGROUP] >= self.subgroup)
+
+    def bounds(self, rest: Floats, share: Floats) -> tuple[Pair, Pair]:
+        """Between which z of the subgroup all go on, and it alone; see `EnrichmentRule.bounds`."""
+        enough = at_whole(self.all, rest, share)
+        if self.rest is not None:
+            enough = np.where(rest >= self.rest, enough, np.inf)
+        return (enough, np.full_like(enough, np.inf)), (
+            np.full_like(enough, self.subgroup), enough
+        )
 
 
 Selection = Annotated[Higher | Thresholds, Field(discriminator="kind")]
@@ -122,6 +149,39 @@ class EnrichmentRule(Rule):
     def critical(self, alpha: float) -> tuple[float, ...]:
         """Critical values of each set's combined statistic."""
         return one_sided(self.boundary, self.looks.rates, alpha).critical
+
+    def bounds(self, narrowed: bool, rest: Floats, share: Floats) -> Pair:
+        """Between which z of the subgroup a trial goes on from the first look, and with whom.
+
+        Parameters
+        ----------
+        narrowed
+            With the subgroup alone; else with all.
+        rest
+            z of the rest at the first look, (R, K).
+        share
+            The subgroup's of the information at that look, (R, 1).
+
+        Returns
+        -------
+        Lower and upper bounds (R, K); nothing lies between where the upper is not higher.
+        """
+        low, high = self.selection.bounds(rest, share)[narrowed]
+        return low, np.minimum(high, self._until_stop(narrowed, rest, share))
+
+    def _until_stop(self, narrowed: bool, rest: Floats, share: Floats) -> Floats:
+        """Z of the subgroup (R, K) from which the first look stops a trial for efficacy."""
+        bound = self.critical(self.alpha)[0]
+        whole = at_whole(bound, rest, share)
+        if self.test == "naive":
+            return np.full_like(whole, bound) if narrowed else whole
+        both = highest_nested(float(ndtr(-bound)), np.sqrt(share), self.intersection)
+        either = np.minimum(both, at_whole(both, rest, share))
+        if self.intersection == "simes":
+            either = np.minimum(either, np.maximum(whole, bound))
+        of_all = np.maximum(whole, either)
+        # The subgroup goes on alone only where its own hypothesis has not been rejected either.
+        return np.minimum(of_all, np.maximum(bound, either)) if narrowed else of_all
 
     def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:
         """Test; at the first look choose the population."""

@@ -20,7 +20,7 @@ from simulation.analysis.sequential import (
 from simulation.analysis.sequential.observed import observed_bounds
 from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.plan import Positive
-from simulation.trial.rules.base import EFFICACY, END, FUTILITY, Evidence, Rule, State
+from simulation.trial.rules.base import EFFICACY, END, Evidence, Rule, State
 
 _NORMAL = OBrienFleming()
 
@@ -53,8 +53,9 @@ class GroupSequentialRule(Rule):
     """Stop at the look at which every hypothesis is rejected; at the last look in any case.
 
     Each hypothesis has its own boundary at its share of alpha, or at the weight that a graph gives
-    it. The trial stops for futility where every hypothesis not yet rejected is at or below its
-    futility bound; with two sides, where it is at or below the negative of its critical value.
+    it. The trial stops where every hypothesis not yet rejected is at or below its futility bound;
+    with two sides, where it is at or below the negative of its critical value. That is futility
+    where none is rejected, and success where one is.
     """
 
     kind: Literal["group_sequential"] = "group_sequential"
@@ -134,13 +135,8 @@ class GroupSequentialRule(Rule):
             reject(z >= upper, state)
         last = look == self.looks.count - 1
         if not last:
-            state.stop(
-                np.asarray(
-                    (state.rejected | (z <= below)).all(axis=1) & ~state.rejected.all(axis=1)
-                ),
-                look,
-                FUTILITY,
-            )
+            over = (state.rejected | (z <= below)).all(axis=1) & ~state.rejected.all(axis=1)
+            state.give_up(np.asarray(over), look)
         finish(state, look, last)
 
     def _bounds(

@@ -15,7 +15,7 @@ from simulation.analysis.sequential import Boundary, OBrienFleming, rate_faults
 from simulation.analysis.sequential.combination import stage_weights
 from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.plan import Finite, NotNegative, Plan
-from simulation.trial.rules.base import EFFICACY, FUTILITY, Evidence, Rule, State
+from simulation.trial.rules.base import EFFICACY, Evidence, Rule, State
 from simulation.trial.rules.group_sequential import finish, one_sided
 
 
@@ -129,6 +129,6 @@ class MultiArmRule(Rule):
         kept = self.selection.kept(z)
         if self.futility is not None:
             kept &= z > self.futility[evidence.look]
-        state.stop(np.asarray(~kept.any(axis=1)), evidence.look, FUTILITY)
+        state.give_up(np.asarray(~kept.any(axis=1)), evidence.look)
         arms = list(evidence.arms)
         state.weights[:, arms] = np.where(kept, state.weights[:, arms], 0.0)

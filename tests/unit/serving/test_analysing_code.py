@@ -12,6 +12,7 @@ STORING = {
     "extraction/lazy.py",
     "simulation/execution/manifest.py",
     "simulation/execution/results.py",
+    "simulation/trial/design/partial.py",
 }
 """Files that change no figure."""
 

@@ -1,6 +1,8 @@
 """map_chunks: order, equality over backends and grids, refusals, resuming."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,9 @@ def test_digest_sees_names_types_values_and_missing_text() -> None:
     ]
     assert len({digest(base), *(digest(o) for o in others)}) == 5
     assert digest(base) == digest(base.copy())
+
+
+def test_a_worker_of_trials_starts_without_what_only_some_analyses_need() -> None:
+    code = "import sys, simulation.trial.replicate; print('scipy.stats' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False", "import scipy, then scipy.stats where it is used"

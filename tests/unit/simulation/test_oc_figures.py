@@ -69,8 +69,13 @@ def test_every_figure_is_that_of_the_operating_characteristics() -> None:
 
 def test_every_name_can_be_asked_for_and_has_words() -> None:
     for name in figure_names(DESIGN):
-        asked = asked_figure(DESIGN, name, "works")
+        asked = asked_figure(DESIGN, name, "no effect" if "error" in name else "works")
         assert asked.figure == name and asked.label
+
+
+def test_a_familywise_error_needs_a_true_hypothesis() -> None:
+    with pytest.raises(InputError, match="needs a hypothesis that is true"):
+        asked_figure(DESIGN, "familywise_error", "works")
 
 
 def test_what_is_none_or_has_no_truth_is_refused() -> None:

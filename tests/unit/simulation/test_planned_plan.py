@@ -69,6 +69,30 @@ def test_every_fault_of_the_plan_comes_at_once() -> None:
     assert "ancova takes continuous" in told and "did you mean relapse" in told
 
 
+def test_faults_of_fields_hide_no_contradiction() -> None:
+    given = plan(alpha=1.5, treated=["Low", "High", "High"], title=3)
+    given["analyses"][0]["arm"] = "Hihg"
+    given["analyses"][1]["analysis"] = {"kind": "ancova"}
+    weights = {"covariates": ["SEX"], "largest": 0.5}
+    given["analyses"][2] |= {"endpoint": "relaps", "censoring_weights": weights}
+    given["missing_data"][0]["analysis"] = "mian"
+    given["external_controls"] = {
+        "cohort": "older", "arm": "Placebo", "method": "aipw", "covariates": ["SEX", "SEX"],
+        "analyses": ["mian"], "limits": {"min_ess": -1},
+    }  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        AnalysisPlan.parse(given)
+    told = caught.value.faults
+    for said in (
+        "alpha", "title", "analyses[2].censoring_weights.largest", "'High' stands twice",
+        "ancova takes continuous",
+        "did you mean relapse", "did you mean High", "missing_data[0].analysis: 'mian'",
+        "external_controls.limits.min_ess",
+    ):  # fmt: skip
+        assert any(said in fault for fault in told), (said, told)
+    assert len(told) == len(set(told))
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
