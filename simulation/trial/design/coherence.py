@@ -166,6 +166,16 @@ def _narrowing_faults(design: Any) -> list[str]:
     return faults
 
 
+def _blinded_faults(design: Any) -> list[str]:
+    if not getattr(getattr(design.rule, "size", None), "blinded", False):
+        return []
+    return [
+        f"rule.size.blinded: it goes with ancova, and {tested.name!r} has {tested.analysis.kind}"
+        for tested in design.tested
+        if tested.analysis.kind != "ancova"
+    ]
+
+
 def _timed_look_faults(design: Any) -> list[str]:
     if design.rule.looks.by == "time" and design.enrolment.at_once:
         return ["rule.looks: looks by time need an enrolment"]
@@ -243,6 +253,7 @@ CHECKS: Final = (
     Check(("rule.kind", *_TESTED), _every_arm_faults),
     Check(("rule.looks", "endpoints.name", "endpoints.kind", "n"), _event_look_faults),
     Check(("rule.kind", "enrolment", "scenarios", *_TESTED), _narrowing_faults),
+    Check(("rule.kind", *_TESTED), _blinded_faults),
     Check(("rule.looks", "enrolment"), _timed_look_faults),
     Check(("rule.looks", "n"), _last_look_faults, ("rule.looks",)),
     Check(("rule.looks", "n", "arms.name"), _first_look_faults),

@@ -19,6 +19,7 @@ from simulation.analysis.sequential.reestimation import (
     promising_zone,
     unblinded_size,
 )
+from simulation.trial.analyses.base import Fit
 from simulation.trial.outcomes.base import Floats
 from simulation.trial.plan import Finite, Plan, Positive
 from simulation.trial.rules.base import Evidence, Rule, State
@@ -58,12 +59,17 @@ class ByPromisingZone(Plan):
 class ByVariance(Plan):
     """So many patients that the information is what the planned effect needs; the usual test.
 
-    Only the standard error is looked at, never the effect.
+    Only the standard error is looked at, never the effect. It takes the arms apart, unless the
+    look is blinded: then the variance is that about a common mean (of ANCOVA without the arm),
+    which the effect adds to (Kieser and Friede 2003, doi 10.1002/sim.1585).
     """
 
     kind: Literal["variance"] = "variance"
     power: Power = 0.9
     effect: Finite = Field(description="planned, in the unit of the analysis's estimate; not 0")
+    blinded: bool = Field(
+        default=False, description="the look does not know the arms; for ancova"
+    )
 
 
 SizeRule = Annotated[
@@ -162,7 +168,10 @@ class ReestimationRule(Rule):
             return self.zone(int(planned)).size(evidence.z[:, 0]) * planned
         if isinstance(self.size, ByVariance):
             needed = (self._design.drift_for(self.size.power) / self.size.effect) ** 2
-            return np.asarray(share * planned * needed * evidence.fits[0].se ** 2)
+            squared = evidence.fits[0].se ** 2
+            if self.size.blinded:
+                squared = blinded_square(evidence.fits[0])
+            return np.asarray(share * planned * needed * squared)
         believed = self.size.planned_z
         seen = evidence.z[:, 0] / np.sqrt(share)
         rest = unblinded_size(
@@ -175,3 +184,13 @@ class ReestimationRule(Rule):
             limits=(0.0, np.inf),
         )
         return np.asarray((share + rest) * planned)
+
+
+def blinded_square(fit: Fit) -> Floats:
+    """Squared standard error (R,) of a least-squares effect if the variance were the blinded one.
+
+    Without the arm the residual sum of squares grows by estimate^2 / unit, where se^2 = s^2 unit,
+    and one degree of freedom comes back.
+    """
+    df = fit.more["df"]
+    return np.asarray((df * fit.se**2 + fit.estimate**2) / (df + 1))
