@@ -175,8 +175,8 @@ def commensurate_gamma_normal(historical_mean: float, historical_se: float, *, s
     """
     _check(None, historical_se=historical_se, shape=shape, rate=rate)
     law = scipy.stats.gamma(shape, scale=1 / rate)
-    ends = np.log(np.maximum(law.ppf([1e-10, 1 - 1e-13]), LEAST_PRECISION))
-    edges = np.linspace(*ends, PRECISIONS)
+    least, most = np.log(np.maximum(law.ppf([1e-10, 1 - 1e-13]), LEAST_PRECISION))
+    edges = np.linspace(least, most, PRECISIONS)
     middle = np.exp((edges[1:] + edges[:-1]) / 2)
     # Even steps of the logarithm: a vague law has little of its mass where it matters.
     share = np.diff(law.cdf(np.exp(edges)), prepend=0.0)

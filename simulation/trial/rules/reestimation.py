@@ -67,9 +67,7 @@ class ByVariance(Plan):
     kind: Literal["variance"] = "variance"
     power: Power = 0.9
     effect: Finite = Field(description="planned, in the unit of the analysis's estimate; not 0")
-    blinded: bool = Field(
-        default=False, description="the look does not know the arms; for ancova"
-    )
+    blinded: bool = Field(default=False, description="the look does not know the arms; for ancova")
 
 
 SizeRule = Annotated[

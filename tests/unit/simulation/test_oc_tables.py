@@ -73,7 +73,7 @@ def test_verification_agrees_and_says_against_what() -> None:
     found = simulate(DESIGN, PEOPLE, 60, seed=4)
     told: list[str] = []
     checks = verify(DESIGN, PEOPLE, found, progress=lambda what, _: told.append(what))
-    assert all(check["agrees"] for check in checks) and len(checks) == 10
+    assert all(check["agrees"] for check in checks) and len(checks) == 14
     assert {check["kind"] for check in checks} == {"exact", "simulated"}
     assert told[-1] == "level"
 
