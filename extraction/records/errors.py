@@ -67,9 +67,9 @@ class Faults:
                 self.add(fault)
 
     def raise_if_any(self) -> None:
-        """Raise one `InputError` with everything noted so far."""
+        """Raise one `InputError` with everything noted so far, each fault once."""
         if self._faults:
-            raise InputError(self._faults)
+            raise InputError(dict.fromkeys(self._faults))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

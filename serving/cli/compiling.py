@@ -49,7 +49,9 @@ def _listener() -> Any:
             ours = event.data["dispatcher"].py_func.__module__.partition(".")[0] in _OURS
             if ours and not self.said:
                 self.said = True
-                click.echo(TOLD, file=sys.stderr)
+                # A bar may stand there without an end of line.
+                clear = "\r\033[K" if sys.stderr.isatty() else ""
+                click.echo(f"{clear}{TOLD}", file=sys.stderr)
 
         def on_end(self, event: Event) -> None:
             """Nothing to say."""

@@ -15,6 +15,7 @@ from serving.report.blocks import NOT_STATED, Block, Facts, Grid, Picture, Repor
 from serving.report.blocks import listed as _listed
 from serving.report.credibility_context import Context, Finding
 from serving.report.external_controls import borrowing_blocks
+from serving.report.familywise import error_name, families
 from serving.report.render import number, with_error
 from serving.report.simulation_figures import Form
 from serving.report.simulation_page import alpha_of, figures, with_limits
@@ -131,7 +132,9 @@ def _plan(done: Mapping[str, Any], context: Context, drawn: Mapping[str, Any]) -
 
 def _lineage(done: Mapping[str, Any], context: Context) -> Section:
     population = done["population"]
-    known = [("Kind of population", str(population["kind"]))]
+    known = [("Kind of population", str(population["kind"]).replace("_", " "))]
+    if "device" in population:
+        known.append(("Patients drawn on", str(population["device"]).upper()))
     for name, value in (population.get("origin") or {}).items():
         known.append((name.replace("_", " ").capitalize(), str(value)))
     return Section(
@@ -252,7 +255,11 @@ def _characteristics(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Secti
     head = ("Scenario", "Rejects (SE)", "95 % limits", "Patients (SE)", "Time (SE)", bias)
     level = "" if alpha is None else f" One-sided alpha is {alpha:g}."
     blocks: list[Block] = [
-        Words(f"Under “no effect” the probability of rejecting is the type I error.{level}"),
+        Words(
+            f"Under “no effect” the probability of rejecting anything is the {error_name(done)}."
+            f"{level}"
+        ),
+        *families(done["scenarios"]),
         Grid(head, rows, figures=5),
         Picture(drawn["power"], "Probability of rejecting, with exact 95 % Monte Carlo limits."),
     ]
@@ -281,13 +288,13 @@ def _sensitivity(done: Mapping[str, Any], drawn: Mapping[str, Any]) -> Section:
         held = done["nulls"]
         blocks += [
             Words(
-                f"Type I error over {len(held['rows'])} combinations of null assumptions: the "
-                f"largest is {number(held['maximum'], 4)}, and with {held['level']:.0%} joint "
-                f"confidence the largest true one lies between {number(held['low'], 4)} and "
-                f"{number(held['high'], 4)}."
+                f"{error_name(done).capitalize()} over {len(held['rows'])} combinations of null "
+                f"assumptions: the largest is {number(held['maximum'], 4)}, and with "
+                f"{held['level']:.0%} joint confidence the largest true one lies between "
+                f"{number(held['low'], 4)} and {number(held['high'], 4)}."
             ),
             Grid(
-                (*held["over"], "Type I error (SE)"),
+                (*held["over"], f"{error_name(done).capitalize()} (SE)"),
                 [[*(str(r[n]) for n in held["over"]), with_error(r, 4)] for r in held["rows"]],
                 figures=1,
             ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from serving.report import simulation_figures as drawings
 from serving.report.external_controls import CAPTION, borrowing_rows, drift_figure, drift_groups
+from serving.report.familywise import error_name
 from serving.report.render import environment
 from serving.report.sensitivity_figures import curve_figure, short_path, surface_figure
 
@@ -37,12 +38,13 @@ def simulation_page(done: Mapping[str, Any]) -> str:
             scenarios=scenarios,
             alpha=alpha_of(done),
             figures=figures(done, scenarios),
+            error=error_name(done),
             several=len(scenarios[0]["hypotheses"]) > 1,
             looks=len(scenarios[0]["efficacy"]),
             calendar=any(s["duration"]["value"] for s in scenarios),
             screened=any(s["screened"]["value"] != s["n"]["value"] for s in scenarios),
             futile=any(f["value"] for s in scenarios for f in s["futility"]),
-            adjusted=any(h["adjusted"] for s in scenarios for h in s["hypotheses"]),
+            adjusted=any(h["adjusted"] or h["chosen"] for s in scenarios for h in s["hypotheses"]),
             single="curve" in done and done["curve"]["rows"][0]["size"] is not None,
             borrowing=borrowing_rows(scenarios),
             drift_caption=CAPTION,
@@ -55,11 +57,18 @@ def simulation_page(done: Mapping[str, Any]) -> str:
 
 
 def with_limits(scenarios: Sequence[Mapping[str, Any]], replicates: int) -> list[dict[str, Any]]:
-    """Scenarios with the exact 95 % Monte Carlo limits of rejecting anything."""
+    """Scenarios with exact 95 % Monte Carlo limits of rejecting anything, and anything true."""
     from simulation.operating_characteristics.tables import monte_carlo_limits
 
+    def limits(held: Mapping[str, Any] | None) -> tuple[float, float] | None:
+        return None if held is None else monte_carlo_limits(held["value"], replicates)
+
     return [
-        dict(s) | {"limits": monte_carlo_limits(s["any_rejection"]["value"], replicates)}
+        dict(s)
+        | {
+            "limits": limits(s["any_rejection"]),
+            "error_limits": limits(s.get("familywise_error")),
+        }
         for s in scenarios
     ]
 

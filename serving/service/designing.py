@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,8 +54,12 @@ class SearchRequest:
     workers: int | None = None
 
 
-def search_trial(request: SearchRequest) -> dict[str, Any]:
+def search_trial(
+    request: SearchRequest, tell: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     """Find the smallest size (or another parameter) of a trial that meets a goal.
+
+    `tell` is told of each try when it ends.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def search_trial(request: SearchRequest) -> dict[str, Any]:
         seek="largest" if request.power is None else "smallest",
         between=request.between,
         step=request.step,
-        effort=Effort(first=min(1000, request.most), most=request.most),
+        effort=Effort(first=min(1000, request.most), most=request.most, tell=tell),
         seed=request.seed,
         execution=request.execution,
         workers=request.workers,
@@ -146,6 +150,7 @@ def judge_criteria(
     scenario: str | None = None,
     execution: str = "serial",
     workers: int | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Tell what each eligibility criterion does to power, recruitment and who is left out.
 
@@ -169,6 +174,7 @@ def judge_criteria(
         replicates,
         scenario=scenario,
         seed=seed,
+        progress=progress,
         execution=execution,
         workers=workers,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extraction.records import Cohort, InputError
+from extraction.records.errors import Faults
 
 from .folders import check_out
 from .models import find_model
@@ -28,12 +29,18 @@ def option_faults(request: TrialRequest) -> list[str]:
         faults.append("--resume: goes with a number of replicates, not with --precision")
     if request.surface and len(request.surface) != 2:
         faults.append(f"--surface: {len(request.surface)} assumptions came; give two")
+    held = Faults()
     if request.out is not None:
-        try:
+        with held.catch():
             check_out(request.out)
-        except InputError as error:
-            faults += error.faults
-    return faults
+    if request.population is not None and not _is_cohort(request.population):
+        with held.catch():
+            find_model(request.population)
+    return [*faults, *held]
+
+
+def _is_cohort(named: str) -> bool:
+    return (Path(named) / "cohort.json").is_file()
 
 
 def worker_faults(execution: str, workers: int | None) -> list[str]:
@@ -120,8 +127,7 @@ def patients_of(
 
     source = plan.population
     if named is not None:
-        is_cohort = (Path(named) / "cohort.json").is_file()
-        source = CohortSource(where=named) if is_cohort else ModelSource(model=named)
+        source = CohortSource(where=named) if _is_cohort(named) else ModelSource(model=named)
     people, card = _opened(plan, source, seed)
     outside = plan.external_controls and plan.external_controls.population
     if isinstance(outside, CohortSource | ModelSource):

@@ -1,4 +1,4 @@
-"""What happens to a trial's figures if assumptions fail: curve, surfaces, null grid."""
+"""A trial's further figures, if assumptions fail: curve, surfaces, null grid."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Chunks over Ray: stateless tasks, bounded in flight. The only module that imports Ray."""
+"""Chunks over Ray: stateless tasks, bounded in flight; actors are in `ray_actors`."""
 
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from extraction.records.errors import TrialtwinError
-from simulation.execution.tasks import Queue, Task, carry_out, cpus, one_thread
+from simulation.execution.tasks import Queue, Task, carry_out, cpus, keep_memory, one_thread
 
 IN_FLIGHT_PER_WORKER = 2
 RETRIES = 3
@@ -56,6 +56,7 @@ def stop() -> None:
 def work(task: Task) -> Any:
     """Carry out a task in a Ray worker."""
     one_thread()
+    keep_memory()
     return carry_out(task)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulation.execution.tasks import Task, carry_out
+from simulation.execution.tasks import Task, carry_out, keep_memory
 
 
 def run(
@@ -11,5 +11,6 @@ def run(
 ) -> Iterator[tuple[Task, Any]]:
     """Each task with its result, in order; `workers` and `room` have no meaning here."""
     del workers, room
+    keep_memory()
     for task in tasks:
         yield task, carry_out(task)

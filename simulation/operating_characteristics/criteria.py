@@ -12,6 +12,7 @@ from extraction.records.errors import InputError
 from generation.randomness import Stream
 from simulation.operating_characteristics.batches import (
     Batches,
+    Progress,
     Running,
     batches,
     mapped,
@@ -79,6 +80,7 @@ def effect_of_criteria(
     figure: str = "any_rejection",
     scenario: str | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
     **running: Unpack[Running],
 ) -> CriteriaEffect:
     """Drop each criterion in turn, and all of them, on common random numbers.
@@ -93,6 +95,8 @@ def effect_of_criteria(
         As in `simulation.trial.simulate`.
     figure, scenario
         What is compared (`figures.figure_names`), under which truth (None: the first given).
+    progress
+        Told before each design, and at the end.
 
     Returns
     -------
@@ -114,12 +118,15 @@ def effect_of_criteria(
         parts = criteria_of(design, held.population)
         names = [conditions.describe(part) for part in parts]
         variants = _variants(design, parts, names)
-        runs = {
-            name: _run(held, variant, figure, truth, replicates)
-            for name, variant in variants.items()
-        }
+        tell = progress or (lambda _what, _share: None)
+        runs = {}
+        for place, (name, variant) in enumerate(variants.items()):
+            tell(name, place / (len(variants) + 1))
+            runs[name] = _run(held, variant, figure, truth, replicates)
+        tell("who is left out", len(variants) / (len(variants) + 1))
         counted = _mapped(held, SCREENING, design, replicates)
         columns = _columns(held.population)
+        tell("criteria", 1.0)
     shares, left_out = _tables(counted, names, columns)
     frame = pd.DataFrame([_row(name, runs, figure) for name in variants])
     return CriteriaEffect(tuple(names), frame, shares, left_out, int(counted["n"][:, 0].sum()))

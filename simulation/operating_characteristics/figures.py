@@ -9,6 +9,7 @@ from extraction.records.errors import InputError, nearest
 from simulation.trial.adjusted import adjusted, stops_of
 from simulation.trial.characteristics import Arrays, Measured, mean, share, true_effect
 from simulation.trial.design import NO_EFFECT, TrialDesign
+from simulation.trial.further import COST, decision_words, further
 from simulation.trial.nulls import true_nulls
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
@@ -19,6 +20,7 @@ STOPS: Final = ("stop", "efficacy", "futility")
 ABOUT_TRUTH: Final = ("bias", "mse", "coverage")
 """What compares estimates with the truth of a scenario."""
 _ADJUSTED: Final = "adjusted "
+_STOPPED: Final = "stopped"
 _HALF_WIDTH: Final = 1.959963984540054
 """97.5th percentile of the standard normal distribution."""
 
@@ -50,17 +52,23 @@ class Asked:
 def figure_names(design: TrialDesign) -> tuple[str, ...]:
     """Names of a design's figures: the trial's, its looks', then those of each hypothesis.
 
+    Where the design states costs, also `cost`; where its rule decides more than stopping, that in
+    words, such as `drops Low dose` or `raises the size`.
+
     With several looks: `stop at look 1` (ends there, for any reason), `efficacy at look 1`,
     `futility at look 1`. Of a hypothesis: rejection, estimate, and bias, mse (mean squared error)
     and coverage of the 95 % interval against the scenario's truth; `adjusted` ones where estimates
-    are adjusted for stopping early.
+    are adjusted for stopping early; `stopped`, where limits may refuse its external controls.
     """
     looks = design.rule.looks.count
     stops = [f"{what} at look {k}" for k in range(1, looks + 1) for what in STOPS if looks > 1]
     of = ["rejection", "estimate", *ABOUT_TRUTH]
     if stops_of(design) is not None:
         of += [f"{_ADJUSTED}{what}" for what in ABOUT_TRUTH]
-    return (*SHARES, *MEANS, *stops, *(f"{what} {t.name}" for t in design.tested for what in of))
+    own = (*(() if design.costs is None else (COST,)), *decision_words(design))
+    by_hypothesis = [f"{what} {tested.name}" for tested in design.tested for what in of]
+    limits = [f"{_STOPPED} {tested.name}" for tested in design.tested if tested.analysis.external]
+    return (*SHARES, *MEANS, *own, *stops, *by_hypothesis, *limits)
 
 
 def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) -> Asked:
@@ -95,8 +103,8 @@ def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) ->
         )
     check_figure(design, figure, truth)
     what, number = _parts(design, figure)
-    shares = what in (*SHARES, "rejection", *ABOUT_TRUTH[2:], f"{_ADJUSTED}coverage")
-    shares = shares or " at look " in figure
+    shares = what in (*SHARES, "rejection", _STOPPED, *ABOUT_TRUTH[2:], f"{_ADJUSTED}coverage")
+    shares = shares or " at look " in figure or figure in decision_words(design)
     return Asked(name, figure, truth, _label(design, what, number, truth), shares)
 
 
@@ -113,6 +121,7 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
         "duration": f"duration in {design.time_unit}s",
         "rejection": "probability of rejecting",
         "estimate": "mean estimate",
+        _STOPPED: "probability that limits refuse external controls",
         "coverage": "coverage of 95 % intervals",
         f"{_ADJUSTED}coverage": "coverage of adjusted 95 % intervals",
         "mse": "mean squared error",
@@ -120,6 +129,10 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
         f"{_ADJUSTED}bias": "bias of the adjusted estimate",
         "bias": "bias of the estimate",
     }
+    if what in decision_words(design):
+        return f"probability that it {what}"
+    if what == COST and design.costs is not None:
+        return f"expected cost in {design.costs.currency}"
     stop, _, look = what.partition(" at look ")
     if look:
         why = "" if stop == "stop" else f" for {stop}"
@@ -179,7 +192,8 @@ def check_figure(design: TrialDesign, figure: str, scenario: str | None = None) 
 
 def _parts(design: TrialDesign, figure: str) -> tuple[str, int | None]:
     """What a figure is, and the number of its hypothesis, if it is of one."""
-    if figure in (*SHARES, *MEANS) or figure.startswith(tuple(f"{w} at look " for w in STOPS)):
+    of_trial = (*SHARES, *MEANS, COST, *decision_words(design))
+    if figure in of_trial or figure.startswith(tuple(f"{w} at look " for w in STOPS)):
         return figure, None
     prefix = _ADJUSTED if figure.startswith(_ADJUSTED) else ""
     what, _, name = figure.removeprefix(prefix).partition(" ")
@@ -207,8 +221,11 @@ def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: 
     what, number = _parts(design, figure)
     if what == "familywise_error":
         return np.asarray(here["rejected"][:, _false(design, scenario)].any(axis=1))
+    own = further(design, here)
     if number is None:
-        return _of_trial(here, what)
+        return np.asarray(own[what]) if what in own else _of_trial(here, what)
+    if what == _STOPPED:
+        return np.asarray(here["refused"][:, number] > 0)
     if what in ("rejection", "estimate"):
         return np.asarray(here["rejected" if what == "rejection" else "estimate"][:, number])
     return _about_truth(design, here, what, number, _truth(design, scenario, number))

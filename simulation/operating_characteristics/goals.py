@@ -1,6 +1,7 @@
 """Goals: a figure of a design, the limit that it must keep to, and how hard to look."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, Literal, Self, final
 
 from pydantic import model_validator
@@ -74,12 +75,36 @@ class Goal(Stated):
 class Effort:
     """Replicates of a try at first and at most, doubled while the goal is open.
 
-    `errors` is by how many standard errors a figure must miss its limit to count as decided.
+    `errors` is by how many standard errors a figure must miss its limit to count as decided;
+    `tell` is told of each try when it ends (how many there will be is not known).
     """
 
     first: int = 1000
     most: int = 50_000
     errors: float = 3.0
+    tell: Callable[[str], None] | None = field(default=None, compare=False)
 
 
 DEFAULT_EFFORT: Final = Effort()
+
+
+@final
+@dataclass(frozen=True)
+class Try:
+    """One value of the parameter.
+
+    Attributes
+    ----------
+    measured
+        The goal's figure, then the limits'.
+    verdict
+        Of the goal; "open" where the most replicates did not decide.
+    patients
+        Size of the design that was simulated.
+    """
+
+    value: float
+    replicates: int
+    measured: tuple[Measured, ...]
+    verdict: Verdict
+    patients: int

@@ -22,36 +22,13 @@ from simulation.operating_characteristics.figures import (
     replicate_values,
     scenario_name,
 )
-from simulation.operating_characteristics.goals import DEFAULT_EFFORT, Effort, Goal, Verdict
+from simulation.operating_characteristics.goals import DEFAULT_EFFORT, Effort, Goal, Try, Verdict
 from simulation.operating_characteristics.starting import SIZES, Formula, resized, size_by_formula
-from simulation.trial.characteristics import Measured
 from simulation.trial.design import TrialDesign
 
 _FACTOR: Final = 1.25
 _GROWTH: Final = 2
 _WIDER: Final = (1.0, 1.5, 2.25)
-
-
-@final
-@dataclass(frozen=True)
-class Try:
-    """One value of the parameter.
-
-    Attributes
-    ----------
-    measured
-        The goal's figure, then the limits'.
-    verdict
-        Of the goal; "open" where the most replicates did not decide.
-    patients
-        Size of the design that was simulated.
-    """
-
-    value: float
-    replicates: int
-    measured: tuple[Measured, ...]
-    verdict: Verdict
-    patients: int
 
 
 @final
@@ -133,7 +110,7 @@ def search_design(
         Values tried are multiples of it; none: one block of the allocation ratio for n, 1 for
         events. A dotted path needs it.
     effort
-        Replicates of a try, and how sure it must be.
+        Replicates of a try, how sure it must be, and who is told of it.
 
     Returns
     -------
@@ -216,7 +193,10 @@ class _Tries:
     def at(self, value: float) -> Try:
         """Simulate a value, once."""
         if value not in self.done:
-            self.done[value] = self._simulated(value)
+            self.done[value] = found = self._simulated(value)
+            if self.effort.tell is not None:
+                told = f"{found.replicates:,} replicates, {found.verdict}"
+                self.effort.tell(f"{self.over} {value:g}: {told}")
         return self.done[value]
 
     def _simulated(self, value: float) -> Try:
@@ -244,9 +224,7 @@ class _Tries:
         return self.goals[0].scaled(self.at(value).measured[0].value)
 
 
-def _range_faults(
-    over: str, between: tuple[float, float] | None, step: float | None
-) -> list[str]:
+def _range_faults(over: str, between: tuple[float, float] | None, step: float | None) -> list[str]:
     faults = []
     if over not in SIZES and (between is None or step is None):
         faults.append(f"over: {over!r} needs between and step")

@@ -1,5 +1,6 @@
 """Tables about a simulated design: boundaries, spread, and every figure in one long table."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,13 @@ import pandas as pd
 from scipy.stats import norm
 
 from simulation.operating_characteristics.grid import exact_interval
-from simulation.trial.characteristics import Measured, OperatingCharacteristics, ScenarioResult
+from simulation.trial.characteristics import (
+    Accuracy,
+    Measured,
+    OperatingCharacteristics,
+    ScenarioResult,
+    Tested,
+)
 from simulation.trial.design import TrialDesign
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -129,24 +136,41 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
     add("any_rejection", "", scenario.any_rejection, share=True)
     add("all_rejections", "", scenario.all_rejections, share=True)
     add("familywise_error", "", scenario.familywise_error, share=True)
-    for name in ("n", "analysed", "screened", "duration"):
+    for name in ("n", "analysed", "screened", "duration", "cost"):
         add(name, "", getattr(scenario, name))
-    for name in ("efficacy", "futility"):
-        for look, held in enumerate(getattr(scenario, name), start=1):
-            add(name, f"look {look}", held, share=True)
+    for name, look, held in _decisions(scenario):
+        add(name, look, held, share=True)
     for tested in scenario.hypotheses:
         add("rejection", tested.name, tested.rejection, share=True)
-        for name in ("mean", "bias", "rmse", "coverage"):
-            add(name, tested.name, getattr(tested, name))
-            if tested.adjusted is not None:
-                add(f"adjusted_{name}", tested.name, getattr(tested.adjusted, name))
-        if tested.chosen is not None:
-            add("chosen", tested.name, tested.chosen.share, share=True)
-            for kind in ("naive", "adjusted"):
-                for name in ("mean", "bias", "rmse", "coverage"):
-                    accuracy = getattr(tested.chosen, kind)
-                    add(f"chosen_{kind}_{name}", tested.name, getattr(accuracy, name, None))
+        for figure, measured in _accuracies(tested):
+            add(figure, tested.name, measured)
+        add("chosen", tested.name, tested.chosen and tested.chosen.share, share=True)
+        add("stopped", tested.name, tested.borrowing and tested.borrowing.stopped, share=True)
     return rows
+
+
+def _accuracies(tested: Tested) -> Iterator[tuple[str, Measured | None]]:
+    """How estimates fall about the truth: naive and adjusted, of all trials and of the choice."""
+    kinds: dict[str, Tested | Accuracy | None] = {"": tested, "adjusted_": tested.adjusted}
+    if tested.chosen is not None:
+        kinds["chosen_naive_"] = tested.chosen.naive
+        kinds["chosen_adjusted_"] = tested.chosen.adjusted
+    borrowed = tested.borrowing
+    if borrowed is not None:
+        kinds["given_on_"] = borrowed.accuracy
+        yield from (("given_on_rejection", borrowed.rejection), ("external_ess", borrowed.ess))
+    for name in ("mean", "bias", "rmse", "coverage"):
+        yield from ((f"{kind}{name}", getattr(held, name, None)) for kind, held in kinds.items())
+
+
+def _decisions(scenario: ScenarioResult) -> list[tuple[str, str, Measured]]:
+    """Probabilities of what is decided on the way and of the stops, with the look of each stop."""
+    stops = [
+        (name, f"look {look}", held)
+        for name in ("efficacy", "futility")
+        for look, held in enumerate(getattr(scenario, name), start=1)
+    ]
+    return [(words, "", held) for words, held in scenario.decisions.items()] + stops
 
 
 def monte_carlo_limits(value: float, replicates: int, level: float = 0.95) -> tuple[float, float]:

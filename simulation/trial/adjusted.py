@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, Final, final
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy.interpolate import CubicSpline
 
 from simulation.analysis.sequential.estimates import AfterStopping, after_stopping
 from simulation.trial.design import Tested, TrialDesign
@@ -101,7 +101,7 @@ def _of_look(stops: Stops, look: int, z: Floats) -> Floats:
 @lru_cache(maxsize=256)
 def _table(stops: Stops, look: int) -> Any:
     z = np.linspace(_LEAST, _MOST, _POINTS)
-    return CubicSpline(z, _solved(stops, look, z), axis=1)
+    return scipy.interpolate.CubicSpline(z, _solved(stops, look, z), axis=1)
 
 
 def _solved(stops: Stops, look: int, z: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Operating characteristics: what a design does over many replicates, with Monte Carlo errors."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -169,6 +169,11 @@ class ScenarioResult:
         also where the hypotheses that are left are futile; for futility without any.
     n, analysed, screened, duration
         Means at the stop: patients randomised, in the analysis, candidates screened, and time.
+    cost
+        Mean cost of a trial, in the unit of the design's costs; None where it states none.
+    decisions
+        Probability of what the rule decides beside stopping, by words: `drops Low dose`, `raises
+        the size`, `goes on with the subgroup alone`.
     short
         Share of replicates that stopped at a look without what it was planned with: patients,
         events, or for looks by time all patients by the last.
@@ -186,6 +191,8 @@ class ScenarioResult:
     duration: Measured
     short: Measured
     familywise_error: Measured | None = None
+    cost: Measured | None = None
+    decisions: Mapping[str, Measured] = field(default_factory=dict)
 
 
 @final
@@ -295,7 +302,8 @@ class OperatingCharacteristics:
             behind = self.population["origin"].get("n_train", "the real")
             said.append(
                 f"Monte Carlo errors leave out the uncertainty of the {self.population['rows']} "
-                f"twins and of {behind} patients behind them"
+                f"twins and of {behind} patients behind them; more replicates do not lessen the "
+                "twins' own error, more twins do, and `fresh` ones have none"
             )
         if self.design.enrolment.at_once and self.design.rule.looks.count > 1:
             said.append(

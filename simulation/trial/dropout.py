@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 
 from extraction.records.errors import InputError
-from generation.randomness import decision_id
-from simulation.trial.design import TrialDesign
+from generation.randomness import Stream, decision_id
+from simulation.trial.design import Enrolment, TrialDesign
 from simulation.trial.design.dropout import Dropout, HazardDropout, ShareDropout
-from simulation.trial.enrol import Enrolled
+from simulation.trial.enrol import Enrolled, screen
+from simulation.trial.outcomes import Applied, respond
 from simulation.trial.outcomes.base import NEVER, Floats, Indices, Response
 from simulation.trial.population import Population
 
 _DROPS = decision_id("trial.drops")
+_DRAWN = 2_000
+"""Eligible patients by whom an outcome is centred."""
 
 
 def leaving(
@@ -54,7 +57,7 @@ def times(
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(drawn < share, until * drawn / share, NEVER)
     rate = _by_arm(design, rule.rate, rule.arms, arm) * np.exp(
-        _linear(rule, population, enrolled) + _unseen(rule, response)
+        _linear(rule, population, enrolled) + _unseen(design, rule, population, response)
     )
     with np.errstate(divide="ignore"):
         return np.asarray(-np.log(drawn) / rate)
@@ -90,12 +93,28 @@ def _linear(rule: HazardDropout, population: Population, enrolled: Enrolled) -> 
     return total
 
 
-def _unseen(rule: HazardDropout, response: Response) -> Any:
-    """Log hazard ratio of the patient's own outcome, in standard deviations from its mean."""
+def _unseen(
+    design: TrialDesign, rule: HazardDropout, population: Population, response: Response
+) -> Any:
+    """Log hazard ratio of the patient's own outcome, in standard deviations from the mean."""
     if rule.log_hazard_ratio_of_outcome == 0 or response.values is None:
         return 0.0
-    values = response.values[-1]
-    centre = np.nanmean(values, axis=1, keepdims=True)
-    spread = np.nanstd(values, axis=1, keepdims=True)
-    scaled = (values - centre) / np.where(spread > 0, spread, 1.0)
+    centre, spread = _law(design, population)
+    scaled = (response.values[-1] - centre) / (spread if spread > 0 else 1.0)
     return rule.log_hazard_ratio_of_outcome * np.nan_to_num(scaled)
+
+
+def _law(design: TrialDesign, population: Population) -> tuple[float, float]:
+    """Mean and standard deviation of the first endpoint among the eligible under control.
+
+    They are of the design: its own draws, which no trial shares, so that who leaves when depends
+    on nobody else in the trial, and narrowing or adapting moves nobody.
+    """
+    endpoint = design.endpoints[0]
+    one, stream = np.zeros(1, dtype=np.int64), Stream(0, "simulation.trial.dropout")
+    found = screen(design, Enrolment(), population, stream, one, _DRAWN)
+    latent = population.latent(endpoint, found.place, found.baseline)
+    held = respond(endpoint.kind, latent, np.zeros((1, 1), dtype=np.int64), Applied([]))
+    assert held.values is not None
+    values = held.values[-1][np.isfinite(found.entry)]
+    return float(np.nanmean(values)), float(np.nanstd(values))

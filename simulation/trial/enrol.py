@@ -89,8 +89,11 @@ def screen(
     stream: Stream,
     replicates: Indices,
     n: int,
+    sought: str = "design.eligibility",
 ) -> Enrolled:
     """Screen as `enrol` does, and leave replicates empty in which nobody is found.
+
+    `sought` is what says who is eligible, for a fault.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def screen(
         count = min(4 * count, _MOST * n)
     if condition is not None and not eligible.any():
         raise InputError(
-            f"design.eligibility: none of {eligible.size} candidates is eligible, so this trial "
+            f"{sought}: none of {eligible.size} candidates is eligible, so this trial "
             "cannot recruit; widen the criteria or change the population"
         )
     if condition is None:

@@ -41,7 +41,9 @@ def short_of_events(
     """Replicates (R,) in which a look by events comes without as many as it waits for."""
     if events is None:
         return np.zeros(len(cut), dtype=bool)
-    return np.asarray((events <= cut).sum(axis=1) < _due(design, look, events, sizes))
+    due = _due(design, look, events, sizes)
+    # The events are sorted: the one that is waited for tells of all before it.
+    return np.asarray((due > events.shape[1]) | (_event(events, due) > cut)[:, 0])
 
 
 def _due(design: TrialDesign, look: int, events: Floats, sizes: Indices | None) -> Any:
@@ -49,6 +51,12 @@ def _due(design: TrialDesign, look: int, events: Floats, sizes: Indices | None) 
     at = design.rule.looks.at
     assert at is not None
     return np.full(len(events), np.ceil(at[look] - 1e-9)) if sizes is None else sizes
+
+
+def _event(events: Floats, number: Any) -> Floats:
+    """Time (R, 1) of each replicate's event of a number (R,), or of its last column."""
+    place = np.minimum(number, events.shape[1]).astype(np.int64) - 1
+    return np.take_along_axis(events, place[:, None], axis=1)
 
 
 def look_at(
@@ -81,8 +89,7 @@ def look_at(
         cut = np.full((len(enrolled.entry), 1), looks.at[look])
     else:
         assert events is not None
-        place = np.minimum(_due(design, look, events, sizes), n).astype(np.int64) - 1
-        cut = np.take_along_axis(events, place[:, None], axis=1)
+        cut = _event(events, _due(design, look, events, sizes))
         if not np.isfinite(cut).all():
             # Fewer events than planned: the look comes when the last is in, or at `latest`.
             reached = np.where(np.isfinite(events), events, -np.inf).max(axis=1, keepdims=True)

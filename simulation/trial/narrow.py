@@ -46,6 +46,7 @@ def narrow(
     inside = screen(
         design.model_copy(update={"eligibility": {"all": both}}),
         enrolment, population, place.stream, place.replicates[rows, 0], shape[1],
+        "design.hypotheses: the subgroup",
     )
     old = np.broadcast_to(place.patients, shape)[rows]
     new = np.broadcast_to(inside.place.patients, (len(rows), shape[1]))

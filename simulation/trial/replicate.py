@@ -15,22 +15,19 @@ from simulation.trial.enrol import Enrolled
 from simulation.trial.external import Outside
 from simulation.trial.looks import event_times, look_at, short_of_events
 from simulation.trial.narrow import narrow
-from simulation.trial.outcomes import observe
 from simulation.trial.outcomes.base import (
     Booleans,
     Floats,
-    Followed,
     Indices,
     Observed,
     Response,
 )
-from simulation.trial.outcomes.time_to_event import followed
 from simulation.trial.population import Population, receive
 from simulation.trial.present import Drawn, Present, Truth, strata_of
 from simulation.trial.randomise import randomise_by_weight
-from simulation.trial.rules import ArmSummary, Evidence, State
+from simulation.trial.rules import Evidence, State
+from simulation.trial.view import Arrays, Ended, View
 
-Arrays = dict[str, np.ndarray[Any, Any]]
 STREAM: Final = "simulation.trial"
 _WORTH: Final = 0.6
 """Share of running replicates below which it pays to leave the stopped ones behind."""
@@ -50,8 +47,9 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
         Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
         information; with external controls also refused (the verdict) and external_ess; with
-        looks by events short, (R, S); of enrichment narrowed, and first_estimate and first_se of
-        the first look.
+        looks by events short, (R, S); what the rule decides beside stopping (`Rule.decisions`),
+        such as dropped (R, S, H) or raised (R, S); of enrichment narrowed, and first_estimate and
+        first_se of the first look.
     """
     design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
@@ -73,134 +71,6 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
 def _parsed(design: str) -> TrialDesign:
     """Read a design once for all chunks of it."""
     return TrialDesign.parse(json.loads(design))
-
-
-@final
-class Ended:
-    """What is known of each replicate when it stops, (R,), and of each hypothesis, (R, H)."""
-
-    def __init__(self, replicates: int, hypotheses: int, external: bool = False) -> None:
-        both = (replicates, hypotheses)
-        self.arrays: Arrays = {
-            "stage": np.zeros(replicates, dtype=np.int64),
-            "reason": np.zeros(replicates, dtype=np.int64),
-            **{name: np.zeros(replicates) for name in ("n", "duration", "analysed", "screened")},
-            "rejected": np.zeros(both, dtype=bool),
-            "estimate": np.full(both, np.nan),
-            "se": np.full(both, np.inf),
-            "information": np.zeros(both),
-        }
-        self._more = ("refused", "external_ess") if external else ()
-        self.arrays |= {name: np.zeros(both) for name in self._more}
-
-    def begin(self, fits: tuple[Fit, ...]) -> None:
-        """Keep estimates of the first look, (R, H), by which later patients are chosen."""
-        self.arrays["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
-        self.arrays["first_se"] = np.stack([fit.se for fit in fits], axis=1)
-        self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
-
-    def fill(
-        self, which: Booleans, view: "View", fits: tuple[Fit, ...], state: State, at_once: bool
-    ) -> None:
-        """Keep what replicates have used by the look at which they stop; fits are theirs alone."""
-        from simulation.kernels.enrolment import used_rows
-
-        enrolled, rows = view.present.enrolled, np.flatnonzero(which)
-        n, screened = used_rows(
-            rows, enrolled.entry, view.counted, view.cut, at_once, state.size,
-            enrolled.place.patients,
-        )
-        found = {
-            "stage": state.stage[which],
-            "reason": state.reason[which],
-            "n": n,
-            "duration": view.cut[rows, 0],
-            "analysed": np.max([fit.n for fit in fits], axis=0),
-            "screened": screened,
-            "rejected": state.rejected[which],
-            "estimate": np.stack([fit.estimate for fit in fits], axis=1),
-            "se": np.stack([fit.se for fit in fits], axis=1),
-            "information": np.stack([fit.information for fit in fits], axis=1),
-        }
-        nothing = np.zeros(int(which.sum()))
-        if "short" in self.arrays:
-            found["short"] = view.short[which]
-        for name in self._more:
-            found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
-        if state.narrowed is not None:
-            found["narrowed"] = state.narrowed[which]
-        for name, values in found.items():
-            self.arrays[name][view.present.at[rows]] = values
-
-
-@final
-@dataclass(frozen=True)
-class View:
-    """What a look may see.
-
-    Attributes
-    ----------
-    present, cut
-        Replicates, and the look's time (R, 1).
-    counted
-        Patients (R, N) whom it counts.
-    begun
-        Patients (R, N) in the trial by then: beside the counted those who are still followed.
-    short
-        Replicates (R,) in which the events that it waits for have not come.
-    """
-
-    present: Present
-    cut: Floats
-    counted: Booleans
-    begun: Booleans
-    short: Booleans
-
-    def rows(self, which: Booleans) -> "View":
-        """Some of the replicates."""
-        return View(
-            self.present.rows(which), self.cut[which], self.counted[which], self.begun[which],
-            self.short[which],
-        )
-
-    def observed(self, endpoint: Any) -> Observed:
-        """An endpoint as the look sees it."""
-        held = self.present
-        return observe(
-            endpoint, held.responses[endpoint.name], held.enrolled.entry, held.leaves, self.cut,
-            self.counted,
-        )
-
-    def followed(self, endpoint: Any, among: Booleans | None) -> Followed | None:
-        """A time-to-event endpoint that the look is to cut, among some; None with other causes."""
-        held = self.present
-        response = held.responses[endpoint.name]
-        if response.time is None or response.other is not None:
-            return None
-        counted = self.counted if among is None else self.counted & among
-        return followed(
-            endpoint, response, held.enrolled.entry, held.leaves, self.cut, counted
-        )
-
-    def unfinished(self, tested: Tested, observed: Observed) -> Observed:
-        """Add patients whose last visit is still to come, for analyses of all visits."""
-        if not tested.analysis.every_visit:
-            return observed
-        first = self.present.enrolled.entry + tested.endpoint.visits[0]
-        return replace(observed, included=self.begun & (first <= self.cut))
-
-    def summary(self, tested: Tested, arms: int) -> ArmSummary:
-        """Outcomes of every arm on a hypothesis' endpoint."""
-        held, endpoint = self.present, tested.endpoint
-        # Nobody after the last patient who counts is looked at.
-        last = int(np.flatnonzero(self.counted.any(axis=0))[-1]) + 1
-        observed = observe(
-            endpoint, held.responses[endpoint.name].head(last), held.enrolled.entry[:, :last],
-            held.leaves[:, :last], self.cut, self.counted[:, :last],
-        )
-        arm = held.arm[:, :last]
-        data = LookData(observed, arm, np.empty((0, *arm.shape)))
-        return ArmSummary.of(data, arms, endpoint.kind, endpoint.sign)
 
 
 @final
@@ -258,7 +128,7 @@ class Chunk:
         ratio = tuple(arm.allocation for arm in design.arms)
         replicates = len(self.drawn.replicates)
         state = State.fresh(replicates, len(design.tested), ratio, design.n)
-        ended = Ended(replicates, len(design.tested), self.outside is not None)
+        ended = Ended(rule, replicates, len(design.tested), self.outside is not None)
         if rule.looks.by == "events":
             ended.arrays["short"] = np.zeros(replicates, dtype=bool)
         present = Present.begin(self.truth, self.drawn)
@@ -314,7 +184,8 @@ class Chunk:
     def _decide(self, look: int, view: View, fits: tuple[Fit, ...], state: State) -> None:
         design, rule = self.design, self.design.rule
         arms = tuple(tested.arm for tested in design.tested)
-        summary = view.summary(design.tested[0], len(design.arms)) if rule.every_arm else None
+        asked = rule.every_arm or rule.blinded
+        summary = view.summary(design.tested[0], len(design.arms)) if asked else None
         timed = any(tested.endpoint.kind == "time_to_event" for tested in design.tested)
         evidence = Evidence(look, fits, arms, design.control_number, summary, by_variance=timed)
         rule.decide(evidence, state, tuple(tested.share for tested in design.tested))

@@ -19,6 +19,7 @@ from simulation.trial.characteristics import (
     true_effect,
 )
 from simulation.trial.design import Scenario, TrialDesign
+from simulation.trial.further import COST, decision_words, further
 from simulation.trial.moments import Measured, Tally, tally
 from simulation.trial.nulls import true_nulls
 from simulation.trial.outcomes.base import Booleans, Floats
@@ -75,6 +76,8 @@ class Summary:
             familywise_error=found("familywise_error")
             if (place, "familywise_error") in self._tallies
             else None,
+            cost=None if self.design.costs is None else found(COST),
+            decisions={words: found(words) for words in decision_words(self.design)},
         )
 
     def _tested(self, place: int, truth: Scenario, number: int) -> Tested:
@@ -154,6 +157,7 @@ def _series(
     if false:
         series["familywise_error"] = np.asarray(rejected[:, false].any(axis=1))
     series["short"] = _short(design, table)
+    series |= further(design, table)
     for look in range(design.rule.looks.count):
         series[f"efficacy {look}"] = (reason == EFFICACY) & (stage == look)
         series[f"futility {look}"] = (reason == FUTILITY) & (stage == look)

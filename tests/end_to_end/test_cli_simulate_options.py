@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from extraction.records import InputError, TrialtwinError
 from serving.cli import outcome, program
@@ -159,3 +160,14 @@ def test_the_replay_on_the_page_can_be_pasted_into_a_shell(tmp_path: Path) -> No
     assert "$(touch x)" in page and "&#34;late&#34;" in page
     report = as_html(credibility(done | {"verification": []}, Context()))
     assert "shows one replicate alone" in report
+
+
+def test_a_design_with_costs_tells_what_each_scenario_costs(tmp_path: Path) -> None:
+    plan = yaml.safe_load(DESIGN.read_text("utf-8")) | {
+        "costs": {"fixed": 1000, "per_patient": 10, "currency": "EUR"}
+    }
+    path = tmp_path / "design.yaml"
+    path.write_text(yaml.safe_dump(plan), "utf-8")
+    shown = CliRunner().invoke(program, ["simulate", str(path), "--replicates", "20"])
+    assert "as planned: expected cost 4,620 EUR (MC SE 0)" in shown.output
+    assert "In EUR: 1,000 in any case, 10 for each patient." in shown.output

@@ -45,8 +45,20 @@ def test_enrichment_is_shown_beside_what_must_not_be_done(
 ) -> None:
     told = _told("enrichment.py", capsys, 100)
     assert told.index("closed test") < told.index("naive test (invalid)")
-    power = re.findall(r"carriers only: any ([\d.]+)", told)
+    tests = told[: told.index("estimates where")]
+    power = re.findall(r"carriers only: any ([\d.]+)", tests)
     assert len(power) == 3 and float(power[0]) > float(power[2])
+    survival = told[told.index("Enrichment by events") :]
+    assert "Active: OS in carriers: chosen" in survival and "adjusted: bias" in survival
+
+
+def test_a_hybrid_trial_shows_the_cost_beside_the_gain(capsys: pytest.CaptureFixture[str]) -> None:
+    told = _told("hybrid.py", capsys, 300)
+    assert told.startswith("own controls alone")
+    gains = re.findall(r"^(\w[\w ]+): power [\d.]+ .*gained ([+\-.\d]+); largest", told, re.M)
+    assert [name for name, _ in gains][-1] == "robust map" and float(gains[0][1]) > 0.1
+    stops = [float(value) for value in re.findall(r"drift -4: stopped ([\d.]+)", told)]
+    assert len(stops) == 4 and min(stops) > 0.9
 
 
 def test_the_rare_disease_trial_refuses_what_it_must(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from serving.cli.compiling import tells_compiling
-from serving.cli.options import FILE, common, execution
+from serving.cli.options import FILE, common, execution, progress_lines
 from serving.cli.outcome import show
 
 SEARCH_EXAMPLES = """
@@ -57,7 +58,8 @@ def design_search(seed: int | None, as_json: bool, **given: Any) -> None:
     """
     from serving.service import SearchRequest, search_trial
 
-    done = search_trial(SearchRequest(seed=seed or 0, **given))
+    request = SearchRequest(seed=seed or 0, **given)
+    done = search_trial(request, None if as_json else partial(click.echo, err=True))
     lines = [f"{done['design']}: {done['reason']}"]
     if done["root"] is not None:
         lines.append(f"  crosses at {done['root']:.4g} (MC SE {done['root_se']:.2g})")
@@ -85,7 +87,7 @@ def criteria(design: Path, seed: int | None, as_json: bool, **given: Any) -> Non
     """Tell what each eligibility criterion does to power, recruitment and who is left out."""
     from serving.service import judge_criteria
 
-    done = judge_criteria(design, seed=seed or 0, **given)
+    done = judge_criteria(design, seed=seed or 0, progress=progress_lines(as_json), **given)
     lines = [done["design"]]
     for row in done["designs"]:
         time = row["recruitment"]

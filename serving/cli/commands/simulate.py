@@ -164,13 +164,32 @@ def _watch(quiet: bool) -> Watch:
     return part
 
 
+def _familywise(scenario: dict[str, Any]) -> str:
+    """Of several hypotheses, how often one is rejected that is true in the scenario."""
+    error = scenario["familywise_error"]
+    if error is None or len(scenario["hypotheses"]) < 2:
+        return ""
+    return f", a true hypothesis {error['value']:.4f} (MC SE {error['se']:.4f})"
+
+
 def _results(done: dict[str, Any]) -> list[str]:
     name, replicates = done["design"]["name"], done["replicates"]
     lines = [f"{name}: {replicates} replicates, digest {done['digest'][:12]}"]
     lines += [
         f"  {s['name']}: rejects {s['any_rejection']['value']:.4f} (MC SE "
-        f"{s['any_rejection']['se']:.4f}), expected patients {s['n']['value']:.1f}"
+        f"{s['any_rejection']['se']:.4f}){_familywise(s)}, expected patients {s['n']['value']:.1f}"
         for s in done["scenarios"]
+    ]
+    currency = (done["design"]["costs"] or {}).get("currency")
+    lines += [
+        f"  {s['name']}: expected cost {s['cost']['value']:,.0f} {currency} "
+        f"(MC SE {s['cost']['se']:,.0f})"
+        for s in done["scenarios"]
+        if s["cost"]
+    ] + [
+        f"  {s['name']}: {words} {held['value']:.3f} (MC SE {held['se']:.3f})"
+        for s in done["scenarios"]
+        for words, held in s["decisions"].items()
     ]
     if "precision" in done:
         held = done["precision"]

@@ -17,8 +17,8 @@ from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 from scipy.special import ndtr, ndtri
 
 from simulation.analysis.sequential.families import Boundary
@@ -253,7 +253,7 @@ def repeated_p_values(plan: SequentialPlan, look: int, z: ArrayLike) -> Floats:
         For Haybittle-Peto designs, whose interim looks do not follow the level.
     """
     critical, quantiles = _levels(plan.boundary, plan.rates, look)
-    curve = CubicSpline(critical, quantiles)
+    curve = scipy.interpolate.CubicSpline(critical, quantiles)
     value = np.clip(np.asarray(z, dtype=np.float64), critical[0], critical[-1])
     return np.asarray(ndtr(-curve(value)))
 

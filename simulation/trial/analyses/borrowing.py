@@ -273,8 +273,8 @@ class Borrowing(ExternalAnalysis, ABC):
             refused = external.refused
         alone = _ALONE[external.kind].fit(_plain(data), treated, control)
         sound = one.sound & own.sound & outside.sound & (refused == 0)
-        some = [_kept(held, sound) for held in (one, own, outside)]
-        return _joined(alone, self._borrowed(*some, external.kind), sound, refused)
+        one, own, outside = (_kept(held, sound) for held in (one, own, outside))
+        return _joined(alone, self._borrowed(one, own, outside, external.kind), sound, refused)
 
     def _outside(
         self, data: LookData, treated: int, control: int
@@ -330,7 +330,7 @@ def _joined(alone: Fit, borrowed: Fit, sound: Booleans, refused: Indices) -> Fit
     """The borrowed fit where it is sound, else that of own controls alone."""
 
     def either(name: str) -> Floats:
-        return np.where(sound, getattr(borrowed, name), getattr(alone, name))
+        return np.asarray(np.where(sound, getattr(borrowed, name), getattr(alone, name)))
 
     more = {
         "refused": refused.astype(np.float64),

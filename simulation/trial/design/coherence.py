@@ -139,12 +139,20 @@ def _leaving_faults(design: Any) -> list[str]:
 
 def _every_arm_faults(design: Any) -> list[str]:
     first = design.tested[0].endpoint
-    if not design.rule.every_arm or first.kind in ("binary", "continuous"):
-        return []
+    rule = design.rule
+    if not (rule.every_arm or rule.blinded) or first.kind in ("binary", "continuous"):
+        return _unequal_faults(design, first.kind)
+    what = "a blinded size" if rule.blinded else rule.kind
     return [
-        f"rule: {design.rule.kind} takes binary or continuous outcomes, and {first.name!r} is "
-        f"{first.kind}"
+        f"rule: {what} takes binary or continuous outcomes, and {first.name!r} is {first.kind}"
     ]
+
+
+def _unequal_faults(design: Any, kind: str) -> list[str]:
+    equal = len({arm.allocation for arm in design.arms}) == 1
+    if equal or not design.rule.blinded or kind != "binary":
+        return []
+    return ["rule.size: a blinded size of rates is for arms of equal allocation; make them equal"]
 
 
 def _event_look_faults(design: Any) -> list[str]:
@@ -164,16 +172,6 @@ def _narrowing_faults(design: Any) -> list[str]:
     if any(enrolment.duration for enrolment in design.enrolments.values()):
         faults.append("enrolment.duration: the subgroup's pace follows from a ramp or sites")
     return faults
-
-
-def _blinded_faults(design: Any) -> list[str]:
-    if not getattr(getattr(design.rule, "size", None), "blinded", False):
-        return []
-    return [
-        f"rule.size.blinded: it goes with ancova, and {tested.name!r} has {tested.analysis.kind}"
-        for tested in design.tested
-        if tested.analysis.kind != "ancova"
-    ]
 
 
 def _timed_look_faults(design: Any) -> list[str]:
@@ -253,7 +251,6 @@ CHECKS: Final = (
     Check(("rule.kind", *_TESTED), _every_arm_faults),
     Check(("rule.looks", "endpoints.name", "endpoints.kind", "n"), _event_look_faults),
     Check(("rule.kind", "enrolment", "scenarios", *_TESTED), _narrowing_faults),
-    Check(("rule.kind", *_TESTED), _blinded_faults),
     Check(("rule.looks", "enrolment"), _timed_look_faults),
     Check(("rule.looks", "n"), _last_look_faults, ("rule.looks",)),
     Check(("rule.looks", "n", "arms.name"), _first_look_faults),

@@ -37,7 +37,8 @@ class HazardDropout(Plan):
 
     `log_hazard_ratios` are for each unit of a baseline number or for a category (`name=level`).
     `log_hazard_ratio_of_outcome` is for each standard deviation of the patient's own outcome at
-    the deciding visit, which is not seen when he leaves: missing not at random.
+    the deciding visit, which is not seen when he leaves: missing not at random. It counts from the
+    mean of the eligible under control, in their standard deviations.
     """
 
     kind: Literal["hazard"] = "hazard"

@@ -122,9 +122,10 @@ def _steps(values: Any, loc: Sequence[str | int]) -> Steps:
         inside = isinstance(held, Mapping)
         if inside and not last and step in (held.get("kind"), held.get("family")):
             continue
-        if (inside and step in held) or (isinstance(step, int) and isinstance(held, list | tuple)):
+        entry = isinstance(held, list | tuple) and isinstance(step, int) and step < len(held)
+        if entry or (inside and step in held):
             held = held[step]
-        elif not (inside and last):  # a field that is missing has its place all the same
+        elif not (inside and last):  # a field that is missing has a place all the same
             continue
         steps.append(step)
     return tuple(steps) or (loc[0],)

@@ -51,7 +51,8 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
     -------
     dict
         Topic (Arms, Patients, External controls where there are any, Enrolment, Endpoints, Dropout,
-        Intercurrent events, Looks, Decision, Hypotheses, Scenarios) to its sentences.
+        Intercurrent events, Looks, Decision, Hypotheses, Costs where they are stated, Scenarios)
+        to its sentences.
     """
     unit = design.time_unit
     return {
@@ -65,6 +66,7 @@ def tell(design: TrialDesign) -> dict[str, list[str]]:
         "Looks": _looks(design),
         "Decision": _decision(design),
         "Hypotheses": _hypotheses(design),
+        **({} if design.costs is None else {"Costs": [design.costs.words(unit)]}),
         "Scenarios": [_scenario(design, truth) for truth in design.truths],
     }
 
@@ -92,6 +94,8 @@ def _patients(design: TrialDesign) -> list[str]:
     elif source is not None and source.kind == "model":
         narrowed = f" given {_condition(source.given)}" if source.given else ""
         told = f"Patients are {source.twins:,} twins from the model {source.model}{narrowed}."
+        if source.fresh:
+            told = f"Every patient is drawn anew from the model {source.model}{narrowed}."
     elif source is not None:
         told = f"Patients are the controls of the cohort {source.where}, drawn with replacement."
     if design.eligibility is None:
@@ -167,10 +171,7 @@ def _intercurrent(design: TrialDesign) -> list[str]:
 
 def _stopping(law: Discontinuation, unit: str) -> str:
     stop = _dropout(law.when, unit).rstrip(".").replace(" leave", " stop treatment")
-    return (
-        f"{stop}, stay in the trial, and keep {law.effect_after:g} of the effect"
-        f"{_by_arm(law)}"
-    )
+    return f"{stop}, stay in the trial, and keep {law.effect_after:g} of the effect{_by_arm(law)}"
 
 
 def _dropout(rule: Dropout, unit: str, source: Any = None) -> str:

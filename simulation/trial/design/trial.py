@@ -12,6 +12,7 @@ from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm
 from simulation.trial.design.coherence import CHECKS
 from simulation.trial.design.competing import summary_of
+from simulation.trial.design.costs import Costs
 from simulation.trial.design.discontinuation import Discontinuation
 from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
@@ -112,6 +113,7 @@ class TrialDesign(Filed):
         default=(), description="what is tested; none: the first endpoint, all treated arms"
     )
     rule: RuleChoice = Fixed()
+    costs: Costs | None = Field(default=None, description="amounts; none: no cost is told")
     scenarios: tuple[Scenario, ...] = ()
 
     @classmethod

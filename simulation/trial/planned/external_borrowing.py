@@ -182,7 +182,7 @@ def _judged(
         drifts = type_one(given, held, means, se, made[1], 1 - level_of(plan))
         evidence = replace(
             evidence,
-            conflict_p=conflict(given, held, means),
+            conflict_p=conflict(held, means),
             tipping=tipping(made[0], held, None if means is None else means.sd),
             worst_type_one=max(line["type_one"] for line in drifts),
         )

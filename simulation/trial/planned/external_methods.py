@@ -111,17 +111,12 @@ def control_law(
     if given.method == "power_prior":
         se = np.full(own.shape, found.external[1])
         return power_prior_batch(mean, se, given.power).update(own, own_se)
-    return prior(given, found, mean).update(own, own_se)
-
-
-def prior(given: ExternalControls, found: Summaries, mean: Floats) -> MixtureBatch:
-    """What the external controls alone say of the trial's control mean, (R,)."""
-    if given.method == "power_prior":
-        return power_prior_batch(mean, np.full(mean.shape, found.external[1]), given.power)
     sd = np.full(mean.shape, found.sd)
     means = found.means + (mean - found.external[0])[:, None]
     law = map_batch(means, np.broadcast_to(found.ses, means.shape), given.tau_scale * sd)
-    return law.robust(given.vague_weight, mean, sd) if given.method == "robust_map" else law
+    if given.method == "robust_map":
+        law = law.robust(given.vague_weight, mean, sd)
+    return law.update(own, own_se)
 
 
 def estimate(

@@ -88,6 +88,14 @@ def _borrowed(answer: Answer) -> str:
     given, name = answer.borrowed.given, answer.question.id
     if given.method == "power_prior":
         call = f"power_prior(d, {given.power:.17g})"
+    elif given.method in ("map", "robust_map"):
+        vague = given.vague_weight if given.method == "robust_map" else 0.0
+        call = f"map_prior(d, {given.tau_scale:.17g}, {vague:.17g})"
+    elif given.method == "propensity_matching":
+        call = f"matched_pairs(d, {given.caliper:.17g})"
+    elif given.method == "aipw":
+        kind = "binomial" if answer.question.endpoint.kind == "binary" else "gaussian"
+        call = f"augmented(d, {kind}())"
     elif given.method in WEIGHTS:
         hazard = scale_of(answer.question.analysis) == "hazard"
         call = f'weighted_{"cox" if hazard else "means"}(d, "{WEIGHTS[given.method]}")'

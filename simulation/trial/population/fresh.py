@@ -56,7 +56,7 @@ class FreshTwins(Population):
         source: Local | Remote | None = None,
     ) -> None:
         self._pool = pool
-        self._plan = plan
+        self.plan = plan
         self._model = model
         self._device = device
         self._source = source
@@ -102,7 +102,7 @@ class FreshTwins(Population):
     def baseline(self, place: Place) -> Baseline:
         """Draw the candidates whole: their outcomes under control come along."""
         replicates, patients = np.broadcast_arrays(place.replicates, place.patients)
-        held = self._drawing().draw(self._plan, replicates.ravel(), patients.ravel())
+        held = self._drawing().draw(self.plan, replicates.ravel(), patients.ravel())
         shaped = {name: values.reshape(replicates.shape) for name, values in held.items()}
         values = {v.name: shaped.pop(v.name) for v in self.baseline_schema.variables}
         return Baseline(values, outcomes=shaped)
@@ -120,7 +120,7 @@ class FreshTwins(Population):
 
     def leaves(self, place: Place, baseline: Baseline) -> Floats | None:
         """Times at which the twins leave."""
-        if json.loads(self._plan)["complete"]:
+        if json.loads(self.plan)["complete"]:
             return None
         assert baseline.outcomes is not None
         left = baseline.outcomes[LEAVES]
@@ -145,7 +145,7 @@ class FreshTwins(Population):
         facts = {
             "kind": "fresh",
             "laws": laws,
-            "plan": self._plan,
+            "plan": self.plan,
             "model_sha256": digest_of(place),
             "device": self._device,
         }

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, final
-from uuid import uuid4
+from typing import Any, Final, Literal, final
 
 import numpy as np
 
 from extraction.records.errors import InputError
-from simulation.execution.tasks import cpus, one_thread
+from simulation.execution import ray_actors
+from simulation.execution.tasks import one_thread
 from simulation.trial.outcomes.base import Floats, Indices
 
 Columns = dict[str, Floats]
@@ -35,16 +35,8 @@ Place = Callable[[Facts, Paths], tuple[Facts, Paths]]
 GPUS: Final = "TRIALTWIN_GPUS_PER_MODEL"
 BLOCK: Final = 16_384
 IN_FLIGHT: Final = 2
-RETRIES: Final = 3
 _DRAW: Final = "simulation.trial.population.fresh"
 _LOG = logging.getLogger("trialtwin.residents")
-
-
-class Source(Protocol):
-    """Where candidates come from."""
-
-    def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
-        """Columns (K,) of the candidates (replicates[k], patients[k])."""
 
 
 @final
@@ -55,9 +47,11 @@ class Local:
         self._model = opened(folder, sha256, device)
 
     def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
-        """Draw here."""
-        found: Columns = import_module(_DRAW).drawn(self._model, plan, replicates, patients)
-        return found
+        """Draw here, block by block."""
+        drawn, found = import_module(_DRAW).drawn, _Found(len(replicates))
+        for part in _blocks(len(replicates)):
+            found.put(part, drawn(self._model, plan, replicates[part], patients[part]))
+        return found.columns
 
 
 @final
@@ -65,41 +59,44 @@ class Remote:
     """Models in actors, by name."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        import ray
-
-        self._actors = [ray.get_actor(name) for name in names]
+        self._actors = ray_actors.named(names)
 
     def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
         """Ask the actors in turns, for a block each."""
-        import ray
-
         flying: deque[tuple[slice, Any]] = deque()
-        found: Columns = {}
+        found = _Found(len(replicates))
 
         def take() -> None:
             part, reference = flying.popleft()
-            for name, values in _got(ray, reference).items():
-                found.setdefault(name, np.empty(len(replicates)))[part] = values
+            found.put(part, ray_actors.answer(reference))
 
         # Tasks begin with different actors, so that all have work.
         turn = zlib.crc32(f"{replicates[0]} {patients[0]}".encode())
-        for k, first in enumerate(range(0, len(replicates), BLOCK)):
+        for k, part in enumerate(_blocks(len(replicates))):
             if len(flying) == IN_FLIGHT:
                 take()
-            part = slice(first, first + BLOCK)
             actor = self._actors[(turn + k) % len(self._actors)]
             flying.append((part, actor.draw.remote(plan, replicates[part], patients[part])))
         while flying:
             take()
-        return found
+        return found.columns
 
 
-def _got(ray: Any, reference: Any) -> Columns:
-    try:
-        columns: Columns = ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None  # an InputError keeps its faults
-    return columns
+@final
+class _Found:
+    """Columns that are filled block by block."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.columns: Columns = {}
+
+    def put(self, part: slice, columns: Columns) -> None:
+        for name, values in columns.items():
+            self.columns.setdefault(name, np.empty(self._size))[part] = values
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    return (slice(first, first + BLOCK) for first in range(0, size, BLOCK))
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +165,7 @@ class Resident:
         return {"pid": os.getpid(), "device": self._device}
 
     def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
-        """As `Source.draw`."""
+        """Draw as `Local.draw`; a task asks for a block at most."""
         return self._local.draw(plan, replicates, patients)
 
 
@@ -181,7 +178,7 @@ def placing(execution: str, workers: int | None) -> Iterator[Place]:
     place(facts, paths): what a population sent, told where its model is. A model stands once,
     however many designs use it. Actors end with the context.
     """
-    actors: dict[str, tuple[Device, list[str], list[Any]]] = {}
+    actors: dict[str, tuple[Device, dict[str, Any]]] = {}
 
     def place(facts: Facts, paths: Paths, before: str = "") -> tuple[Facts, Paths]:
         if facts["kind"] == "with_external":
@@ -196,21 +193,14 @@ def placing(execution: str, workers: int | None) -> Iterator[Place]:
         key = f"{sha256} {asked}"
         if key not in actors:
             actors[key] = _begun(paths[f"{before}model"], sha256, asked, workers)
-        device, names, _ = actors[key]
-        return {**facts, "device": device}, {**paths, f"{before}residents": ",".join(names)}
+        device, held = actors[key]
+        return {**facts, "device": device}, {**paths, f"{before}residents": ",".join(held)}
 
     try:
         yield place
     finally:
-        for _, _, held in actors.values():
-            _end(held)
-
-
-def _end(actors: Sequence[Any]) -> None:
-    import ray
-
-    for actor in actors:
-        ray.kill(actor)
+        for _, held in actors.values():
+            ray_actors.end(list(held.values()))
 
 
 def told(population: Any, facts: Facts) -> dict[str, Any]:
@@ -222,26 +212,13 @@ def told(population: Any, facts: Facts) -> dict[str, Any]:
 
 def _begun(
     folder: str, sha256: str, asked: str, workers: int | None
-) -> tuple[Device, list[str], list[Any]]:
+) -> tuple[Device, dict[str, Any]]:
     """Start the actors of a model, and see on what they draw."""
-    from simulation.execution import ray_backend
-
-    ray_backend.start(workers or cpus())
-    import ray
-
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    gpus, count = _share(resources, asked, workers)
-    kind: Any = ray.remote(Resident)
-    names = [f"resident-{uuid4().hex}" for _ in range(count)]
-    # A task that waits lends its CPU out; an actor that took one for good would block the tasks.
-    held = [
-        kind.options(
-            name=name, num_cpus=0, num_gpus=gpus, max_restarts=RETRIES, max_task_retries=RETRIES
-        ).remote(folder, sha256, asked, gpus > 0)
-        for name in names
-    ]
-    devices = {_got(ray, actor.about.remote())["device"] for actor in held}
+    gpus, count = _share(ray_actors.resources(workers), asked, workers)
+    held = ray_actors.begin(Resident, count, gpus, folder, sha256, asked, gpus > 0)
+    devices = {ray_actors.answer(actor.about.remote())["device"] for actor in held.values()}
     if len(devices) > 1:
+        ray_actors.end(list(held.values()))
         raise InputError(
             "device: some machines of the cluster draw on a GPU and others cannot, and bytes may "
             "differ; set the population's device to cpu, or mend PyTorch on those machines"
@@ -250,7 +227,7 @@ def _begun(
     if gpus and device == "cpu":
         _LOG.warning("%s", BLIND)
     _LOG.info("%d actors hold a model, each with %g GPUs, drawing on %s", count, gpus, device)
-    return device, names, held
+    return device, held
 
 
 def _share(resources: Mapping[str, float], asked: str, workers: int | None) -> tuple[float, int]:

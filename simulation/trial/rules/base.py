@@ -1,11 +1,12 @@
 """Decision rules: what is decided at each look, for a batch of replicates at once."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self, final
+from typing import ClassVar, Literal, Self, final
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from simulation.trial.analyses.base import Fit, LookData
 from simulation.trial.outcomes.base import Booleans, Floats, Indices
@@ -36,10 +37,15 @@ class Looks(Plan):
         default=None, description="no look is later than this time, events or not"
     )
 
+    @field_validator("at")
+    @classmethod
+    def _rising(cls, at: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if at is not None and (not at or list(at) != sorted(set(at))):
+            raise ValueError("looks must be one or more, in rising order, each once")
+        return at
+
     @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.at is not None and list(self.at) != sorted(set(self.at)):
-            raise ValueError("at: looks must come in rising order, each once")
+    def _whole(self) -> Self:
         if self.at is None and self.by != "patients":
             raise ValueError(f"at: looks by {self.by} need their figures")
         if self.information is not None and len(self.information) != self.count:
@@ -117,6 +123,10 @@ class State:
         self.stop(which & self.rejected.any(axis=1), look, EFFICACY)
         self.stop(which, look, FUTILITY)
 
+    def keep_dropped(self, arms: list[int]) -> None:
+        """Keep which hypotheses' arms get no more patients without having been rejected."""
+        self.kept["dropped"] = ((self.weights[:, arms] == 0) & ~self.rejected).astype(np.float64)
+
     def rows(self, which: Booleans) -> "State":
         """Those of some replicates."""
         return State(
@@ -158,6 +168,14 @@ class ArmSummary:
         n, total, squares = data.moments(arms)
         return cls(n, total / np.maximum(n, 1.0), squares / np.maximum(n - 1, 1.0), kind, sign)
 
+    def together(self) -> tuple[Floats, Floats]:
+        """Mean and variance (R,) of all patients, arms not told apart."""
+        n = np.maximum(self.n.sum(axis=1), 1.0)
+        mean = (self.n * self.mean).sum(axis=1) / n
+        between = self.n * (self.mean - mean[:, None]) ** 2
+        squares = (np.maximum(self.n - 1, 0.0) * self.variance + between).sum(axis=1)
+        return mean, squares / np.maximum(n - 1, 1.0)
+
     def rows(self, which: Booleans) -> "ArmSummary":
         """Those of some replicates."""
         return ArmSummary(
@@ -182,7 +200,8 @@ class Evidence:
     control
         Number of the control arm.
     summary
-        Outcomes of every arm on the first hypothesis' endpoint, for rules over every arm.
+        Outcomes of every arm on the first hypothesis' endpoint, for rules over every arm and for
+        blinded ones, which take the arms together.
     by_variance
         Whether stages are told apart by 1 / variance. Times to events are: the score's variance is
         what grows by independent increments, and events go with it only where arms stay balanced
@@ -234,6 +253,8 @@ class Evidence:
 class Rule(Plan, ABC):
     """A design's decisions. Adding one is a file and a line in `Choice`."""
 
+    decisions: ClassVar[Mapping[str, str]] = {}
+    """What it decides beside stopping: a name in `State.kept`, and words; {} is the arm."""
     kind: str
     alpha: float = Field(default=0.025, gt=0, lt=0.5, description="one-sided type I error")
     looks: Looks = Looks()
@@ -257,6 +278,11 @@ class Rule(Plan, ABC):
         return False
 
     @property
+    def blinded(self) -> bool:
+        """Whether it decides by the outcomes of all patients, arms not told apart."""
+        return False
+
+    @property
     def resizes(self) -> bool:
         """Whether the number of patients depends on earlier data, by `State.size`."""
         return False
@@ -269,6 +295,10 @@ class Rule(Plan, ABC):
     def events_due(self, state: State) -> Indices | None:
         """Events (R,) for which the last look waits, where earlier data say so."""
         return None
+
+    def decided(self, state: State) -> dict[str, Booleans]:
+        """What replicates have decided so far, (R,), or on each hypothesis' arm, (R, H)."""
+        return {name: state.kept[name] > 0 for name in self.decisions if name in state.kept}
 
     @abstractmethod
     def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:

@@ -4,7 +4,8 @@ Sources: Brannath et al. (2009), doi 10.1002/sim.3559; Wassmer and Brannath (201
 10.1007/978-3-319-32562-0.
 """
 
-from typing import Annotated, Literal, final
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -99,13 +100,15 @@ class EnrichmentRule(Rule):
     Two hypotheses are tested: in all patients, and in a subgroup. Where the subgroup is chosen
     only its members are recruited from then on. Each set of hypotheses has stage-wise p values,
     which the inverse normal method combines with weights fixed beforehand; closed testing holds
-    the familywise level whatever is chosen and why. Stages are told apart by independent
-    increments, so the choice may rest on the tested endpoint alone.
+    the familywise level whatever is chosen and why. Looks are by patients, events or time; stages
+    are told apart by independent increments, of times to events by those of the log-rank score, so
+    the choice may rest on the tested endpoint alone (Magirr et al. 2014, arXiv 1405.1569).
 
     `test: naive` is invalid: it tests the population that was chosen as if it had been planned. It
     is there to show by simulation what that costs.
     """
 
+    decisions: ClassVar[Mapping[str, str]] = {"narrowed": "goes on with the subgroup alone"}
     kind: Literal["enrichment"] = "enrichment"
     boundary: Boundary = OBrienFleming()
     intersection: Intersection = "dunnett"

@@ -4,7 +4,8 @@ Sources: Bretz et al. (2006), doi 10.1002/bimj.200510232; Posch et al. (2005),
 doi 10.1002/sim.2389.
 """
 
-from typing import Annotated, Literal, final
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -67,6 +68,7 @@ class MultiArmRule(Rule):
     patients go to the arms that are left, by the ratio of the design; a trial stops when none is.
     """
 
+    decisions: ClassVar[Mapping[str, str]] = {"dropped": "drops {}"}
     kind: Literal["multi_arm"] = "multi_arm"
     boundary: Boundary = OBrienFleming()
     selection: Selection = Best()
@@ -120,6 +122,7 @@ class MultiArmRule(Rule):
         last = look == self.looks.count - 1
         if not last:
             self._select(evidence, state, active)
+        state.keep_dropped(arms)
         finish(state, look, last)
 
     def _select(self, evidence: Evidence, state: State, active: Booleans) -> None:

@@ -2,11 +2,13 @@
 
 Sources: inverse normal: Lehmacher and Wassmer (1999), doi 10.1111/j.0006-341X.1999.01286.x;
 promising zone: Mehta and Pocock (2011), doi 10.1002/sim.4102; information: Mehta and Tsiatis
-(2001), doi 10.1177/009286150103500407.
+(2001), doi 10.1177/009286150103500407; blinded: Gould and Shih (1992), doi
+10.1080/03610929208830947, Kieser and Friede (2003), doi 10.1002/sim.1585.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -16,10 +18,11 @@ from simulation.analysis.sequential import Boundary, GroupSequential, OBrienFlem
 from simulation.analysis.sequential.combination import stage_weights
 from simulation.analysis.sequential.reestimation import (
     PromisingZone,
+    blinded_size_means,
+    blinded_size_rates,
     promising_zone,
     unblinded_size,
 )
-from simulation.trial.analyses.base import Fit
 from simulation.trial.outcomes.base import Floats
 from simulation.trial.plan import Finite, Plan, Positive
 from simulation.trial.rules.base import Evidence, Rule, State
@@ -59,19 +62,33 @@ class ByPromisingZone(Plan):
 class ByVariance(Plan):
     """So many patients that the information is what the planned effect needs; the usual test.
 
-    Only the standard error is looked at, never the effect. It takes the arms apart, unless the
-    look is blinded: then the variance is that about a common mean (of ANCOVA without the arm),
-    which the effect adds to (Kieser and Friede 2003, doi 10.1002/sim.1585).
+    Only the standard error is looked at, never the effect.
     """
 
     kind: Literal["variance"] = "variance"
     power: Power = 0.9
     effect: Finite = Field(description="planned, in the unit of the analysis's estimate; not 0")
-    blinded: bool = Field(default=False, description="the look does not know the arms; for ancova")
+
+
+@final
+class Blinded(Plan):
+    """So many patients as the planned effect needs at what all patients together show.
+
+    That is the one-sample variance of the values (what covariates explain is in it, so that an
+    adjusted analysis gets more than it needs), or of a binary outcome the rate: arms are not told
+    apart, and nothing is tested before the end.
+    """
+
+    kind: Literal["blinded"] = "blinded"
+    power: Power = 0.9
+    effect: Finite = Field(description="planned difference of means or rates; not 0")
+    adjusted: bool = Field(
+        default=False, description="take off what the planned effect adds to the variance of means"
+    )
 
 
 SizeRule = Annotated[
-    ByConditionalPower | ByPromisingZone | ByVariance, Field(discriminator="kind")
+    Blinded | ByConditionalPower | ByPromisingZone | ByVariance, Field(discriminator="kind")
 ]
 
 
@@ -79,6 +96,7 @@ SizeRule = Annotated[
 class ReestimationRule(Rule):
     """One hypothesis; the final size is set at the look before the last, within limits."""
 
+    decisions: ClassVar[Mapping[str, str]] = {"raised": "raises the size"}
     kind: Literal["reestimation"] = "reestimation"
     boundary: Boundary = OBrienFleming()
     size: SizeRule = ByConditionalPower()
@@ -103,17 +121,26 @@ class ReestimationRule(Rule):
             faults.append(f"rule: {hypotheses} hypotheses came; a size is set for one")
         if self.maximum < max(n, self.minimum or 0):
             faults.append(f"rule.maximum: {self.maximum} is below the {n} patients planned")
-        if isinstance(self.size, ByVariance) and self.size.effect == 0:
+        if isinstance(self.size, Blinded | ByVariance) and self.size.effect == 0:
             faults.append("rule.size.effect: 0 came; give the planned effect")
-        if isinstance(self.size, ByPromisingZone) and not faults:
-            if self.looks.count != 2:
-                faults.append("rule.looks: the promising zone has two looks")
-            else:
-                try:
-                    self.zone(n)
-                except InputError as error:
-                    faults += [f"rule.size: {fault}" for fault in error.faults]
+        if self.tested_once and self.looks.count != 2:
+            faults.append(f"rule.looks: sizes of kind {self.size.kind} have two looks")
+        elif isinstance(self.size, ByPromisingZone) and not faults:
+            try:
+                self.zone(n)
+            except InputError as error:
+                faults += [f"rule.size: {fault}" for fault in error.faults]
         return faults
+
+    @property
+    def tested_once(self) -> bool:
+        """Whether only the last look tests."""
+        return isinstance(self.size, Blinded | ByPromisingZone)
+
+    @property
+    def blinded(self) -> bool:
+        """Whether the size rests on all patients together."""
+        return isinstance(self.size, Blinded)
 
     @cached_property
     def _design(self) -> GroupSequential:
@@ -129,23 +156,25 @@ class ReestimationRule(Rule):
 
     def critical(self, alpha: float) -> tuple[float, ...]:
         """Critical values of the combined (or usual) Z."""
-        if isinstance(self.size, ByPromisingZone):
+        if self.tested_once:
             return (float("nan"), *one_sided(OBrienFleming(), (1.0,), alpha).critical)
         return one_sided(self.boundary, self.looks.rates, alpha).critical
 
     def decide(self, evidence: Evidence, state: State, shares: tuple[float, ...]) -> None:
         """Test, and set the size at the look before the last."""
         look, planned = evidence.look, state.size
+        state.kept.setdefault("raised", np.zeros(len(planned)))
         z = self._tested(evidence, state)
         reject((z >= self.critical(self.alpha * shares[0])[look])[:, None], state)
         finish(state, look, last=look == self.looks.count - 1)
         if look == self.looks.count - 2:
-            wanted = self._wanted(evidence, z, float(planned.max()))
+            wanted = self._wanted(evidence, state, z)
             at = self.looks.at
             seen = self.looks.rates[-2] * planned.max() if at is None else at[-2]
             low = max(planned.max() if self.minimum is None else self.minimum, seen)
             size = np.ceil(np.clip(np.nan_to_num(wanted, nan=low), low, self.maximum) - 1e-9)
             state.size = np.where(state.running, size, planned).astype(np.int64)
+            state.kept["raised"] = (state.size > planned).astype(np.float64)
 
     def _tested(self, evidence: Evidence, state: State) -> Floats:
         """The statistic that is tested, (R,)."""
@@ -159,17 +188,16 @@ class ReestimationRule(Rule):
             state.kept["combined"] / np.sqrt((weights[: evidence.look + 1] ** 2).sum())
         )
 
-    def _wanted(self, evidence: Evidence, z: Floats, planned: float) -> Floats:
+    def _wanted(self, evidence: Evidence, state: State, z: Floats) -> Floats:
         """Patients in all that the rule asks for, (R,)."""
-        share = self.looks.rates[-2]
+        share, planned = self.looks.rates[-2], float(state.size.max())
         if isinstance(self.size, ByPromisingZone):
             return self.zone(int(planned)).size(evidence.z[:, 0]) * planned
+        if isinstance(self.size, Blinded):
+            return self._blinded(evidence, state, self.size)
         if isinstance(self.size, ByVariance):
             needed = (self._design.drift_for(self.size.power) / self.size.effect) ** 2
-            squared = evidence.fits[0].se ** 2
-            if self.size.blinded:
-                squared = blinded_square(evidence.fits[0])
-            return np.asarray(share * planned * needed * squared)
+            return np.asarray(share * planned * needed * evidence.fits[0].se ** 2)
         believed = self.size.planned_z
         seen = evidence.z[:, 0] / np.sqrt(share)
         rest = unblinded_size(
@@ -183,12 +211,14 @@ class ReestimationRule(Rule):
         )
         return np.asarray((share + rest) * planned)
 
-
-def blinded_square(fit: Fit) -> Floats:
-    """Squared standard error (R,) of a least-squares effect if the variance were the blinded one.
-
-    Without the arm the residual sum of squares grows by estimate^2 / unit, where se^2 = s^2 unit,
-    and one degree of freedom comes back.
-    """
-    df = fit.more["df"]
-    return np.asarray((df * fit.se**2 + fit.estimate**2) / (df + 1))
+    def _blinded(self, evidence: Evidence, state: State, size: Blinded) -> Floats:
+        """Patients in all for the planned effect, by what all patients together show, (R,)."""
+        assert evidence.summary is not None
+        mean, variance = evidence.summary.together()
+        if evidence.summary.kind == "binary":
+            return blinded_size_rates(mean, size.effect, alpha=self.alpha, power=size.power)
+        treated, control = state.weights[0, [evidence.arms[0], evidence.control]]
+        return blinded_size_means(
+            variance, size.effect, alpha=self.alpha, power=size.power,
+            allocation=float(treated / (treated + control)), adjusted=size.adjusted,
+        )

@@ -6,7 +6,8 @@ adaptr: Granholm et al. (2022), doi 10.21105/joss.04284. Its posterior draws are
 quadrature (`simulation.analysis.best_arm`).
 """
 
-from typing import Literal, Self, final
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self, final
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -44,6 +45,7 @@ class ResponseAdaptiveRule(Rule):
     refer to.
     """
 
+    decisions: ClassVar[Mapping[str, str]] = {"dropped": "drops {}"}
     kind: Literal["response_adaptive"] = "response_adaptive"
     superiority: float = Field(default=0.99, gt=0.5, lt=1, description="probability of being best")
     inferiority: float | None = Field(
@@ -122,6 +124,7 @@ class ResponseAdaptiveRule(Rule):
         if self.equivalence is not None:
             alike = (near > self.equivalence) & ~superior.any(axis=1)
         state.weights[rows] = self.allocation(best, active)
+        state.keep_dropped(list(evidence.arms))
         for found, reason in ((superior.any(axis=1), EFFICACY), (alike, FUTILITY)):
             which = np.zeros_like(state.running)
             which[rows] = found

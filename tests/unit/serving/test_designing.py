@@ -118,3 +118,15 @@ def test_options_that_would_do_nothing_are_refused_together(tmp_path: Path) -> N
     with pytest.raises(InputError) as caught:
         simulate_sweep(sweep, workers=2)
     assert "--workers" in caught.value.faults[0] and len(caught.value.faults) > 1
+
+
+def test_progress_is_told_on_the_error_stream(tmp_path: Path) -> None:
+    path = tmp_path / "design.yaml"
+    path.write_text(DESIGN, encoding="utf-8")
+    words = ["design-search", str(path), "--power", "0.8", "--most", "200", "--between", "20", "30"]
+    searched = CliRunner().invoke(program, words)
+    assert "replicates, " in searched.stderr and "replicates, open" not in searched.stdout
+    judged = CliRunner().invoke(program, ["criteria", str(path), "--replicates", "40"])
+    assert "  0% as it is" in judged.stderr and "100% criteria" in judged.stderr
+    quiet = CliRunner().invoke(program, [*words, "--json"])
+    assert quiet.stderr == "" and json.loads(quiet.stdout)["over"] == "n"

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
+from extraction.records import InputError
+from generation import fit
 from serving.report.credibility import credibility
 from serving.report.credibility_context import Context
 from serving.report.credibility_html import as_html
 from serving.report.external_controls import drift_groups
 from serving.report.simulation_page import simulation_page
 from serving.service import TrialRequest, open_trial
+from tests.support.generation_support import simulated_trial
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hybrid.yaml"
 
@@ -61,3 +64,53 @@ def test_a_single_arm_is_drawn_without_its_control(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(plan), "utf-8")
     page = simulation_page(open_trial(TrialRequest(design=path, replicates=20)).run())
     assert "150 patients, all treated" in page and "nobody is randomised" in page
+
+
+HYBRID: dict[str, Any] = {
+    "name": "hybrid",
+    "arms": [{"name": "Placebo", "control": True}, {"name": "Active", "allocation": 2}],
+    "n": 60,
+    "endpoints": [
+        {"kind": "continuous", "name": "week 8", "variable": "SCORE", "visits": [56],
+         "at": ["Week 8"]}
+    ],
+    "dropout": {"kind": "none"},
+}  # fmt: skip
+
+
+def _hybrid(folder: Path, **external: Any) -> Path:
+    analysis = {"kind": "robust_map", "covariates": ["AGE"], "stop": {"min_ess": 10}}
+    plan = HYBRID | {
+        "external_controls": {"n": 40} | external,
+        "hypotheses": [{"endpoint": "week 8", "analysis": analysis}],
+        "population": {"kind": "cohort", "where": str(folder / "cohort")},
+    }
+    path = folder / "hybrid.yaml"
+    path.write_text(yaml.safe_dump(plan), "utf-8")
+    return path
+
+
+def test_twins_stand_beside_the_controls_of_a_cohort(tmp_path: Path) -> None:
+    cohort = simulated_trial(200)
+    cohort.write(tmp_path / "cohort")
+    model = fit(cohort, engine="mixture", seed=0)
+    model.save(tmp_path / "model")
+    behind = model.card.n_under("Placebo")
+    twins = {"kind": "model", "model": str(tmp_path / "model"), "twins": 300}
+    asked = TrialRequest(_hybrid(tmp_path, population=twins, n_train=behind), replicates=20)
+    trial = open_trial(asked)
+    done = trial.run()
+    assert done["population"]["external"]["origin"]["n_train"] == behind
+    assert done["scenarios"][0]["hypotheses"][0]["borrowing"]["stopped"]["value"] < 1
+    assert f"twins from a model of {behind} patients" in simulation_page(done)
+    unstated = TrialRequest(_hybrid(tmp_path, population=twins), replicates=20)
+    with pytest.raises(InputError, match="no twin counts as a patient"):
+        open_trial(unstated)
+
+
+def test_controls_of_another_cohort_are_opened(tmp_path: Path) -> None:
+    simulated_trial(200).write(tmp_path / "cohort")
+    simulated_trial(160, seed=5).write(tmp_path / "older")
+    older = {"kind": "cohort", "where": str(tmp_path / "older")}
+    done = open_trial(TrialRequest(_hybrid(tmp_path, population=older), replicates=20)).run()
+    assert done["population"]["external"]["kind"] == "twins"

@@ -118,6 +118,22 @@ def test_cells_are_the_same_in_processes() -> None:
     assert serial.equals(spread["power"])
 
 
+def test_the_cost_is_that_of_patients_candidates_and_time() -> None:
+    amounts = {"fixed": 100.0, "per_patient": 2.0, "per_screened": 0.5, "per_time": 10.0}
+    priced = TrialDesign.parse(PLAN | {"costs": amounts})
+    found = simulate(priced, PEOPLE, 60, seed=4)
+    works = found.scenario("works")
+    cost = measured(priced, found.table, "cost", "works")
+    parts = 2.0 * works.n.value + 0.5 * works.screened.value + 10 * works.duration.value
+    assert cost.value == pytest.approx(100 + parts, rel=1e-12) and cost.se > 0
+    assert found.digest() == simulate(DESIGN, PEOPLE, 60, seed=4).digest()
+    assert "cost" not in figure_names(DESIGN)
+    assert asked_figure(priced, "cost").label == "expected cost in money units"
+    assert "In money units: 100 in any case, 2 for each patient" in " ".join(priced.describe())
+    with pytest.raises(InputError, match="per_patient"):
+        TrialDesign.parse(PLAN | {"costs": {"per_patient": -1}})
+
+
 def test_a_curve_takes_further_figures() -> None:
     curve = power_curve(
         DESIGN, PEOPLE, factors=(1.0,), figures=("stop at look 1", "bias"), replicates=60, seed=4

@@ -163,3 +163,61 @@ def test_a_scenario_that_recruits_too_few_says_so() -> None:
     assert short is not None and short.value == 1
     (told,) = [limit for limit in result.limits if "recruitment ended short" in limit]
     assert told.startswith("slow: in 100.0% of replicates")
+
+
+@pytest.mark.parametrize(
+    ("looks", "words"),
+    [
+        ({"by": "events", "at": [10, 30], "latest": 8}, "without the events that it waits for"),
+        ({"by": "time", "at": [2, 20]}, "before all 40 patients were randomised"),
+    ],
+)
+def test_looks_that_come_short_of_events_or_patients_say_so(
+    looks: dict[str, Any], words: str
+) -> None:
+    slow = {"name": "slow", "enrolment": {"ramp": [{"rate": 1}]}}
+    plan = {
+        "endpoints": [OS], "enrolment": {"ramp": [{"rate": 100}]}, "scenarios": [slow],
+        "rule": {"kind": "group_sequential", "looks": looks},
+    }
+    result = simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 30)
+    assert result.scenarios[1].short.value == 1
+    (told,) = [limit for limit in result.limits if limit.startswith("slow")]
+    assert words in told and "100.0%" in told
+
+
+def test_a_subgroup_that_nobody_is_in_is_blamed_itself() -> None:
+    plan = {
+        "eligibility": {"sex": "m"},
+        "hypotheses": [
+            {"endpoint": "y"},
+            {"endpoint": "y", "share": 0.5, "subgroup": {"name": "women", "where": {"sex": "f"}}},
+        ],
+    }
+    with pytest.raises(InputError) as caught:
+        simulate(TrialDesign.parse(PLAN | plan), PEOPLE, 5)
+    (fault,) = caught.value.faults
+    assert "subgroup 'women': none of 100000 candidates is a member and eligible" in fault
+
+
+def test_what_a_fault_touches_is_not_judged_by_what_stands_in_for_it() -> None:
+    """A field that cannot be read keeps its defaults out of further checks."""
+    plan: dict[str, Any] = {
+        "enrolment": {"ramp": [{"rate": "fast"}]},
+        "arms": [{"name": "C", "control": True}, {"name": "C"}],
+        "rule": {"kind": "fixed", "looks": {"by": "time", "at": [9]}},
+        "population": {
+            "kind": "parametric",
+            "outcomes": {"z": {"kind": "continuous"}},
+            "correlations": [{"between": [], "value": 0.1}],
+        },
+    }
+    with pytest.raises(InputError) as caught:
+        TrialDesign.parse(PLAN | plan)
+    places = sorted(fault.split(": ")[1] for fault in caught.value.faults)
+    assert places == [
+        "arms",
+        "enrolment.ramp[0].rate",
+        "population.parametric.correlations[0].between[0]",
+        "population.parametric.correlations[0].between[1]",
+    ]

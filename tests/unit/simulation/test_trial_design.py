@@ -72,6 +72,7 @@ def test_all_faults_of_a_design_come_at_once() -> None:
     [
         ({"arms": [{"name": "C", "control": True, "allocation": 0}, {"name": "A"}]}, "allocation"),
         ({"rule": {"kind": "group_sequential", "looks": {"by": "events", "at": [9, 5]}}}, "rising"),
+        ({"rule": {"kind": "fixed", "looks": {"by": "events", "at": []}}}, "one or more"),
         ({"rule": {"kind": "fixed", "alpha": 1.2}}, "alpha"),
         ({"rule": {"kind": "fixed", "looks": {"number": 3}}}, "group_sequential"),
         ({"rule": {"kind": "fixed", "looks": {"by": "time", "at": [9]}}}, "need an enrolment"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from extraction.records import InputError
+from simulation.operating_characteristics.tables import long_table
 from simulation.trial import ParametricPopulation, TrialDesign, simulate
 from simulation.trial.analyses.base import Fit
 from simulation.trial.replay import replay
@@ -97,3 +98,20 @@ def test_analyses_without_increments_are_refused() -> None:
         held = [each | {"analysis": analysis} for each in PLAN["hypotheses"]]
         with pytest.raises(InputError, match="no independent increments"):
             TrialDesign.parse(PLAN | {"hypotheses": held})
+
+
+def test_the_choice_and_its_estimates_are_summed_up() -> None:
+    design = _ruled(subgroup_events=80)
+    found = simulate(design, PEOPLE, 60, seed=3)
+    held = {name: values[:, 0] for name, values in found.table.items()}
+    for number, tested in enumerate(found.scenarios[0].hypotheses):
+        goes = (held["stage"] == 1) & (held["narrowed"] == bool(number))
+        assert tested.chosen is not None and tested.chosen.naive is not None
+        assert tested.chosen.share.value == pytest.approx(goes.mean())
+        assert tested.chosen.naive.mean.value == pytest.approx(
+            held["estimate"][goes, number].mean()
+        )
+        assert np.isfinite(tested.chosen.adjusted.mean.value)  # type: ignore[union-attr]
+    assert found.scenarios[1].hypotheses[0].chosen.naive is None  # type: ignore[union-attr]
+    figures = long_table(found)
+    assert set(figures["figure"]) >= {"chosen", "chosen_naive_mean", "chosen_adjusted_mean"}

@@ -11,6 +11,9 @@ from extraction.records import InputError
 from generation.randomness import Stream
 from simulation.analysis.external.borrowed_mean import map_batch
 from simulation.analysis.external.weights import weights_batch
+from simulation.operating_characteristics.figures import asked_figure, replicate_values
+from simulation.operating_characteristics.tables import long_table
+from simulation.operating_characteristics.vary import varied
 from simulation.trial import ParametricPopulation, TrialDesign, TwinPopulation, simulate
 from simulation.trial.analyses import KINDS
 from simulation.trial.analyses.base import External
@@ -285,3 +288,18 @@ def test_the_example_is_told_in_plain_language() -> None:
         assert part in told
     alone = " ".join(_design(ALONE, "external_difference").describe())
     assert "nobody is randomised" in alone and "no claim is made" in alone
+
+
+def test_the_verdict_is_a_figure_that_grids_and_tables_take() -> None:
+    design = _design(HYBRID, "power_prior")
+    found = simulate(design, replicates=50)
+    told = found.scenario("drifts").hypotheses[0].borrowing
+    assert told is not None
+    table = long_table(found).set_index(["scenario", "figure"]).loc["drifts"]
+    assert table.loc["stopped", "value"] == told.stopped.value
+    assert table.loc["given_on_rejection", "value"] == told.rejection.value
+    asked = asked_figure(design, "stopped", "drifts")
+    values = replicate_values(design, found.table, asked.figure, "drifts")
+    assert asked.share and values.mean() == told.stopped.value
+    harder, people = varied(design, None, {"external_controls.drift": -9.0})
+    assert simulate(harder, people, replicates=20).table["refused"][:, 0].all()

@@ -20,7 +20,7 @@ COLUMN = "outcome.SCORE@0"
 
 
 def _plan(**changes: Any) -> str:
-    return FreshTwins.from_model(model(), design(**changes), 200)._plan
+    return FreshTwins.from_model(model(), design(**changes), 200).plan
 
 
 @pytest.mark.parametrize("run", [{"chunk_size": 7}, {"execution": "processes", "workers": 2}])

@@ -1,6 +1,5 @@
 """Decision rules on given statistics: graphs, observed information, futility, selection."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,11 @@ from simulation import TrialDesign
 from simulation.analysis.multiplicity import Graph
 from simulation.analysis.sequential import group_sequential
 from simulation.analysis.sequential.observed import observed_bounds
-from simulation.analysis.sequential.reestimation import blinded_size_means
-from simulation.trial.analyses.ancova import least_squares
 from simulation.trial.analyses.base import Fit
 from simulation.trial.rules import Evidence, State
 from simulation.trial.rules.group_sequential import GroupSequentialRule
 from simulation.trial.rules.multi_arm import Best, MultiArmRule, Within
-from simulation.trial.rules.reestimation import ReestimationRule, blinded_square
+from simulation.trial.rules.reestimation import ReestimationRule
 
 
 def _evidence(look: int, z: Any, information: Any, arms: tuple[int, ...] = (1,)) -> Evidence:
@@ -135,38 +132,3 @@ def test_a_size_is_set_once_within_its_limits() -> None:
     assert 100 < state.size[2] < 200
     assert state.size[3] == 100
     assert state.running.tolist() == [True, True, True, False]
-
-
-@pytest.mark.parametrize("covariates", [0, 2])
-def test_a_blinded_look_takes_the_variance_without_the_arm_exact(covariates: int) -> None:
-    rng = np.random.default_rng(3)
-    arm = np.tile([0.0, 1.0], (2, 20))
-    x = rng.normal(size=(covariates, *arm.shape))
-    y = 0.8 * arm + x.sum(axis=0) + rng.normal(size=arm.shape)
-    fit = least_squares(y, arm, x, np.ones(arm.shape, dtype=bool))
-    for r in range(len(arm)):
-        without = np.column_stack([np.ones(40), *x[:, r]])
-        left = y[r] - without @ np.linalg.lstsq(without, y[r], rcond=None)[0]
-        variance = left @ left / (40 - 1 - covariates)
-        assert blinded_square(fit)[r] * fit.information[r] == pytest.approx(variance, rel=1e-12)
-
-
-def test_a_blinded_size_is_that_of_kieser_and_friede() -> None:
-    rule: dict[str, Any] = {
-        "kind": "reestimation", "looks": {"at": [60, 120]}, "maximum": 2000, "boundary": "pocock",
-        "size": {"kind": "variance", "power": 0.9, "effect": 0.5, "blinded": True},
-    }
-    y, arm = np.random.default_rng(4).normal(size=(3, 60)), np.tile([0.0, 1.0], (3, 30))
-    fit = least_squares(y, arm, np.empty((0, 3, 60)), np.ones(y.shape, dtype=bool))
-    state = State.fresh(3, 1, (1, 1), 120)
-    reestimation = ReestimationRule.model_validate(rule)
-    reestimation.decide(Evidence(0, (replace(fit, z=np.zeros(3)),), (1,)), state, (1.0,))
-    inflation = group_sequential("pocock", 2).inflation
-    wanted = blinded_size_means(y.var(axis=1, ddof=1), 0.5, power=0.9, inflation=inflation)
-    assert state.size.tolist() == np.ceil(np.maximum(wanted, 120)).tolist()
-    binary = {
-        "arms": [{"name": "C", "control": True}, {"name": "A"}], "n": 120, "rule": rule,
-        "endpoints": [{"kind": "binary", "name": "y"}],
-    }
-    with pytest.raises(InputError, match="blinded: it goes with ancova"):
-        TrialDesign.parse(binary)

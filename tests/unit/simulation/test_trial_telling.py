@@ -102,6 +102,8 @@ def test_who_the_patients_are_is_told() -> None:
     model = {"kind": "model", "model": "quickstart", "twins": 500, "given": {"age": ">=65"}}
     told = tell(TrialDesign.parse(PLAN | {"population": model}))["Patients"][0]
     assert told == "Patients are 500 twins from the model quickstart given age >=65."
+    fresh = tell(TrialDesign.parse(PLAN | {"population": model | {"fresh": True}}))["Patients"][0]
+    assert fresh == "Every patient is drawn anew from the model quickstart given age >=65."
 
 
 def test_what_does_not_happen_is_not_told() -> None:

@@ -1,0 +1,156 @@
+"""What a look may see of the replicates in work, and what is kept of those that stop at it."""
+
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from simulation.trial.analyses.base import Fit, LookData
+from simulation.trial.design import Tested
+from simulation.trial.outcomes import observe
+from simulation.trial.outcomes.base import (
+    Booleans,
+    Floats,
+    Followed,
+    Observed,
+)
+from simulation.trial.outcomes.time_to_event import followed
+from simulation.trial.present import Present
+from simulation.trial.rules import ArmSummary, Rule, State
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+@final
+@dataclass(frozen=True)
+class View:
+    """What a look may see.
+
+    Attributes
+    ----------
+    present, cut
+        Replicates, and the look's time (R, 1).
+    counted
+        Patients (R, N) whom it counts.
+    begun
+        Patients (R, N) in the trial by then: beside the counted those who are still followed.
+    short
+        Replicates (R,) in which the events that it waits for have not come.
+    """
+
+    present: Present
+    cut: Floats
+    counted: Booleans
+    begun: Booleans
+    short: Booleans
+
+    def rows(self, which: Booleans) -> "View":
+        """Some of the replicates."""
+        return View(
+            self.present.rows(which), self.cut[which], self.counted[which], self.begun[which],
+            self.short[which],
+        )
+
+    def observed(self, endpoint: Any) -> Observed:
+        """An endpoint as the look sees it."""
+        held = self.present
+        return observe(
+            endpoint, held.responses[endpoint.name], held.enrolled.entry, held.leaves, self.cut,
+            self.counted,
+        )
+
+    def followed(self, endpoint: Any, among: Booleans | None) -> Followed | None:
+        """A time-to-event endpoint that the look is to cut, among some; None with other causes."""
+        held = self.present
+        response = held.responses[endpoint.name]
+        if response.time is None or response.other is not None:
+            return None
+        counted = self.counted if among is None else self.counted & among
+        return followed(
+            endpoint, response, held.enrolled.entry, held.leaves, self.cut, counted
+        )
+
+    def unfinished(self, tested: Tested, observed: Observed) -> Observed:
+        """Add patients whose last visit is still to come, for analyses of all visits."""
+        if not tested.analysis.every_visit:
+            return observed
+        first = self.present.enrolled.entry + tested.endpoint.visits[0]
+        return replace(observed, included=self.begun & (first <= self.cut))
+
+    def summary(self, tested: Tested, arms: int) -> ArmSummary:
+        """Outcomes of every arm on a hypothesis' endpoint."""
+        held, endpoint = self.present, tested.endpoint
+        # Nobody after the last patient who counts is looked at.
+        last = int(np.flatnonzero(self.counted.any(axis=0))[-1]) + 1
+        observed = observe(
+            endpoint, held.responses[endpoint.name].head(last), held.enrolled.entry[:, :last],
+            held.leaves[:, :last], self.cut, self.counted[:, :last],
+        )
+        arm = held.arm[:, :last]
+        data = LookData(observed, arm, np.empty((0, *arm.shape)))
+        return ArmSummary.of(data, arms, endpoint.kind, endpoint.sign)
+
+
+@final
+class Ended:
+    """What is known of each replicate when it stops, (R,), and of each hypothesis, (R, H)."""
+
+    def __init__(
+        self, rule: Rule, replicates: int, hypotheses: int, external: bool = False
+    ) -> None:
+        self.rule = rule
+        both = (replicates, hypotheses)
+        self.arrays: Arrays = {
+            "stage": np.zeros(replicates, dtype=np.int64),
+            "reason": np.zeros(replicates, dtype=np.int64),
+            **{name: np.zeros(replicates) for name in ("n", "duration", "analysed", "screened")},
+            "rejected": np.zeros(both, dtype=bool),
+            "estimate": np.full(both, np.nan),
+            "se": np.full(both, np.inf),
+            "information": np.zeros(both),
+        }
+        self._more = ("refused", "external_ess") if external else ()
+        self.arrays |= {name: np.zeros(both) for name in self._more}
+
+    def begin(self, fits: tuple[Fit, ...]) -> None:
+        """Keep estimates of the first look, (R, H), by which later patients are chosen."""
+        self.arrays["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
+        self.arrays["first_se"] = np.stack([fit.se for fit in fits], axis=1)
+        self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
+
+    def fill(
+        self, which: Booleans, view: View, fits: tuple[Fit, ...], state: State, at_once: bool
+    ) -> None:
+        """Keep what replicates have used by the look at which they stop; fits are theirs alone."""
+        from simulation.kernels.enrolment import used_rows
+
+        enrolled, rows = view.present.enrolled, np.flatnonzero(which)
+        n, screened = used_rows(
+            rows, enrolled.entry, view.counted, view.cut, at_once, state.size,
+            enrolled.place.patients,
+        )
+        found = {
+            "stage": state.stage[which],
+            "reason": state.reason[which],
+            "n": n,
+            "duration": view.cut[rows, 0],
+            "analysed": np.max([fit.n for fit in fits], axis=0),
+            "screened": screened,
+            "rejected": state.rejected[which],
+            "estimate": np.stack([fit.estimate for fit in fits], axis=1),
+            "se": np.stack([fit.se for fit in fits], axis=1),
+            "information": np.stack([fit.information for fit in fits], axis=1),
+        }
+        nothing = np.zeros(int(which.sum()))
+        if "short" in self.arrays:
+            found["short"] = view.short[which]
+        for name in self._more:
+            found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
+        if state.narrowed is not None:
+            found["narrowed"] = state.narrowed[which]
+        for name, decided in self.rule.decided(state).items():
+            shape = (len(self.arrays["n"]), *decided.shape[1:])
+            self.arrays.setdefault(name, np.zeros(shape, dtype=bool))
+            found[name] = decided[which]
+        for name, values in found.items():
+            self.arrays[name][view.present.at[rows]] = values
