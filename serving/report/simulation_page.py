@@ -95,7 +95,7 @@ def figures(
         made["stopping"] = draw(drawings.stopping_figure, scenarios)
     if any(held["n"]["q05"] < held["n"]["q95"] for held in done["spread"].values()):
         made["n"] = draw(drawings.spread_figure, done["spread"], "n", "patients randomised")
-    if any(s["duration"]["value"] for s in scenarios):
+    if any(held["duration"]["q05"] < held["duration"]["q95"] for held in done["spread"].values()):
         label = f"{unit}s until the stop"
         made["duration"] = draw(drawings.spread_figure, done["spread"], "duration", label)
     if done["boundaries"] and len(scenarios[0]["efficacy"]) > 1:

@@ -6,7 +6,7 @@ all that are (Kimani, Todd and Stallard 2015, doi 10.1002/sim.6506; for times to
 al. 2020, doi 10.1002/sim.8557). The estimate at the end, given the choice and the difference of the
 parts, has a law in one parameter: its 2.5th and 97.5th percentiles give an interval that holds its
 level given the choice, which is what the choice leaves of the usual one (Fithian, Sun and Taylor
-2017, arXiv 1410.2597). Without a choice both are the ordinary estimate and interval.
+2014, arXiv 1410.2597). Without a choice both are the ordinary estimate and interval.
 """
 
 from __future__ import annotations
