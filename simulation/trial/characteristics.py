@@ -131,7 +131,8 @@ class Tested:
         Share of replicates without one.
     adjusted
         Median-unbiased estimates with stagewise intervals, for group-sequential designs of one
-        hypothesis with looks at planned information; None elsewhere.
+        hypothesis with looks at planned information, and for sizes that follow the effect seen at
+        the first of two looks; None elsewhere.
     chosen
         Of enrichment: how often, and how well, its population is estimated once it was chosen.
     borrowing
