@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from extraction.records.errors import InputError
+from generation.engine import Model
 from simulation import simulate
+from simulation.operating_characteristics import surfaces
 from simulation.trial import FreshTwins
 from simulation.trial.population import residents
 from simulation.trial.population.fresh import drawn
@@ -91,6 +93,23 @@ def test_a_gpu_that_was_set_aside_and_is_not_seen_is_told(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert residents.device_here("auto") == "gpu"
     assert residents.device_here("cpu") == "cpu"
+
+
+def test_checks_of_many_designs_choose_the_device_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    asked: list[str] = []
+
+    def on(held: Model, device: str) -> Model:
+        asked.append(device)
+        return held
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(type(model()), "on", on)
+    people = FreshTwins.from_model(model(), design(), 200, device="auto")
+    over = {"n": [40], "rule.alpha": [0.025, 0.05]}
+    surfaces(design(), people, over=over, replicates=4)
+    assert set(asked) == {"cpu"}
 
 
 def test_actors_share_the_clusters_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
