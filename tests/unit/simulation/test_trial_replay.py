@@ -109,4 +109,4 @@ def test_what_cannot_be_replayed_is_refused_with_all_faults() -> None:
 
 def test_a_number_beyond_all_replicates_is_refused() -> None:
     with pytest.raises(InputError, match="counted from 0, below 4294967296"):
-        replay(TrialDesign.parse(SURVIVAL), PEOPLE, 2**32)
+        replay(TrialDesign.parse(SURVIVAL), PEOPLE, 5, 2**32)
