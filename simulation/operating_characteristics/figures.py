@@ -6,7 +6,7 @@ from typing import Any, Final, final
 import numpy as np
 
 from extraction.records.errors import InputError, nearest
-from simulation.trial.adjusted import adjusted, stops_of
+from simulation.trial.adjusted import adjusts, estimates_of
 from simulation.trial.characteristics import Arrays, Measured, mean, share, true_effect
 from simulation.trial.design import NO_EFFECT, TrialDesign
 from simulation.trial.further import COST, decision_words, further
@@ -63,7 +63,7 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
     looks = design.rule.looks.count
     stops = [f"{what} at look {k}" for k in range(1, looks + 1) for what in STOPS if looks > 1]
     of = ["rejection", "estimate", *ABOUT_TRUTH]
-    if stops_of(design) is not None:
+    if adjusts(design):
         of += [f"{_ADJUSTED}{what}" for what in ABOUT_TRUTH]
     own = (*(() if design.costs is None else (COST,)), *decision_words(design))
     by_hypothesis = [f"{what} {tested.name}" for tested in design.tested for what in of]
@@ -250,9 +250,8 @@ def _about_truth(
         raise InputError(f"figure: {what!r} needs one true effect; the scenario states none")
     estimate, se = here["estimate"][:, number], here["se"][:, number]
     low, high = estimate - _HALF_WIDTH * se, estimate + _HALF_WIDTH * se
-    stops = stops_of(design) if what.startswith(_ADJUSTED) else None
-    if stops is not None:
-        found = adjusted(stops, design.tested[number], here["stage"], estimate, se)
+    if what.startswith(_ADJUSTED):
+        found = estimates_of(design, here)
         estimate, low, high = found.estimate, found.low, found.high
     kind = what.removeprefix(_ADJUSTED)
     if kind == "coverage":

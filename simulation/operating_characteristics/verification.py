@@ -1,7 +1,8 @@
 """Verification: does the program compute what it says, checked where it is used.
 
-Reference values: rpact 3.3.4 (R), getDesignGroupSequential and getSampleSizeSurvival, one-sided
-alpha .025, power .90; Schoenfeld (1981), doi 10.1093/biomet/68.1.316.
+Reference values: rpact 3.3.4 (R), getDesignGroupSequential, getDesignCharacteristics and
+getSampleSizeSurvival, one-sided alpha .025, power .90; Schoenfeld (1981), doi
+10.1093/biomet/68.1.316.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulation.analysis.sample_size_survival import sample_size_events
+from simulation.analysis.sequential import group_sequential
 from simulation.execution.results import digest
 from simulation.operating_characteristics.batches import batches
 from simulation.operating_characteristics.tables import monte_carlo_limits
@@ -26,8 +28,15 @@ _BOUNDS: Final = {
     "Lan-DeMets Pocock": ("lan_demets_pocock", (2.279428, 2.294911, 2.295940)),
 }
 _EVENTS: Final = {0.6: 161.0686, 0.7: 330.3779, 0.75: 507.8443}
-_PRINTED: Final = {"bounds": 1e-6, "events": 1e-4}
-"""Half a unit of the last digit printed, on both sides."""
+_SIZES: Final = {
+    "O'Brien-Fleming": (1.0161007, 0.798709),
+    "Pocock": (1.1506381, 0.721033),
+    "Lan-DeMets O'Brien-Fleming": (1.0118528, 0.811472),
+    "Lan-DeMets Pocock": (1.1542202, 0.721157),
+}
+"""Inflation over the fixed size, and expected over fixed size under the alternative."""
+_PRINTED: Final = {"bounds": 5.1e-7, "sizes": 5.1e-7, "events": 5.1e-5}
+"""Half a unit of the last digit printed."""
 _SMALL: Final = 40
 
 
@@ -54,7 +63,7 @@ def verify(
         what, kind (exact, simulated), reference, obtained, tolerance, source, agrees.
     """
     groups: list[tuple[str, Callable[[], list[dict[str, Any]]]]] = [
-        ("reference values", lambda: [*_bounds(), *_events()]),
+        ("reference values", lambda: [*_bounds(), *_sizes(), *_events()]),
         ("chunks and workers", lambda: [_invariant(design, population, found.seed)]),
         ("replay", lambda: [_replayed(design, population, found)]),
         ("level", lambda: _level(design, found)),
@@ -82,6 +91,16 @@ def _bounds() -> list[dict[str, Any]]:
                 "rpact 3.3.4",
             )
         )
+    return checks
+
+
+def _sizes() -> list[dict[str, Any]]:
+    checks = []
+    for name, reference in _SIZES.items():
+        design = group_sequential(_BOUNDS[name][0], 3, alpha=0.025, power=0.9)
+        obtained = (design.inflation, float(design.expected_ratio()))
+        what = f"size and expected size of three looks over the fixed size, {name}"
+        checks.append(_check(what, reference, obtained, _PRINTED["sizes"], "rpact 3.3.4"))
     return checks
 
 

@@ -13,6 +13,7 @@ import scipy
 from pydantic import Field
 
 from simulation.analysis.sequential.estimates import AfterStopping, after_stopping
+from simulation.trial.adjusted_size import adjusted_for_size, resized_by_effect
 from simulation.trial.design import Tested, TrialDesign
 from simulation.trial.outcomes.base import Floats, Indices
 from simulation.trial.plan import Plan
@@ -47,6 +48,26 @@ def stops_of(design: TrialDesign) -> Stops | None:
         return None
     alpha = rule.alpha * design.tested[0].share
     return Stops(rates=rule.looks.rates, upper=rule.critical(alpha), lower=rule.lower(alpha))
+
+
+def adjusts(design: TrialDesign) -> bool:
+    """Whether there are estimates corrected for stopping early, or for a size chosen on the way."""
+    return stops_of(design) is not None or resized_by_effect(design)
+
+
+def estimates_of(design: TrialDesign, table: dict[str, Any]) -> AfterStopping:
+    """Corrected estimates of the one hypothesis of a design that has them, by `adjusts`.
+
+    Parameters
+    ----------
+    design, table
+        The design, and one scenario's replicates as `simulation.trial.replicate` gives them.
+    """
+    stops = stops_of(design)
+    if stops is None:
+        return adjusted_for_size(design, table)
+    estimate, se = (table[name][:, 0] for name in ("estimate", "se"))
+    return adjusted(stops, design.tested[0], table["stage"], estimate, se)
 
 
 def adjusted(

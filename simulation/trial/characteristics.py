@@ -7,6 +7,7 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from extraction.records.errors import InputError, nearest
+from simulation.trial.cautions import cautions
 from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
 from simulation.trial.design.external import external_limits
 from simulation.trial.intercurrent import truth_of, unequal_nulls
@@ -130,7 +131,8 @@ class Tested:
         Share of replicates without one.
     adjusted
         Median-unbiased estimates with stagewise intervals, for group-sequential designs of one
-        hypothesis with looks at planned information; None elsewhere.
+        hypothesis with looks at planned information, and for sizes that follow the effect seen at
+        the first of two looks; None elsewhere.
     chosen
         Of enrichment: how often, and how well, its population is estimated once it was chosen.
     borrowing
@@ -309,8 +311,8 @@ class OperatingCharacteristics:
                 "all patients are there at once: those randomised while outcomes of a look are "
                 "awaited are not simulated and come on top of the expected number"
             )
-        said += external_limits(self.design)
-        return said + self._short() + self._full_shares() + unequal_nulls(self.design)
+        said += external_limits(self.design) + self._short() + self._full_shares()
+        return said + unequal_nulls(self.design) + cautions(self.design, self.population)
 
     def _full_shares(self) -> list[str]:
         """Say where hypotheses together have more than alpha, so that one false rejection may."""
@@ -392,4 +394,6 @@ def _stated(design: TrialDesign, truth: Scenario, number: int) -> float | None:
         return float(size[-1]) if effects[-1].field == "shift" else None
     if effects[-1].field == "shift":
         return float(size)
-    return float(np.log(size)) if tested.analysis.ratio else None
+    if size == 1:
+        return 0.0
+    return float(np.log(size)) if tested.analysis.stated else None

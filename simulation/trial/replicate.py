@@ -48,8 +48,8 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
         information; with external controls also refused (the verdict) and external_ess; with
         looks by events short, (R, S); what the rule decides beside stopping (`Rule.decisions`),
-        such as dropped (R, S, H) or raised (R, S); of enrichment narrowed, and first_estimate and
-        first_se of the first look.
+        such as dropped (R, S, H) or raised (R, S); of enrichment narrowed, and of that and of
+        re-estimation first_estimate and first_se of the first look.
     """
     design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
@@ -147,7 +147,7 @@ class Chunk:
             )
             # A rule over every arm decides by a summary: only those who stop need estimates.
             fits = () if rule.every_arm and watch is None else self._fits(view)
-            if look == 0 and rule.narrows:
+            if look == 0 and rule.remembers:
                 ended.begin(fits)
             before = state.running.copy()
             self._decide(look, view, fits, state)

@@ -6,7 +6,7 @@ from typing import Final, final
 import numpy as np
 
 from simulation.analysis.sequential.estimates import AfterStopping
-from simulation.trial.adjusted import Stops, adjusted, stops_of
+from simulation.trial.adjusted import adjusts, estimates_of
 from simulation.trial.adjusted_choice import adjusted_for_choice, chosen_in
 from simulation.trial.analyses.borrowing import REASONS
 from simulation.trial.characteristics import (
@@ -42,14 +42,13 @@ class Summary:
 
     def __init__(self, design: TrialDesign) -> None:
         self.design = design
-        self._stops = stops_of(design)
         self._tallies: dict[tuple[int, str], Tally] = {}
 
     def add(self, block: Arrays) -> None:
         """Add the next block (`moments.BLOCK` replicates; the last may be shorter)."""
         for place, truth in enumerate(self.design.truths):
             table = {name: values[:, place] for name, values in block.items()}
-            for name, values in _series(self.design, truth, table, self._stops).items():
+            for name, values in _series(self.design, truth, table).items():
                 now, before = tally(values), self._tallies.get((place, name))
                 self._tallies[place, name] = now if before is None else before + now  # type: ignore[operator]
 
@@ -96,7 +95,7 @@ class Summary:
             coverage=naive.coverage,
             no_estimate=1 - estimate.n / rejected.n,
             adjusted=None
-            if self._stops is None
+            if not adjusts(self.design)
             else self._accuracy(place, "adjusted ", number, known),
             chosen=self._chosen(place, number, known),
             null=true_nulls(self.design, truth)[number],
@@ -145,9 +144,7 @@ class Summary:
         return Accuracy(estimate.measured(), error, rmse, covered)
 
 
-def _series(
-    design: TrialDesign, truth: Scenario, table: Arrays, stops: Stops | None
-) -> Arrays:
+def _series(design: TrialDesign, truth: Scenario, table: Arrays) -> Arrays:
     """Every figure of each replicate of one scenario: truth values for shares, else numbers."""
     rejected, stage, reason = table["rejected"], table["stage"], table["reason"]
     series: Arrays = {name: table[name] for name in _MEANS}
@@ -172,8 +169,8 @@ def _series(
             series |= _verdict(table, number)
             given = np.where(table["refused"][:, number] == 0, estimate, np.nan)
             series |= _fall("given ", number, known, given, (given - half, given + half))
-        if stops is not None:
-            found = adjusted(stops, design.tested[number], stage, estimate, se)
+        if adjusts(design):
+            found = estimates_of(design, table)
             limits = (found.low, found.high)
             series |= _fall("adjusted ", number, known, found.estimate, limits)
         if choice is not None:

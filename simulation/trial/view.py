@@ -113,10 +113,11 @@ class Ended:
         self.arrays |= {name: np.zeros(both) for name in self._more}
 
     def begin(self, fits: tuple[Fit, ...]) -> None:
-        """Keep estimates of the first look, (R, H), by which later patients are chosen."""
+        """Keep estimates of the first look, (R, H), on which later patients depend."""
         self.arrays["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
         self.arrays["first_se"] = np.stack([fit.se for fit in fits], axis=1)
-        self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
+        if self.rule.narrows:
+            self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
 
     def fill(
         self, which: Booleans, view: View, fits: tuple[Fit, ...], state: State, at_once: bool

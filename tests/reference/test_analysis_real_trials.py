@@ -30,7 +30,7 @@ def hiv():
 # The bands are those of the 20 random divisions behind the figures.
 @pytest.mark.parametrize(("train", "low", "high", "r"), [
     ("controls", 0.95, 1.03, None), ("all_arms", 0.91, 0.99, 0.21)])
-def test_the_pilot_saves_little(pilot, train, low, high, r):
+def test_the_pilot_saves_little_simulated_20(pilot, train, low, high, r):
     fitted = cross_fitted_adjustment(pilot.trial, RidgeScorer(pilot.few, pilot.trial.y, train),
                                      rng=np.random.default_rng(1))
     assert low < fitted.variance_ratio[prognostic.HIGH].mean() < high
@@ -39,7 +39,7 @@ def test_the_pilot_saves_little(pilot, train, low, high, r):
         assert fitted.partial_correlation.mean() == pytest.approx(r, abs=0.03)
 
 
-def test_a_score_locked_on_actg175_discriminates_in_actg320(hiv):
+def test_a_score_locked_on_actg175_discriminates_in_actg320_fitted_5e3(hiv):
     _, new, locked, log = hiv
     worth = prognostic.judge_score(new, locked, log.add("outcomes read", "ACTG320"))
     assert worth.concordance.estimate == pytest.approx(0.759, abs=0.005)
@@ -57,7 +57,7 @@ def test_a_score_locked_after_reading_is_refused(hiv):
         prognostic.judge_score(new, locked, late)
 
 
-def test_the_controls_of_actg175_are_refused(hiv):
+def test_the_controls_of_actg175_are_refused_fitted_5e2(hiv):
     old, new, _, _ = hiv
     cd4, before = (prognostic.columns(c)["cd4"][:, None] for c in (new, old))
     assert standardised_difference(cd4, before)[0] == pytest.approx(-2.7, abs=0.05)

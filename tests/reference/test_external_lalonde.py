@@ -29,7 +29,7 @@ def lalonde():
     return frame["re78"].to_numpy(float), frame["treat"].to_numpy(float), x
 
 
-def test_logistic_coefficients_are_those_of_glm(lalonde):
+def test_logistic_coefficients_are_those_of_glm_exact(lalonde):
     _, treated, x = lalonde
     found = logistic_batch(treated[None], x).coefficients[0]
     # R: coef(glm(...)), race a factor (black the reference), turned to white as reference.
@@ -40,7 +40,7 @@ def test_logistic_coefficients_are_those_of_glm(lalonde):
         assert found[1 + NAMES.index(name)] == pytest.approx(value, rel=2e-6)
 
 
-def test_naive_and_weighted_differences(lalonde):
+def test_naive_and_weighted_differences_exact(lalonde):
     y, treated, x = lalonde
     assert y[treated == 1].mean() - y[treated == 0].mean() == pytest.approx(-635.026212, abs=1e-6)
     att = weighted_difference(y, treated, x, "att")
@@ -52,7 +52,7 @@ def test_naive_and_weighted_differences(lalonde):
     assert overlap.estimate == pytest.approx(1242.200631, abs=1e-4)
 
 
-def test_augmented_weighting_and_g_computation(lalonde):
+def test_augmented_weighting_and_g_computation_exact(lalonde):
     y, treated, x = lalonde
     assert aipw(y, treated, x, cross_fit=False).estimate == pytest.approx(1231.044316, abs=1e-4)
     ate = aipw(y, treated, x, "ate", cross_fit=False)
@@ -70,14 +70,14 @@ def test_augmented_weighting_and_g_computation(lalonde):
     (0.05, "smallest", 1744.054397, 107),
     (0.05, "data", 1287.869946, 108),
 ])
-def test_nearest_pairs_are_those_of_matchit(lalonde, caliper, order, expected, pairs):
+def test_nearest_pairs_are_those_of_matchit_exact(lalonde, caliper, order, expected, pairs):
     y, treated, x = lalonde
     found = matched_difference(y, treated, x, caliper=caliper, order=order)
     assert found.estimate == pytest.approx(expected, abs=1e-5)
     assert found.extra["pairs"] == pairs
 
 
-def test_matched_means_are_those_of_matchit_s_own_guide(lalonde):
+def test_matched_means_are_those_of_matchit_s_own_guide_exact(lalonde):
     """MatchIt's "Getting started" prints the means of the matched controls."""
     _, treated, x = lalonde
     pair = nearest_batch(propensity(treated, x)[None], treated[None])[0]
@@ -87,7 +87,7 @@ def test_matched_means_are_those_of_matchit_s_own_guide(lalonde):
         assert means[NAMES.index(name)] == pytest.approx(value, abs=5.1e-5)
 
 
-def test_matchit_451_takes_the_next_control_below_and_so_prints_770(lalonde):
+def test_matchit_451_takes_the_next_control_below_and_so_prints_770_exact(lalonde):
     """Debian's MatchIt 4.5.1 gives 770.390 without and 1379.277 with replacement: not the nearest.
 
     Its fast path (no `mahvars`) always takes the next free control at or below the score, however
@@ -115,7 +115,7 @@ def _below(rising, y, treated, e, replace):
     return gaps
 
 
-def test_entropy_weights_reach_the_treated_s_means(lalonde):
+def test_entropy_weights_reach_the_treated_s_means_exact(lalonde):
     _, treated, x = lalonde
     table = balance(treated, x, weigh(treated, x, "entropy"), NAMES)
     assert table.worst < 1e-7

@@ -26,13 +26,13 @@ def veteran():
     return frame["time"].to_numpy(float), frame["status"].to_numpy(float), treated, x
 
 
-def test_weighted_cox_and_its_robust_error(veteran):
+def test_weighted_cox_and_its_robust_error_exact(veteran):
     found = weighted_survival(*veteran)
     assert found.extra["log"] == pytest.approx(-0.003931068025, abs=1e-6)
     assert found.se == pytest.approx(0.1758429848, abs=1e-6)
 
 
-def test_weighted_log_rank_score_and_its_robust_error(veteran):
+def test_weighted_log_rank_score_and_its_robust_error_exact(veteran):
     time, event, treated, x = veteran
     weights = weigh(treated, x)[None]
     found = weighted_logrank_batch(time[None], event[None], treated[None], weights)
@@ -40,7 +40,7 @@ def test_weighted_log_rank_score_and_its_robust_error(veteran):
     assert found.se[0] == pytest.approx(5.378765416, abs=1e-6)
 
 
-def test_weighted_restricted_means(veteran):
+def test_weighted_restricted_means_exact(veteran):
     time, event, treated, x = veteran
     weights = weigh(treated, x)[None]
     found = weighted_mean_difference_batch(time[None], event[None], treated[None], weights, 200.0)

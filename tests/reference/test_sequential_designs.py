@@ -39,29 +39,29 @@ def test_rpact_table_exact(
     boundary: str, looks: int, critical: tuple[float, ...], inflation: float, expected: float
 ) -> None:
     design = group_sequential(boundary, looks, alpha=0.025, power=0.9)
-    # rpact's own root finding leaves up to 2e-6 in the Pocock spending values
-    assert design.critical == pytest.approx(critical, abs=2e-6)
-    assert design.inflation == pytest.approx(inflation, abs=2e-6)
-    assert design.expected_ratio() == pytest.approx(expected, abs=2e-6)
+    # Half a unit of the last digit printed, and what the printing itself may have rounded twice.
+    assert design.critical == pytest.approx(critical, abs=5.1e-7)
+    assert design.inflation == pytest.approx(inflation, abs=5.1e-8)
+    assert design.expected_ratio() == pytest.approx(expected, abs=5.1e-7)
 
 
 def test_hwang_shih_decani_exact() -> None:
     design = group_sequential({"family": "hwang_shih_decani", "gamma": -4}, 3)
-    assert design.critical == pytest.approx((3.010739, 2.546531, 1.999226), abs=1e-6)
-    assert design.inflation == pytest.approx(1.015197, abs=1e-6)
+    assert design.critical == pytest.approx((3.010739, 2.546531, 1.999226), abs=5.1e-7)
+    assert design.inflation == pytest.approx(1.015197, abs=5.1e-7)
 
 
 def test_unequal_looks_exact() -> None:
     design = group_sequential("lan_demets_obrien_fleming", (0.5, 0.75, 1.0))
-    assert design.critical == pytest.approx((2.962588, 2.359018, 2.014084), abs=1e-6)
-    assert design.inflation == pytest.approx(1.018276, abs=1e-6)
+    assert design.critical == pytest.approx((2.962588, 2.359018, 2.014084), abs=5.1e-7)
+    assert design.inflation == pytest.approx(1.018276, abs=5.1e-7)
 
 
 def test_futility_that_does_not_bind_exact() -> None:
     design = group_sequential("lan_demets_obrien_fleming", 3, futility=SPENDING)
-    assert design.critical == pytest.approx((3.710303, 2.511427, 1.993047), abs=1e-6)
+    assert design.critical == pytest.approx((3.710303, 2.511427, 1.993047), abs=5.1e-7)
     assert design.futility == pytest.approx((-0.69454, 1.00246), abs=5e-6)
-    assert design.inflation == pytest.approx(1.059393, abs=1e-6)
+    assert design.inflation == pytest.approx(1.059393, abs=5.1e-7)
     # getDesignCharacteristics: $power, $futilityProbabilities, $averageSampleNumber1, 01 and 0
     assert design.cumulative_power() == pytest.approx((0.03720879, 0.58453151, 0.9), abs=1e-7)
     assert design.stops_below()[:2] == pytest.approx((0.004386101, 0.039568233), abs=1e-7)
@@ -75,9 +75,9 @@ def test_futility_that_binds_exact() -> None:
     design = group_sequential(
         "lan_demets_obrien_fleming", 3, futility={**SPENDING, "binding": True}
     )
-    assert design.critical == pytest.approx((3.71030, 2.51139, 1.95878), abs=6e-6)
-    assert design.futility == pytest.approx((-0.71337, 0.97584), abs=6e-6)
-    assert design.inflation == pytest.approx(1.038787, abs=1e-6)
+    assert design.critical == pytest.approx((3.71030, 2.51139, 1.95878), abs=5.1e-6)
+    assert design.futility == pytest.approx((-0.71337, 0.97584), abs=5.1e-6)
+    assert design.inflation == pytest.approx(1.038787, abs=5.1e-7)
 
 
 def test_errors_spent_exact() -> None:

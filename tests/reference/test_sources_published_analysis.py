@@ -39,7 +39,7 @@ def week24(pilot: Cohort) -> pd.DataFrame:
     ("arm", "n", "mean", "deviation", "carried"),
     [("Placebo", 79, 2.545, 5.804, 14), (LOW, 81, 1.995, 5.553, 32), (HIGH, 74, 1.470, 4.262, 33)],
 )
-def test_change_at_week_24(
+def test_change_at_week_24_exact(
     week24: pd.DataFrame, arm: str, n: int, mean: float, deviation: float, carried: int
 ) -> None:
     rows = week24[week24["arm"] == arm]
@@ -63,7 +63,7 @@ def fitted(week24: pd.DataFrame) -> Ancova:
 @pytest.mark.parametrize(
     ("arm", "effect", "se", "p"), [(LOW, -0.4668, 0.8180, 0.5688), (HIGH, -1.0060, 0.8405, 0.2326)]
 )
-def test_ancova_with_site_group_and_baseline(
+def test_ancova_with_site_group_and_baseline_exact(
     fitted: Ancova, arm: str, effect: float, se: float, p: float
 ) -> None:
     estimate = fitted.effects[arm]
@@ -72,7 +72,7 @@ def test_ancova_with_site_group_and_baseline(
     assert estimate.p_value == pytest.approx(p, abs=5e-5)
 
 
-def test_dose_response(week24: pd.DataFrame) -> None:
+def test_dose_response_exact(week24: pd.DataFrame) -> None:
     trend = dose_response(
         week24["change"],
         week24["arm"].map(DOSE),
@@ -82,12 +82,12 @@ def test_dose_response(week24: pd.DataFrame) -> None:
     assert trend.p_value == pytest.approx(0.2447, abs=5e-5)
 
 
-def test_baseline_hardly_predicts_change(week24: pd.DataFrame) -> None:
+def test_baseline_hardly_predicts_change_exact(week24: pd.DataFrame) -> None:
     correlation = np.corrcoef(week24["ADASBL"], week24["change"])[0, 1]
     assert correlation == pytest.approx(-0.036, abs=5e-4)
 
 
-def test_time_to_first_dermatologic_event(pilot: Cohort) -> None:
+def test_time_to_first_dermatologic_event_exact(pilot: Cohort) -> None:
     rows, arm = pilot.endpoint("dermatologic"), pilot.subjects["arm"]
     events = rows["observed"].groupby(arm).sum()
     assert [events["Placebo"], events[LOW], events[HIGH]] == [29, 62, 61]
@@ -101,7 +101,7 @@ def test_time_to_first_dermatologic_event(pilot: Cohort) -> None:
     assert (ratio.low, ratio.high) == pytest.approx((3.084, 7.850), abs=5e-4)
 
 
-def test_discontinuation(pilot: Cohort) -> None:
+def test_discontinuation_exact(pilot: Cohort) -> None:
     rows, arm = pilot.endpoint("discontinuation"), pilot.subjects["arm"]
     left = rows["observed"].groupby(arm).sum()
     assert [left["Placebo"], left[LOW], left[HIGH]] == [28, 59, 57]
@@ -126,7 +126,7 @@ def test_scores_after_discontinuation_are_kept(pilot: Cohort) -> None:
         ("death", 18, 8, (0.43192, 0.18780, 0.99336), 0.434971),
     ],
 )
-def test_actg320_hazard_ratios(
+def test_actg320_hazard_ratios_exact(
     endpoint: str,
     control: int,
     active: int,
@@ -146,7 +146,7 @@ def test_actg320_hazard_ratios(
     assert unadjusted.estimate == pytest.approx(plain, abs=5e-6)
 
 
-def test_actg175_counts() -> None:
+def test_actg175_counts_exact() -> None:
     trial = public_trial("actg175")
     assert len(trial) == 2139
     assert trial.endpoint("progression")["observed"].sum() == 521

@@ -185,42 +185,32 @@ def test_exact_landmark_and_restricted_mean(lung):
     close(found.mean, np.sqrt(found.mean_variance), at="restricted")
 
 
-# cmprsk 2.2-12, tests/test.Rout.save (R 3.6.1): its 100 patients in order of time, on which all
-# that follows depends alone: group, cause, stratum, and three covariates (- missing).
-GROUP = (
-    "31133212311111333223332121232322131312132323213113"
-    "22312223123111231222322111322221312112331112123311"
-)
-CAUSE = (
-    "00021201221220210002211021111122202112001111221012"
-    "21022221122220010000012100002220102101011222012001"
-)
-STRATUM = (
-    "21121122112111212121112112122211222211211121122121"
-    "12212122211211121121212211211122122221122221112221"
-)
-COVARIATES = (
-    "10010010010100111111111-1101100101010101101-100110"
-    "1110110011101000011-001101111010000001101110110111",
-    "10000100110001010010001101000011010111010101111010"
-    "00001100100101100001111111110001111101000101110110",
-    "01001101101101100001001110000101101111111001111011"
-    "01110111100011101000010100111101011010010111101110",
-)
+# cmprsk 2.2-11: cuminc(time, cause, arm[, st])$Tests, causes 1 and 2: statistic, p;
+# crr(rank(time, ties.method = "first"), cause, cbind(arm, age), failcode, gtol = 1e-12):
+# coefficients, standard errors; ranks, since it takes ties of deaths and censoring otherwise.
+GRAY = {
+    False: ((3.238507170898, 0.0719261474906), (0.514576432508, 0.4731644361834)),
+    True: ((6.15965646364, 0.0130696589335), (3.75515436120, 0.0526449346326)),
+}
+CRR = {
+    1: (-0.388802014068368, 0.006784431235418, 0.19632911198293, 0.01138435394867),
+    2: (-0.24465987616036, 0.01588076183269, 0.29196281207756, 0.01428610068053),
+}
 
 
-def test_exact_gray_and_fine_gray_of_cmprsk():
-    cause = np.array([int(c) for c in CAUSE])
-    day = np.arange(1.0, cause.size + 1)
-    use = np.array([g != "2" for g in GROUP])
-    for interest, chi2, p_value in ((1, 3.5151549, 0.06080997), (2, 0.1400145, 0.70826655)):
-        found = gray(day[use], cause[use], np.array(list(GROUP))[use],
-                     np.array(list(STRATUM))[use], interest)
-        assert found.chi2 == pytest.approx(chi2, abs=5.1e-8)
-        assert found.p_value == pytest.approx(p_value, abs=5.1e-9)
-    use = np.array([c != "-" for c in COVARIATES[0]])
-    columns = {str(j): [float(c) for c in np.array(list(line))[use]]
-               for j, line in enumerate(COVARIATES)}
-    fit = fine_gray(day[use], cause[use], columns)
-    assert fit.coefficients == pytest.approx([-0.29130, -0.06346, -0.47510], abs=5.1e-5)
-    assert np.sqrt(np.diag(fit.covariance)) == pytest.approx([0.3698, 0.3566, 0.3544], abs=5.1e-5)
+@pytest.mark.parametrize("stratified", GRAY)
+def test_exact_gray_of_cmprsk(lung, stratified):
+    strata = lung["st"] if stratified else None
+    for interest, (chi2, p_value) in enumerate(GRAY[stratified], start=1):
+        found = gray(lung["time"], lung["cause"], lung["arm"], strata, interest)
+        assert found.chi2 == pytest.approx(chi2, rel=1e-9)
+        assert found.p_value == pytest.approx(p_value, rel=1e-9)
+
+
+@pytest.mark.parametrize("interest", CRR)
+def test_exact_fine_gray_of_cmprsk(lung, interest):
+    columns = {"arm": lung["arm"], "age": lung["age"]}
+    day = lung["time"].rank(method="first")
+    fit = fine_gray(day, lung["cause"], columns, interest)
+    found = [*fit.coefficients, *np.sqrt(np.diag(fit.covariance))]
+    assert found == pytest.approx(CRR[interest], rel=1e-7)

@@ -1,7 +1,7 @@
 """Adaptive rules in simulated trials, against R, quadrature and the level they promise.
 
-Figures from simulation must lie within 3.7 combined standard errors: below 1 % false alarms over
-the twenty-odd figures of this file (Bonferroni); all seeds were fixed before the first run.
+Figures from simulation must lie within Z combined standard errors (1 % over all simulated
+reference figures, Bonferroni); all seeds were fixed before the first run.
 """
 
 from math import sqrt
@@ -13,9 +13,10 @@ import pytest
 from simulation import TrialDesign, simulate
 from simulation.analysis.sequential import group_sequential
 from simulation.trial import ParametricPopulation
+from tests.support.reference_support import Z
 
 REPLICATES = 10_000
-TOLERANCE = 3.7
+TOLERANCE = Z
 POPULATION = ParametricPopulation(outcomes={"y": {"kind": "continuous", "mean": 0, "sd": 1}})
 
 

@@ -16,6 +16,8 @@ from simulation.analysis.external.mixtures import (
 )
 
 NODES = 64
+PRECISIONS = 1001
+LEAST_PRECISION = 1e-12
 
 
 def _check(power: float | None, **above: float) -> None:
@@ -172,8 +174,14 @@ def commensurate_gamma_normal(historical_mean: float, historical_se: float, *, s
         For figures that are not above 0.
     """
     _check(None, historical_se=historical_se, shape=shape, rate=rate)
-    # Equal shares of the gamma law, each at its middle.
-    ranks = (np.arange(400) + 0.5) / 400
-    precision = scipy.stats.gamma.ppf(ranks, shape, scale=1 / rate)
-    sds = np.hypot(historical_se, 1 / np.sqrt(np.maximum(precision, 1e-12)))
-    return normal_mixture(np.full(400, 1 / 400), np.full(400, historical_mean), sds)
+    law = scipy.stats.gamma(shape, scale=1 / rate)
+    least, most = np.log(np.maximum(law.ppf([1e-10, 1 - 1e-13]), LEAST_PRECISION))
+    edges = np.linspace(least, most, PRECISIONS)
+    middle = np.exp((edges[1:] + edges[:-1]) / 2)
+    # Even steps of the logarithm: a vague law has little of its mass where it matters.
+    share = np.diff(law.cdf(np.exp(edges)), prepend=0.0)
+    share[-1] += law.sf(np.exp(edges[-1]))
+    sds = np.hypot(historical_se, 1 / np.sqrt([np.exp(edges[0]), *middle]))
+    kept = share > 0
+    return normal_mixture(share[kept] / share.sum(), np.full(kept.sum(), historical_mean),
+                          sds[kept])

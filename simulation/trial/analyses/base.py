@@ -168,6 +168,11 @@ class Analysis(Plan, ABC):
         """Whether estimates are logs of ratios."""
 
     @property
+    def stated(self) -> bool:
+        """Whether scenarios state ratios on the scale of these estimates."""
+        return self.ratio
+
+    @property
     @abstractmethod
     def summary(self) -> str:
         """The population-level summary, for the estimand."""

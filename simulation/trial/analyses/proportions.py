@@ -26,6 +26,11 @@ class Proportions(Analysis):
         return self.measure != "difference"
 
     @property
+    def stated(self) -> bool:
+        """Scenarios state odds ratios; a ratio of risks follows from the risk under control."""
+        return self.measure == "odds_ratio"
+
+    @property
     def summary(self) -> str:
         """For the estimand."""
         return {

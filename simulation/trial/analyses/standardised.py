@@ -27,6 +27,11 @@ class Standardised(Analysis):
         return self.measure != "difference"
 
     @property
+    def stated(self) -> bool:
+        """Scenarios state odds ratios; a ratio of risks follows from the risk under control."""
+        return self.measure == "odds_ratio"
+
+    @property
     def summary(self) -> str:
         """For the estimand."""
         named = {"difference": "difference in", "ratio": "ratio of", "odds_ratio": "odds ratio of"}

@@ -147,7 +147,8 @@ def _answered(
     if given.design == "single_arm":
         extra = {**own.extra, "note": f"no estimate. {found.word}"}
     else:
-        extra = {**own.extra, "caution": f"{found.word}. Own controls alone"}
+        caution = "Borrowing refused (see External controls). Own controls alone"
+        extra = {**own.extra, "caution": caution}
     return replace(answer, estimate=replace(own, extra=extra), borrowed=found)
 
 

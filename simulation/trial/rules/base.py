@@ -288,6 +288,11 @@ class Rule(Plan, ABC):
         return False
 
     @property
+    def remembers(self) -> bool:
+        """Whether the first look's estimates are kept, which later patients depend on."""
+        return self.narrows
+
+    @property
     def narrows(self) -> bool:
         """Whether later patients may come from the subgroup alone, by `State.narrowed`."""
         return False

@@ -108,6 +108,11 @@ class ReestimationRule(Rule):
         """Whether the number of patients depends on earlier data."""
         return True
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the first look's estimates are kept."""
+        return self.looks.count == 2
+
     def largest(self, n: int) -> int:
         """Most patients that a replicate can need."""
         return max(n, self.maximum)

@@ -40,11 +40,14 @@ def test_a_models_card_and_the_patients_behind_it_are_in_the_report(
     cohort = simulated_trial(120, visits=False)
     model = fit(cohort, engine="cart", seed=0)
     model.save(tmp_path / "model")
+    context = yaml.safe_load((ROOT / "examples" / "context.yaml").read_text("utf-8"))
+    del context["design"]  # that of the example's own design
+    (tmp_path / "context.yaml").write_text(yaml.safe_dump(context), "utf-8")
     request = TrialRequest(
         design,
         population=str(tmp_path / "model"),
         replicates=20,
-        credibility=ROOT / "examples" / "context.yaml",
+        credibility=tmp_path / "context.yaml",
         out=tmp_path / "out",
     )
     trial = open_trial(request)

@@ -141,7 +141,23 @@ def test_commensurate_priors():
     assert law.update(5.0, 0.3).weights[0] < 0.01
     gamma = commensurate_gamma_normal(0.0, 1e-6, shape=3.0, rate=3.0)
     for p in (0.1, 0.25, 0.6, 0.9):  # Student's law on 6 degrees of freedom
-        assert float(gamma.cdf(stats.t(6).ppf(p))) == pytest.approx(p, abs=2e-3)
+        assert float(gamma.cdf(stats.t(6).ppf(p))) == pytest.approx(p, abs=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "rate"), [(0.001, 0.001), (1.0, 0.001), (1.0, 1.0), (2.0, 0.1)])
+def test_a_vague_commensurate_prior_is_integrated_where_it_matters(shape, rate):
+    """Exact: 6,001 trapezia over the logarithm of the precision."""
+    found = commensurate_gamma_normal(-2.4, 0.06, shape=shape, rate=rate).update(-3.4, 0.16)
+    logs = np.linspace(np.log(1e-12), np.log(1e9), 6001)
+    precision = np.exp(logs)
+    sds = np.hypot(0.06, 1 / np.sqrt(precision))
+    weight = np.exp(stats.gamma.logpdf(precision, shape, scale=1 / rate) + logs)
+    weight *= stats.norm.pdf(-3.4, -2.4, np.hypot(sds, 0.16))
+    variance = 1 / (1 / sds**2 + 1 / 0.16**2)
+    mean = variance * (-2.4 / sds**2 - 3.4 / 0.16**2)
+    expected = np.average(mean, weights=weight)
+    spread = np.sqrt(np.average(variance + mean**2, weights=weight) - expected**2)
+    assert (found.mean, found.sd) == pytest.approx((expected, spread), abs=2e-5)
 
 
 def test_hybrid_design_without_borrowing_is_a_plain_bayesian_trial():

@@ -73,9 +73,9 @@ def test_verification_agrees_and_says_against_what() -> None:
     found = simulate(DESIGN, PEOPLE, 60, seed=4)
     told: list[str] = []
     checks = verify(DESIGN, PEOPLE, found, progress=lambda what, _: told.append(what))
-    assert all(check["agrees"] for check in checks) and len(checks) == 10
+    assert all(check["agrees"] for check in checks) and len(checks) == 14
     assert {check["kind"] for check in checks} == {"exact", "simulated"}
-    assert told[-2:] == ["level", "10 checks"]
+    assert told[-2:] == ["level", "14 checks"]
 
 
 def test_verification_sees_a_result_of_another_seed() -> None:

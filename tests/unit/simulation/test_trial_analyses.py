@@ -14,6 +14,9 @@ from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.analyses.log_rank import LogRank
 from simulation.trial.analyses.proportions import Proportions
 from simulation.trial.analyses.rates import Rates
+from simulation.trial.cautions import cautions
+from simulation.trial.characteristics import true_effect
+from simulation.trial.design import TrialDesign
 from simulation.trial.outcomes import KINDS
 from simulation.trial.outcomes.base import Observed
 
@@ -128,3 +131,58 @@ def test_only_some_patients_may_be_compared() -> None:
     few = STREAM.uniform(*GRID, 15) < 0.5
     part = LookData(Observed(INCLUDED & few, values=y[None]), ARM, NONE)
     assert np.array_equal(Ancova().fit(whole, 2, 0, few).z, Ancova().fit(part, 2, 0).z)
+
+
+@pytest.mark.parametrize("kind", ["proportions", "standardised"])
+@pytest.mark.parametrize(
+    ("measure", "truth"), [("difference", None), ("ratio", None), ("odds_ratio", np.log(2.2))]
+)
+def test_a_stated_odds_ratio_is_no_truth_of_risks(
+    kind: str, measure: str, truth: float | None
+) -> None:
+    """A ratio of risks was held against the odds ratio: coverage of .59 in place of .95."""
+    odds = {"arm": "A", "endpoint": "y", "odds_ratio": 2.2}
+    design = TrialDesign.parse(
+        {
+            "arms": [{"name": "C", "control": True}, {"name": "A"}],
+            "n": 100,
+            "endpoints": [{"kind": "binary", "name": "y"}],
+            "hypotheses": [{"endpoint": "y", "analysis": {"kind": kind, "measure": measure}}],
+            "scenarios": [
+                {"name": "benefit", "effects": [odds]},
+                {"name": "none", "effects": [odds | {"odds_ratio": 1}]},
+            ],
+        }
+    )
+    found = [true_effect(design, scenario, 0) for scenario in design.truths]
+    assert found == [0.0, truth, 0.0]
+
+
+def _told(analysis: dict[str, object], looks: int, covariates: list[str]) -> list[str]:
+    design = TrialDesign.parse(
+        {
+            "arms": [{"name": "C", "control": True}, {"name": "A"}],
+            "n": 100,
+            "enrolment": {"duration": 12},
+            "endpoints": [{"kind": "time_to_event", "name": "OS"}],
+            "hypotheses": [{"endpoint": "OS", "analysis": analysis}],
+            "rule": {
+                "kind": "group_sequential",
+                "looks": {"by": "events", "at": [20 * (k + 1) for k in range(looks)]},
+            },
+            "scenarios": [
+                {"name": "s", "effects": [{"arm": "A", "endpoint": "OS", "hazard_ratio": 0.7}]}
+            ],
+        }
+    )
+    return cautions(design, {"kind": "parametric", "covariates": covariates})
+
+
+def test_what_figures_do_not_say_is_told() -> None:
+    late = {"kind": "log_rank", "weighting": {"kind": "fleming_harrington", "gamma": 1}}
+    early = {"kind": "log_rank", "weighting": {"kind": "fleming_harrington", "rho": 1}}
+    for analysis, told in ((late, True), ({"kind": "max_combo"}, True), (early, False)):
+        assert any("late events" in line for line in _told(analysis, 3, [])) == told
+        assert not _told(analysis, 1, [])
+    assert any("conditional" in line for line in _told({"kind": "log_rank"}, 1, ["age"]))
+    assert not _told({"kind": "cox", "covariates": ["age"]}, 1, ["age"])
