@@ -116,7 +116,12 @@ def _goals(request: SearchRequest) -> tuple[Goal, tuple[Goal, ...]]:
     from simulation.operating_characteristics import Goal
     from simulation.trial.design import NO_EFFECT
 
-    faults = []
+    shares = {"--power": request.power, "--type-one": request.type_one}
+    faults = [
+        f"{name}: {value:g} came; give a probability between 0 and 1"
+        for name, value in shares.items()
+        if value is not None and not 0 < value < 1
+    ]
     if request.power is None and request.type_one is None:
         faults.append("power, type_one: neither came; give --power, or --type-one alone")
     if request.scenario is not None and request.power is None and request.expected_n is None:

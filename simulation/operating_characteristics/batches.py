@@ -110,12 +110,13 @@ def together(
     InputError
         If a population lacks what its design asks for: all faults, before any is run.
     """
-    with tempfile.TemporaryDirectory(prefix="trials-") as folder:
-        works = _works(trials, replicates, seed, running, Path(folder))
-        results = stream(
-            works, running.get("execution", "serial"), running.get("workers"), progress
-        )
-        with closing(results):
+    execution, workers = running.get("execution", "serial"), running.get("workers")
+    with (
+        tempfile.TemporaryDirectory(prefix="trials-") as folder,
+        placing(execution, workers) as place,
+    ):
+        works = _works(trials, replicates, seed, running, Path(folder), place)
+        with closing(stream(works, execution, workers, progress)) as results:
             for _, parts in groupby(results, key=itemgetter(0)):
                 yield _together(arrays_of(result) for _, result in parts)
 
@@ -126,13 +127,19 @@ def _works(
     seed: int,
     running: Running,
     folder: Path,
+    place: Place,
 ) -> list[Work]:
-    works, faults = [], []
+    sent, faults = [], []
     for design, given in trials:
         people = as_population(design, given, seed)
         faults += population_faults(design, people)
         # Populations that are the same have one file: its name comes from what it holds.
-        facts, paths = people.send(folder)
+        sent.append((design, people.send(folder)))
+    if faults:
+        raise InputError(dict.fromkeys(faults))
+    works = []
+    for design, population in sent:
+        facts, paths = place(*population)
         payload = {
             "design": design.model_dump(mode="json", exclude={"population"}),
             "population": facts,
@@ -140,8 +147,6 @@ def _works(
         }
         chunk = running.get("chunk_size", CHUNK)
         works.append(Work(REPLICATE, payload, replicates, chunk, paths=paths))
-    if faults:
-        raise InputError(list(dict.fromkeys(faults)))
     return works
 
 

@@ -14,6 +14,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+OneAVisit = Annotated[tuple[Finite, ...], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 

@@ -3,7 +3,7 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from simulation.trial.present import Drawn, strata_of
 from simulation.trial.replicate import STREAM, Chunk, Seen
 from simulation.trial.rules.base import EFFICACY, END, FUTILITY
 
+_NUMBERS: Final = 2**32
+"""Replicates that draws can be keyed by (`generation.randomness`)."""
 REASONS = {EFFICACY: "efficacy", FUTILITY: "futility", END: "the last look"}
 
 
@@ -89,13 +91,15 @@ def replay(
     Raises
     ------
     InputError
-        If there is no such scenario, the number is below 0, or the population lacks what the
+        If there is no such scenario, the number is no replicate's, or the population lacks what the
         design asks for; all faults at once.
     """
     people = as_population(design, population, seed)
     faults = population_faults(design, people)
-    if replicate < 0:
-        faults.append(f"replicate: {replicate} came; replicates are counted from 0")
+    if not 0 <= replicate < _NUMBERS:
+        faults.append(
+            f"replicate: {replicate} came; replicates are counted from 0, below {_NUMBERS}"
+        )
     names = [truth.name for truth in design.truths]
     wanted = scenario or next((name for name in names if name != NO_EFFECT), NO_EFFECT)
     if wanted not in names:

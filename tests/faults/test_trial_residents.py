@@ -5,10 +5,12 @@ The session has one logical GPU and no real one: an actor is placed on it and dr
 
 import os
 import signal
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from extraction.records.errors import InputError
 from simulation import simulate
 from simulation.trial import FreshTwins
 from simulation.trial.population import residents
@@ -35,3 +37,13 @@ def test_a_killed_actor_changes_no_bit(
     assert found.population["device"] == "cpu"
     assert residents.BLIND in caplog.messages
     assert not ray.util.list_named_actors()
+
+
+def test_a_model_that_actors_cannot_read_is_told(ray_session: ModuleType, tmp_path: Path) -> None:
+    facts = {"kind": "fresh", "model_sha256": "0", "device": "cpu"}
+    with (
+        pytest.raises(InputError, match="its model is missing"),
+        residents.placing("ray", 1) as place,
+    ):
+        place(facts, {"model": str(tmp_path)})
+    assert not ray_session.util.list_named_actors()

@@ -78,7 +78,7 @@ def design_search(seed: int | None, as_json: bool, **given: Any) -> None:
 @click.command(epilog=CRITERIA_EXAMPLES)
 @click.argument("design", type=FILE)
 @click.option("--population", default=None, help="As of `trialtwin simulate`.")
-@click.option("--replicates", type=click.IntRange(1, 1_000_000), default=2000, show_default=True)
+@click.option("--replicates", type=click.IntRange(2, 1_000_000), default=2000, show_default=True)
 @click.option("--scenario", default=None, help="Of the power; else the first scenario given.")
 @execution
 @common

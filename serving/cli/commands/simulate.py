@@ -21,7 +21,7 @@ Examples:
   trialtwin simulate examples/design.yaml --replicates 10000 --out trial
   trialtwin simulate examples/design.yaml --precision 0.002 --curve --out trial \\
       --surface dropout.rate=0.001,0.01,0.03 population.outcomes.OS.median=8,10,12
-  trialtwin simulate examples/design.yaml --surface dropout.rate n --out bias \\
+  trialtwin simulate examples/design.yaml --surface dropout.rate n=330,362 --out bias \\
       --figure power --figure type_one_error --figure expected_n --figure bias
   trialtwin simulate my-design.yaml --population quickstart --replicates 10000
   trialtwin simulate examples/design.yaml --out trial --credibility examples/context.yaml

@@ -339,9 +339,13 @@ def _condition(given: Any) -> str:
 
 def _allowed(value: Any) -> str:
     if isinstance(value, list | tuple):
-        numbers = len(value) == 2 and all(isinstance(v, int | float) for v in value)
+        numbers = len(value) == 2 and all(isinstance(v, int | float | None) for v in value)
         if numbers:
-            return f"{value[0]:g} to {value[1]:g}"
+            low, high = value
+            if low is not None and high is not None:
+                return f"{low:g} to {high:g}"
+            sides = (("at least", low), ("at most", high))
+            return next((f"{word} {end:g}" for word, end in sides if end is not None), "any")
         return f"one of {', '.join(map(str, value))}"
     return _value(value)
 

@@ -1,6 +1,6 @@
 """Continuous outcomes at one visit or several, on a normal law with correlated visits."""
 
-from typing import Any, Literal, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -15,7 +15,7 @@ from simulation.trial.outcomes.base import (
     switched,
 )
 from simulation.trial.outcomes.effects import Applied
-from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
+from simulation.trial.plan import Finite, Name, NotNegative, OneAVisit, Plan, Positive
 
 
 @final
@@ -70,8 +70,8 @@ class ContinuousLaw(Plan):
     """
 
     kind: Literal["continuous"] = "continuous"
-    mean: Finite | tuple[Finite, ...] = 0.0
-    sd: Positive | tuple[Positive, ...] = 1.0
+    mean: Finite | OneAVisit = 0.0
+    sd: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] = 1.0
     visit_correlation: float = Field(default=0.0, ge=0, lt=1)
     coefficients: dict[str, Finite] = Field(
         default_factory=dict, description="by covariate: change of the outcome for each unit"

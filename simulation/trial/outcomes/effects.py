@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from simulation.trial.outcomes.base import Booleans, Floats
-from simulation.trial.plan import Finite, Name, NotNegative, Plan, Positive
+from simulation.trial.plan import Finite, Name, NotNegative, OneAVisit, Plan, Positive
 
 FIELDS = {
     "continuous": "shift",
@@ -38,7 +38,7 @@ class Effect(Plan):
     arm: Name
     endpoint: Name
     where: dict[str, Any] | None = Field(default=None, description="condition on the baseline")
-    shift: Finite | tuple[Finite, ...] | None = Field(
+    shift: Finite | OneAVisit | None = Field(
         default=None, description="continuous: added to the value; one number, or one a visit"
     )
     odds_ratio: Positive | None = Field(default=None, description="binary")

@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, final
@@ -157,11 +157,17 @@ class Resident:
 
     def __init__(self, folder: str, sha256: str, asked: str, promised: bool) -> None:
         one_thread()
+        self._folder, self._sha256 = folder, sha256
         self._device = device_here(asked, promised)
-        self._local = Local(folder, sha256, self._device)
+
+    @cached_property
+    def _local(self) -> Local:
+        """The model, loaded when it is first asked: a fault in `__init__` would reach nobody."""
+        return Local(self._folder, self._sha256, self._device)
 
     def about(self) -> dict[str, Any]:
-        """Return the process and its device."""
+        """Load the model; return the process and its device."""
+        _ = self._local
         return {"pid": os.getpid(), "device": self._device}
 
     def draw(self, plan: str, replicates: Indices, patients: Indices) -> Columns:
@@ -216,18 +222,27 @@ def _begun(
     """Start the actors of a model, and see on what they draw."""
     gpus, count = _share(ray_actors.resources(workers), asked, workers)
     held = ray_actors.begin(Resident, count, gpus, folder, sha256, asked, gpus > 0)
-    devices = {ray_actors.answer(actor.about.remote())["device"] for actor in held.values()}
-    if len(devices) > 1:
+    try:
+        device = _one_device(list(held.values()))
+    except BaseException:
         ray_actors.end(list(held.values()))
-        raise InputError(
-            "device: some machines of the cluster draw on a GPU and others cannot, and bytes may "
-            "differ; set the population's device to cpu, or mend PyTorch on those machines"
-        )
-    (device,) = devices
+        raise
     if gpus and device == "cpu":
         _LOG.warning("%s", BLIND)
     _LOG.info("%d actors hold a model, each with %g GPUs, drawing on %s", count, gpus, device)
     return device, held
+
+
+def _one_device(actors: Sequence[Any]) -> Device:
+    """What all draw on, their models loaded at the same time."""
+    asked = [actor.about.remote() for actor in actors]
+    devices: set[Device] = {ray_actors.answer(reference)["device"] for reference in asked}
+    if len(devices) > 1:
+        raise InputError(
+            "device: some machines of the cluster draw on a GPU and others cannot, and bytes may "
+            "differ; set the population's device to cpu, or mend PyTorch on those machines"
+        )
+    return devices.pop()
 
 
 def _share(resources: Mapping[str, float], asked: str, workers: int | None) -> tuple[float, int]:

@@ -102,6 +102,17 @@ def test_without_a_goal_it_says_what_to_give(tmp_path: Path) -> None:
     assert done.exit_code != 0 and "give --power" in str(done.exception)
 
 
+@pytest.mark.parametrize("option", ["--power", "--type-one"])
+@pytest.mark.parametrize("value", ["0", "1.5", "nan"])
+def test_a_goal_that_no_trial_can_meet_is_not_sought(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    path = tmp_path / "design.yaml"
+    path.write_text(DESIGN, encoding="utf-8")
+    done = CliRunner().invoke(program, ["design-search", str(path), option, value])
+    assert f"{option}: {value} came" in str(done.exception)
+
+
 def test_options_that_would_do_nothing_are_refused_together(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: x\n", encoding="utf-8")

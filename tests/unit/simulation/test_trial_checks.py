@@ -21,9 +21,23 @@ PEOPLE = ParametricPopulation(
 )
 
 
+def _outcome(**law: Any) -> dict[str, Any]:
+    return {"kind": "parametric", "outcomes": {"y": {"kind": "continuous", **law}}}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"population": _outcome(sd=[])}, "sd: must be a number, or must have 1 or more"),
+        ({"population": _outcome(mean=[])}, "mean: must be a number, or must have 1 or more"),
+        (
+            {
+                "scenarios": [
+                    {"name": "s", "effects": [{"arm": "T", "endpoint": "y", "shift": []}]}
+                ]
+            },
+            "effects[0].shift: must be a number, or must have 1 or more",
+        ),
         ({"dropout": {"kind": "share", "share": 0.1, "arms": {"TT": 0.3}}}, "dropout.arms: 'TT'"),
         ({"endpoints": [OS], "dropout": {"kind": "share", "share": 0.2}}, "dropout.by"),
         (

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from extraction.records.errors import InputError
+from generation.engine import Model
 from generation.randomness import Stream
 from simulation import simulate
+from simulation.operating_characteristics import surfaces
 from simulation.trial import FreshTwins
 from simulation.trial.external import STREAM
 from simulation.trial.population import residents
@@ -110,6 +112,23 @@ def test_a_gpu_that_was_set_aside_and_is_not_seen_is_told(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert residents.device_here("auto") == "gpu"
     assert residents.device_here("cpu") == "cpu"
+
+
+def test_checks_of_many_designs_choose_the_device_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    asked: list[str] = []
+
+    def on(held: Model, device: str) -> Model:
+        asked.append(device)
+        return held
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(type(model()), "on", on)
+    people = FreshTwins.from_model(model(), design(), 200, device="auto")
+    over = {"n": [40], "rule.alpha": [0.025, 0.05]}
+    surfaces(design(), people, over=over, replicates=4)
+    assert set(asked) == {"cpu"}
 
 
 def test_actors_share_the_clusters_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

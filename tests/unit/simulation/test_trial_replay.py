@@ -105,3 +105,8 @@ def test_what_cannot_be_replayed_is_refused_with_all_faults() -> None:
     with pytest.raises(InputError) as caught:
         replay(TrialDesign.parse(SURVIVAL), PEOPLE, 5, -1, "wroks")
     assert len(caught.value.faults) == 2 and "did you mean works" in str(caught.value)
+
+
+def test_a_number_beyond_all_replicates_is_refused() -> None:
+    with pytest.raises(InputError, match="counted from 0, below 4294967296"):
+        replay(TrialDesign.parse(SURVIVAL), PEOPLE, 5, 2**32)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from simulation.trial import TrialDesign
 from simulation.trial.design.telling import tell
 
@@ -73,6 +75,15 @@ def test_each_part_of_a_protocol_is_told_with_its_figures() -> None:
     assert "1, then 0.6 from month 4 (PFS) in patients with sex F" in told["Scenarios"]
     assert "0.2 of patients leave by the last visit" in told["Scenarios"]
     assert "No effect: no arm does anything." in told["Scenarios"]
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [([60, None], "age at least 60"), ([None, 70], "age at most 70"), ([None, None], "age any")],
+)
+def test_an_open_range_is_told_by_its_end(age: list[Any], words: str) -> None:
+    told = tell(TrialDesign.parse(PLAN | {"eligibility": {"age": age}}))
+    assert words in " ".join(told["Patients"])
 
 
 def test_a_design_describes_itself_in_sentences() -> None:
