@@ -128,7 +128,7 @@ def test_from_a_table_to_synthetic_patients(tmp_path: Path) -> None:
         words = [str(a) for a in arguments]
         done = CliRunner().invoke(program, [*words, "--json"], catch_exceptions=False)
         assert done.exit_code == 0, done.output
-        found: dict[str, Any] = json.loads(done.output)
+        found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     cohort, model, arm = (tmp_path / name for name in ("cohort", "model", "arm"))
@@ -196,7 +196,7 @@ def test_a_trial_is_simulated_from_a_run(toy: tuple[Path, dict[str, Any]], tmp_p
         "--json",
     ]
     shown = [CliRunner().invoke(program, [*words, "--seed", seed]) for seed in ("1", "1", "2")]
-    found = [json.loads(s.output) for s in shown]
+    found = [json.loads(s.stdout) for s in shown]
     assert found[0]["digest"] == found[1]["digest"] != found[2]["digest"]
     power = found[0]["scenarios"][1]["any_rejection"]
     assert 0.3 < power["value"] <= 1 and power["se"] > 0
@@ -205,7 +205,7 @@ def test_a_trial_is_simulated_from_a_run(toy: tuple[Path, dict[str, Any]], tmp_p
 def test_doctor_looks_at_this_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(program, ["doctor", "--json"])
-    found = json.loads(shown.output)
+    found = json.loads(shown.stdout)
     assert shown.exit_code == (0 if found["good"] else 1)
     assert {"Python", "free disk"} <= {c["what"] for c in found["checks"]}
     assert not list(tmp_path.iterdir())

@@ -60,7 +60,7 @@ def test_a_search_over_events_tells_the_patients(tmp_path: Path) -> None:
     path = tmp_path / "events.yaml"
     path.write_text(EVENTS, encoding="utf-8")
     asked = ["design-search", str(path), "--power", "0.7", "--over", "events", "--most", "200"]
-    told = json.loads(CliRunner().invoke(program, [*asked, "--json"]).output)
+    told = json.loads(CliRunner().invoke(program, [*asked, "--json"]).stdout)
     assert all(row["patients"] == 2 * row["events"] for row in told["path"])
     assert told["patients"] == 2 * told["value"]
     words = CliRunner().invoke(program, asked).output
@@ -73,7 +73,7 @@ def test_a_search_over_patients_stays_above_the_events(tmp_path: Path) -> None:
     path = tmp_path / "events.yaml"
     path.write_text(EVENTS, encoding="utf-8")
     asked = ["design-search", str(path), "--power", "0.2", "--most", "200", "--json"]
-    told = json.loads(CliRunner().invoke(program, asked).output)
+    told = json.loads(CliRunner().invoke(program, asked).stdout)
     assert told["value"] == min(row["n"] for row in told["path"]) == 30
 
 
