@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 8 * 2**20
 _UNITS = {
-    "a": "years", "mo": "months", "d": "days", "{score}": "", "[drp]": "drops", "[iU]": "IU",
+    "a": "years",
+    "mo": "months",
+    "d": "days",
+    "{score}": "",
+    "[drp]": "drops",
+    "[iU]": "IU",
     "Cel": "°C",
 }
 _BRACKETS = str.maketrans("", "", "{}[]")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from serving.report.figures import BLUE, INK, RED, SOFT, canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_LARGE: Final = 10_000
+"""From here on figures, costs mostly, are written whole, with a comma at each thousand."""
 
 
 def curve_figure(
@@ -40,6 +43,8 @@ def curve_figure(
         axes.set_ylim(0, 1.03)
     if shown["share"]:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
+    elif any(abs(_known(row[name])) >= _LARGE for row in rows):
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return figure
 
 
@@ -60,6 +65,7 @@ def surface_figure(
     figure, axes = canvas(4.6, 1.5 + 0.42 * len(ys))
     values = [[_cell(shown["rows"], {down: y, across: x}) for x in xs] for y in ys]
     low, wide, digits = (0.0, 1.0, 2) if shown["name"] == "power" else (*_shades(shown), digits)
+    large = any(abs(value) >= _LARGE for line in values for value in line)
     # Cells as shapes: an image inside an SVG would not print sharply.
     axes.pcolormesh(
         values, cmap="Blues", vmin=low, vmax=low + wide, edgecolors="white", linewidth=1.5
@@ -70,7 +76,7 @@ def surface_figure(
             axes.text(
                 i + 0.5,
                 j + 0.5,
-                f"{value:.{digits}f}".replace("-", "\u2212"),
+                (f"{value:,.0f}" if large else f"{value:.{digits}f}").replace("-", "\u2212"),
                 ha="center",
                 va="center",
                 fontsize=9.5,

@@ -144,38 +144,39 @@ def spread_figure(
 
 
 def boundary_figure(boundary: Mapping[str, Any], by: str) -> Figure:
-    """Critical z, and the bound of futility, at each look."""
-    figure, axes = canvas(4.6, 3.1)
+    """Critical z, and the bound of futility, at each look that has one."""
+    figure, axes = canvas(4.6, 3.4)
     looks = boundary["looks"]
-    at = [look["at"] for look in looks]
-    upper = [look["critical"] for look in looks]
-    axes.plot(at, upper, "o-", color=BLUE, lw=1.8, label="reject at or above")
-    for look in looks:
+    upper = _bounds(looks, "critical")
+    lower = _bounds(looks, "lower")
+    axes.plot(*zip(*upper, strict=True), "o-", color=BLUE, lw=1.8, label="reject at or above")
+    _figures_at(axes, upper, 8)
+    if lower:
+        axes.plot(*zip(*lower, strict=True), "s--", color=ORANGE, lw=1.6, label="stop at or below")
+        _figures_at(axes, lower, -15)
+    low = min([0.6, *(bound for _, bound in lower)])
+    high = max(bound for _, bound in upper)
+    axes.set(xlabel=f"{by} at the look", ylabel="z", ylim=(low - 0.6, high * 1.22))
+    axes.set_xlim(0, max(look["at"] for look in looks) * 1.12)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def _bounds(looks: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    """When and where each look's bound is; looks without one are left out."""
+    return [(look["at"], look[name]) for look in looks if look[name] is not None]
+
+
+def _figures_at(axes: Axes, points: Sequence[tuple[float, float]], shift: float) -> None:
+    for point in points:
         axes.annotate(
-            f"{look['critical']:.3f}",
-            (look["at"], look["critical"]),
-            xytext=(0, 8),
+            f"{point[1]:.3f}",
+            point,
+            xytext=(0, shift),
             textcoords="offset points",
             ha="center",
             fontsize=10,
         )
-    lower = [(look["at"], look["lower"]) for look in looks if look["lower"] is not None]
-    if lower:
-        axes.plot(*zip(*lower, strict=True), "s--", color=ORANGE, lw=1.6, label="stop at or below")
-        for when, bound in lower:
-            axes.annotate(
-                f"{bound:.3f}",
-                (when, bound),
-                xytext=(0, -15),
-                textcoords="offset points",
-                ha="center",
-                fontsize=10,
-            )
-    low = min([0.6, *(bound for _, bound in lower)])
-    axes.set(xlabel=f"{by} at the look", ylabel="z", ylim=(low - 0.6, max(upper) * 1.22))
-    axes.set_xlim(0, max(at) * 1.12)
-    axes.legend(loc="lower left")
-    return figure
 
 
 def design_figure(design: Mapping[str, Any], sizes: Sequence[str]) -> Figure:
@@ -250,19 +251,22 @@ def _followed(design: Mapping[str, Any]) -> str:
 
 
 def _arms_row(axes: Axes, arms: Sequence[Mapping[str, Any]], top: float) -> float:
+    """Boxes of one width for all arms, at most three a row, as even as can be."""
     lowest = top
-    for start in range(0, len(arms), 3):
-        row = arms[start : start + 3]
-        width = 9.4 / len(row)
+    many = -(-len(arms) // -(-len(arms) // 3))
+    width = 9.4 / many
+    for start in range(0, len(arms), many):
+        row = arms[start : start + many]
+        left = 5 - width * len(row) / 2
         bottoms = []
         for k, arm in enumerate(row):
-            middle = 0.3 + width * (k + 0.5)
             place = start + k
             colour = SOFT if arm["control"] else (BLUE, GREEN, PURPLE, ORANGE)[place % 4]
             name = textwrap.fill(arm["name"], max(10, int(width * 4)))
             told = f"{name}\n(control)" if arm["control"] else name
+            middle = left + width * (k + 0.5)
             bottoms.append(_box(axes, middle, lowest, width - 0.3, told, colour, "white", 2))
-        lowest = min(bottoms) - (0.2 if start + 3 < len(arms) else 0)
+        lowest = min(bottoms) - (0.2 if start + many < len(arms) else 0)
     return lowest
 
 

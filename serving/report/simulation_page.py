@@ -39,11 +39,14 @@ def simulation_page(done: Mapping[str, Any]) -> str:
             alpha=alpha_of(done),
             figures=figures(done, scenarios),
             error=error_name(done),
+            worst=worst_error(scenarios),
+            short=shortfalls(done),
             several=len(scenarios[0]["hypotheses"]) > 1,
             looks=len(scenarios[0]["efficacy"]),
             calendar=any(s["duration"]["value"] for s in scenarios),
             screened=any(s["screened"]["value"] != s["n"]["value"] for s in scenarios),
             futile=any(f["value"] for s in scenarios for f in s["futility"]),
+            bounded=any(k["lower"] is not None for b in done["boundaries"] for k in b["looks"]),
             adjusted=any(h["adjusted"] or h["chosen"] for s in scenarios for h in s["hypotheses"]),
             single="curve" in done and done["curve"]["rows"][0]["size"] is not None,
             borrowing=borrowing_rows(scenarios),
@@ -71,6 +74,18 @@ def with_limits(scenarios: Sequence[Mapping[str, Any]], replicates: int) -> list
         }
         for s in scenarios
     ]
+
+
+def worst_error(scenarios: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Scenario of the largest familywise error; None unless more than one scenario has one."""
+    held = [s for s in scenarios if s.get("familywise_error")]
+    return max(held, key=lambda s: s["familywise_error"]["value"]) if len(held) > 1 else None
+
+
+def shortfalls(done: Mapping[str, Any]) -> list[str]:
+    """What the results say of each scenario whose looks came without what they wait for."""
+    begin = tuple(f"{s['name']}: in " for s in done["scenarios"] if s["short"]["value"])
+    return [line for line in done["limits"] if line.startswith(begin)] if begin else []
 
 
 def alpha_of(done: Mapping[str, Any]) -> float | None:

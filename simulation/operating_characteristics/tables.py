@@ -30,8 +30,9 @@ def boundaries(design: TrialDesign) -> list[dict[str, Any]]:
     -------
     list of dict
         share, alpha (one-sided), hypotheses (names) and looks: look, at (patients, events or
-        time), rate (of information), critical z, nominal one-sided p, and lower (z for futility;
-        None where there is none). Empty where probabilities decide.
+        time), rate (of information), critical z and nominal one-sided p (None at a look that does
+        not stop for efficacy), and lower (z for futility; None where there is none). Empty where
+        probabilities decide.
     """
     rule: Any = design.rule
     if not np.isfinite(rule.critical(rule.alpha)).any():
@@ -56,20 +57,29 @@ def _looks(design: TrialDesign, alpha: float) -> list[dict[str, Any]]:
     rule: Any = design.rule
     looks = rule.looks
     at = design.sizes if looks.by == "patients" else looks.at
-    lower = rule.lower(alpha) if hasattr(rule, "lower") else (-np.inf,) * looks.count
+    lower = _lower(rule, alpha)
     rows = zip(at, looks.rates, rule.critical(alpha), lower, strict=True)
     return [
         {
             "look": k,
             "at": float(when),
             "rate": float(rate),
-            "critical": float(z),
-            "p": float(norm.sf(z)),
+            "critical": float(z) if np.isfinite(z) else None,
+            "p": float(norm.sf(z)) if np.isfinite(z) else None,
             # At the last look the trial ends in any case.
             "lower": float(low) if np.isfinite(low) and k < looks.count else None,
         }
         for k, (when, rate, z, low) in enumerate(rows, start=1)
     ]
+
+
+def _lower(rule: Any, alpha: float) -> tuple[float, ...]:
+    """Bound of z for futility at each look: of the trial, or of each treated arm."""
+    if hasattr(rule, "lower"):
+        return tuple(rule.lower(alpha))
+    if rule.kind == "multi_arm" and rule.futility is not None:
+        return (*rule.futility, -np.inf)
+    return (-np.inf,) * rule.looks.count
 
 
 def spread(found: OperatingCharacteristics) -> dict[str, dict[str, dict[str, float]]]:
@@ -136,8 +146,10 @@ def _figures(scenario: ScenarioResult, replicates: int) -> list[dict[str, Any]]:
     add("any_rejection", "", scenario.any_rejection, share=True)
     add("all_rejections", "", scenario.all_rejections, share=True)
     add("familywise_error", "", scenario.familywise_error, share=True)
-    for name in ("n", "analysed", "screened", "duration", "cost"):
+    for name in ("n", "analysed", "screened", "duration", "cost", "events"):
         add(name, "", getattr(scenario, name))
+    for name, held in scenario.arm_patients.items():
+        add(f"patients on {name}", "", held)
     for name, look, held in _decisions(scenario):
         add(name, look, held, share=True)
     for tested in scenario.hypotheses:

@@ -173,6 +173,8 @@ def _familywise(scenario: dict[str, Any]) -> str:
 
 
 def _results(done: dict[str, Any]) -> list[str]:
+    from serving.report.simulation_page import shortfalls
+
     name, replicates = done["design"]["name"], done["replicates"]
     lines = [f"{name}: {replicates} replicates, digest {done['digest'][:12]}"]
     lines += [
@@ -203,6 +205,7 @@ def _results(done: dict[str, Any]) -> list[str]:
             f"  null grid: at most {held['maximum']:.4f} simulated, {held['low']:.4f} to "
             f"{held['high']:.4f} with {held['level']:.0%} joint confidence"
         )
+    lines += [f"  Warning: {line}" for line in shortfalls(done)]
     return [*lines, *_files(done)]
 
 
