@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from serving.service.trials import TrialRequest
     from simulation.trial import TrialDesign
 
+_NOTHING_DRY = ("--curve", "--surface", "--nulls", "--folder")
+"""Options that do nothing where nothing is simulated."""
 _AROUND = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
@@ -63,6 +65,13 @@ def _ignored(request: TrialRequest) -> list[str]:
             if given
         ]
         return faults
+    if request.dry_run:
+        many = _of_many(request)
+        faults += [
+            f"{option}: --dry-run simulates nothing; leave one of them out"
+            for option in _NOTHING_DRY
+            if many[option]
+        ]
     if request.precision is not None and request.replicates is not None:
         faults.append("--replicates: --precision decides their number; leave one of them out")
     shows = request.curve or bool(request.surface)
@@ -93,24 +102,28 @@ def _of_many(request: TrialRequest) -> dict[str, bool]:
     }
 
 
-def values_of(plan: TrialDesign, people: Any, option: str) -> dict[str, list[Any]]:
-    """Parse PATH=VALUE,VALUE; a PATH alone takes half to one and a half of what stands there."""
+def values_of(plan: TrialDesign, people: Any, option: str, told: str) -> dict[str, list[Any]]:
+    """Parse PATH=VALUE,VALUE of an option; a PATH alone takes half to one and a half of what is."""
     import yaml
 
     from simulation.operating_characteristics.vary import value_at
 
-    path, given, values = option.partition("=")
-    now = value_at(plan, people, path)
+    path, given, values = told.partition("=")
+    where = f"{option} {path}"
+    here = Faults(option)
+    with here.catch():
+        now = value_at(plan, people, path)
+    here.raise_if_any()
     if given:
         try:
             held = [yaml.safe_load(value) for value in values.split(",")]
         except yaml.YAMLError:
-            raise InputError(f"{path}: the values cannot be read; write PATH=1,2,3") from None
+            raise InputError(f"{where}: the values cannot be read; write PATH=1,2,3") from None
         if len(set(map(str, held))) < len(held) or None in held:
-            raise InputError(f"{path}: {values!r} came; give different values, as PATH=1,2,3")
+            raise InputError(f"{where}: {values!r} came; give different values, as PATH=1,2,3")
         return {path: held}
     if not isinstance(now, int | float) or isinstance(now, bool) or now == 0:
-        raise InputError(f"{path}: it is no number to vary around; give values, as {path}=1,2,3")
+        raise InputError(f"{where}: it is no number to vary around; give values, as {path}=1,2,3")
     around = [now * factor for factor in _AROUND]
     return {path: [round(v) if isinstance(now, int) else float(f"{v:.6g}") for v in around]}
 

@@ -143,9 +143,9 @@ class OpenTrial:
             for fault in population_faults(self.plan, people):
                 faults.add(f"{request.design.name}: {fault}")
             with faults.catch():
-                self.surface = self._over(request.surface)
+                self.surface = self._over("--surface", request.surface)
             with faults.catch():
-                self.nulls = self._over(request.nulls)
+                self.nulls = self._over("--nulls", request.nulls)
             with faults.catch():
                 self._choose()
             if self.context is not None:
@@ -305,18 +305,19 @@ class OpenTrial:
             "model_card": self.card,
         }
 
-    def _over(self, options: tuple[str, ...]) -> dict[str, list[Any]]:
+    def _over(self, option: str, given: tuple[str, ...]) -> dict[str, list[Any]]:
         """Values of each assumption; every combination is checked before anything is run."""
-        from simulation.operating_characteristics.vary import cells, varied
+        from simulation.operating_characteristics.vary import variations
 
         over: dict[str, list[Any]] = {}
         faults = Faults()
-        for option in options:
+        for path in given:
             with faults.catch():
-                over |= values_of(self.plan, self.people, option)
+                over |= values_of(self.plan, self.people, option, path)
+        if over:
+            with faults.catch():
+                variations(self.plan, self.people, over, option)
         faults.raise_if_any()
-        for cell in cells(over) if over else []:
-            varied(self.plan, self.people, cell)
         return over
 
 

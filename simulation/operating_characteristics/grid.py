@@ -15,7 +15,7 @@ from simulation.operating_characteristics.batches import (
     together,
 )
 from simulation.operating_characteristics.figures import Asked, asked_figure, measured
-from simulation.operating_characteristics.vary import cells, varied
+from simulation.operating_characteristics.vary import cells, variations
 from simulation.trial.design import TrialDesign
 
 
@@ -88,7 +88,7 @@ def null_grid(
     null = TrialDesign.parse(design.model_dump(mode="json") | {"scenarios": ()})
     grid = cells(over)
     asked = (asked_figure(null, "type_one_error"),)
-    (frame,) = _over(null, population, grid, asked, replicates, seed, running, progress)
+    (frame,) = _over(null, population, over, asked, replicates, seed, running, progress)
     hits = np.round(frame["value"].to_numpy() * replicates)
     low, high = exact_interval(hits, replicates, 1 - (1 - level) / len(grid))
     frame["low"], frame["high"] = low, high
@@ -166,14 +166,14 @@ def surfaces(
     if faults:
         raise InputError(faults)
     asked = [asked_figure(design, figure, scenario) for figure in figures]
-    found = _over(design, population, cells(over), asked, replicates, seed, running, progress)
+    found = _over(design, population, over, asked, replicates, seed, running, progress)
     return dict(zip(figures, found, strict=True))
 
 
 def _over(
     design: TrialDesign,
     population: Any,
-    grid: list[dict[str, Any]],
+    over: Mapping[str, Sequence[Any]],
     figures: Sequence[Asked],
     replicates: int,
     seed: int,
@@ -181,10 +181,10 @@ def _over(
     progress: Progress | None,
 ) -> list[pd.DataFrame]:
     """Simulate every cell in one pool. All cells are checked before the first is run."""
-    trials = [varied(design, population, cell) for cell in grid]
+    trials = variations(design, population, over)
     rows: list[list[dict[str, Any]]] = [[] for _ in figures]
     tables = together(trials, replicates, seed, running, progress)
-    for cell, (changed, _), table in zip(grid, trials, tables, strict=True):
+    for cell, (changed, _), table in zip(cells(over), trials, tables, strict=True):
         for asked, held in zip(figures, rows, strict=True):
             now = measured(changed, table, asked.figure, asked.scenario)
             held.append({**cell, "value": now.value, "se": now.se})

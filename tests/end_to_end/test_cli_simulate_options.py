@@ -36,6 +36,11 @@ def _faults(**asked: Any) -> list[str]:
         (("--scenario", "late benefit"), ("--scenario",)),
         (("--figure", "bias"), ("--figure",)),
         (("--workers", "3"), ("--workers",)),
+        (("--dry-run", "--curve", "--nulls", "n=300"), ("--curve", "--nulls")),
+        (
+            ("--surface", "dropout.rate=0.01,-0.02,x", "n=300,0"),
+            ("--surface n=0: ", "--surface dropout.rate=-0.02: ", "--surface dropout.rate=x: "),
+        ),
         (("--curve", "--scenario", "no effect"), ("--curve",)),
         (("--curve", "--figure", "type_one_error"), ("type_one_error",)),
         (("--curve", "--figure", "speed"), ("there are power, type_one_error",)),

@@ -8,7 +8,7 @@ import pytest
 from extraction.records import InputError
 from simulation.operating_characteristics import null_grid, surface
 from simulation.operating_characteristics.grid import exact_interval
-from simulation.operating_characteristics.vary import varied
+from simulation.operating_characteristics.vary import value_at, varied
 from simulation.trial import ParametricPopulation, TrialDesign, simulate
 
 PLAN: dict[str, Any] = {
@@ -96,3 +96,39 @@ def test_empty_grids_are_refused() -> None:
         null_grid(DESIGN, PEOPLE, over={SHARE: []})
     with pytest.raises(InputError, match="no parameter came"):
         null_grid(DESIGN, PEOPLE, over={})
+
+
+def test_every_fault_of_all_cells_names_the_values_that_it_comes_from() -> None:
+    with pytest.raises(InputError) as caught:
+        surface(DESIGN, PEOPLE, over={SHARE: [0.01, -0.02, "x"], "n": [90, 0]})
+    told = caught.value.faults
+    assert [fault.split(": ")[0] for fault in told] == ["n=0", f"{SHARE}=-0.02", f"{SHARE}=x"]
+    with pytest.raises(InputError) as caught:
+        null_grid(DESIGN, PEOPLE, over={"dropout.shar": [1, 2], "n": [0]})
+    assert [fault.split(": ")[0] for fault in caught.value.faults] == ["dropout.shar", "n=0"]
+
+
+def test_values_that_do_not_go_together_are_told_together() -> None:
+    late = TrialDesign.parse(
+        PLAN | {"rule": {"kind": "group_sequential", "looks": {"at": [40, PLAN["n"]]}}}
+    )
+    over = {"n": [PLAN["n"], 60], "rule.looks.at": [[40, PLAN["n"]], [30, 60]]}
+    with pytest.raises(InputError, match="last look is beyond the 60") as caught:
+        surface(late, PEOPLE, over=over)
+    assert len(caught.value.faults) == 1
+
+
+def test_names_with_dots_are_reached_and_the_longest_wins() -> None:
+    real = PLAN["scenarios"][0]
+    named = [real, real | {"name": "HR .67"}, real | {"name": "HR .67.effects"}]
+    design = TrialDesign.parse(PLAN | {"scenarios": named})
+    for path, place in (
+        ("scenarios.HR .67.name", 1),
+        ("scenarios.HR .67.effects.name", 2),
+        ("scenarios.0.name", 0),
+    ):
+        assert value_at(design, PEOPLE, path) == named[place]["name"]
+    changed, _ = varied(design, PEOPLE, {"scenarios.HR .67.effects.effects.0.odds_ratio": 5.0})
+    assert [s.effects[0].odds_ratio for s in changed.scenarios][2] == 5.0
+    with pytest.raises(InputError, match=r"'HR ' is nothing there; there are real, HR \.67"):
+        value_at(design, PEOPLE, "scenarios.HR .7.name")
