@@ -1,4 +1,4 @@
-"""Arrivals at sites that open and fill up."""
+"""Arrivals at sites that open and fill up, and who and what has come by a look."""
 
 from typing import Any
 
@@ -129,3 +129,12 @@ def used_rows(
             last = patients[own, i] if there & (patients[own, i] > last) else last
         n[k], screened[k] = used, last + 1.0
     return n, screened
+
+
+@njit(cache=True, error_model="numpy")
+def came_rows(rows: Any, events: Any, cut: Any) -> Any:
+    """Events (K,) of some replicates by a look, of calendar times (R, N) that are sorted."""
+    found = np.empty(rows.size)
+    for k in range(rows.size):
+        found[k] = np.searchsorted(events[rows[k]], cut[rows[k], 0], side="right")
+    return found

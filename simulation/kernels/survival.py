@@ -301,6 +301,32 @@ def cut_rows(
 
 
 @njit(cache=True, error_model="numpy")
+def event_rows(
+    rows: Any, time: Any, other: Any, entry: Any, leaves: Any, cut: Any, randomised: Any,
+    longest: Any,
+) -> Any:
+    """Events (K,) of some replicates at a look, as `cut_rows` sees them.
+
+    Parameters
+    ----------
+    rows
+        Numbers of the replicates (K,).
+    other
+        Time (R, N) of a competing event, which precludes a later one; `time` itself: none does.
+    """
+    found = np.zeros(rows.size)
+    for k in range(rows.size):
+        r = rows[k]
+        now, count = cut[r, 0], 0
+        own, before, start, end = time[r], other[r], entry[r], leaves[r]
+        for i in range(own.size):
+            happens = (start[i] + own[i] <= now) & (own[i] <= end[i]) & (own[i] <= longest)
+            count += happens & (own[i] <= before[i]) & randomised[r, i] & (now > start[i])
+        found[k] = count
+    return found
+
+
+@njit(cache=True, error_model="numpy")
 def cut_keys(
     time: Any, entry: Any, leaves: Any, cut: Any, randomised: Any, longest: Any,
     arm: Any, treated: Any, control: Any,

@@ -9,7 +9,14 @@ from extraction.records.errors import InputError, nearest
 from simulation.trial.adjusted import adjusts, estimates_of
 from simulation.trial.characteristics import Arrays, Measured, mean, share, true_effect
 from simulation.trial.design import NO_EFFECT, TrialDesign
-from simulation.trial.further import COST, decision_words, further
+from simulation.trial.further import (
+    COST,
+    EVENTS,
+    arm_words,
+    decision_words,
+    events_of,
+    further,
+)
 from simulation.trial.nulls import true_nulls
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
@@ -52,8 +59,9 @@ class Asked:
 def figure_names(design: TrialDesign) -> tuple[str, ...]:
     """Names of a design's figures: the trial's, its looks', then those of each hypothesis.
 
-    Where the design states costs, also `cost`; where its rule decides more than stopping, that in
-    words, such as `drops Low dose` or `raises the size`.
+    Where the design states costs, also `cost`; where it tests a time to event, `events` at the
+    stop; where its rule changes later patients' arms, `patients on Low dose`; where it decides
+    more than stopping, that in words, such as `drops Low dose` or `raises the size`.
 
     With several looks: `stop at look 1` (ends there, for any reason), `efficacy at look 1`,
     `futility at look 1`. Of a hypothesis: rejection, estimate, and bias, mse (mean squared error)
@@ -65,10 +73,16 @@ def figure_names(design: TrialDesign) -> tuple[str, ...]:
     of = ["rejection", "estimate", *ABOUT_TRUTH]
     if adjusts(design):
         of += [f"{_ADJUSTED}{what}" for what in ABOUT_TRUTH]
-    own = (*(() if design.costs is None else (COST,)), *decision_words(design))
+    own = (*_sums(design), *decision_words(design))
     by_hypothesis = [f"{what} {tested.name}" for tested in design.tested for what in of]
     limits = [f"{_STOPPED} {tested.name}" for tested in design.tested if tested.analysis.external]
     return (*SHARES, *MEANS, *own, *stops, *by_hypothesis, *limits)
+
+
+def _sums(design: TrialDesign) -> tuple[str, ...]:
+    """Means that only some designs have."""
+    cost = () if design.costs is None else (COST,)
+    return (*cost, *(() if events_of(design) is None else (EVENTS,)), *arm_words(design))
 
 
 def asked_figure(design: TrialDesign, name: str, scenario: str | None = None) -> Asked:
@@ -131,6 +145,10 @@ def _label(design: TrialDesign, what: str, number: int | None, truth: str) -> st
     }
     if what in decision_words(design):
         return f"probability that it {what}"
+    if what in arm_words(design):
+        return f"patients expected on {arm_words(design)[what]}"
+    if what == EVENTS:
+        return f"events expected, {events_of(design).name}"
     if what == COST and design.costs is not None:
         return f"expected cost in {design.costs.currency}"
     stop, _, look = what.partition(" at look ")
@@ -192,7 +210,7 @@ def check_figure(design: TrialDesign, figure: str, scenario: str | None = None) 
 
 def _parts(design: TrialDesign, figure: str) -> tuple[str, int | None]:
     """What a figure is, and the number of its hypothesis, if it is of one."""
-    of_trial = (*SHARES, *MEANS, COST, *decision_words(design))
+    of_trial = (*SHARES, *MEANS, *_sums(design), *decision_words(design))
     if figure in of_trial or figure.startswith(tuple(f"{w} at look " for w in STOPS)):
         return figure, None
     prefix = _ADJUSTED if figure.startswith(_ADJUSTED) else ""

@@ -47,9 +47,10 @@ def replicate(payload: dict[str, Any], start: int, stop: int) -> Arrays:
         Each (R, S) over scenarios: stage (0-based look of the stop), reason, n (randomised by
         then), analysed, screened, duration; and (R, S, H) over hypotheses: rejected, estimate, se,
         information; with external controls also refused (the verdict) and external_ess; with
-        looks by events short, (R, S); what the rule decides beside stopping (`Rule.decisions`),
-        such as dropped (R, S, H) or raised (R, S); of enrichment narrowed, and of that and of
-        re-estimation first_estimate and first_se of the first look.
+        looks by events short, (R, S); where a time to event is tested events at the stop, (R, S);
+        where arms adapt arm_n (R, S, A), patients randomised to each; what the rule decides beside
+        stopping (`Rule.decisions`), such as dropped (R, S, H) or raised (R, S); of enrichment
+        narrowed, and of that and of re-estimation first_estimate and first_se of the first look.
     """
     design = _parsed(json.dumps(payload["design"]))
     population = receive(payload["population"], payload.get("paths", {}))
@@ -128,7 +129,7 @@ class Chunk:
         ratio = tuple(arm.allocation for arm in design.arms)
         replicates = len(self.drawn.replicates)
         state = State.fresh(replicates, len(design.tested), ratio, design.n)
-        ended = Ended(rule, replicates, len(design.tested), self.outside is not None)
+        ended = Ended(design, replicates, self.outside is not None)
         if rule.looks.by == "events":
             ended.arrays["short"] = np.zeros(replicates, dtype=bool)
         present = Present.begin(self.truth, self.drawn)

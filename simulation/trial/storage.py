@@ -43,7 +43,8 @@ class ReplicateFile:
     """Replicates in a Parquet file: a row for each replicate and scenario, a row group a block.
 
     Columns are replicate, scenario, what is counted once a trial (stage, reason, n, ...) and, for
-    each hypothesis, `rejected HYPOTHESIS`, `estimate HYPOTHESIS`, ...
+    each hypothesis, `rejected HYPOTHESIS`, `estimate HYPOTHESIS`, ...; where arms adapt also
+    `arm_n ARM`.
 
     Parameters
     ----------
@@ -157,6 +158,7 @@ class Recorder:
             "seed": seed,
             "scenarios": [truth.name for truth in design.truths],
             "hypotheses": [tested.name for tested in design.tested],
+            "arms": [arm.name for arm in design.arms],
         }
         self._file: _Writer | None = None
         self._result: OperatingCharacteristics | None = None
@@ -258,7 +260,8 @@ class _Writer:
         self._part = folder / f"{FILE}.part"
         self._scenarios: list[str] = about["scenarios"]
         self._columns = {
-            name: _columns(name, values, about["hypotheses"]) for name, values in first.items()
+            name: _columns(name, values, about["arms" if name == "arm_n" else "hypotheses"])
+            for name, values in first.items()
         }
         arrays = {name: self._columns[name] for name in first}
         told = json.dumps({**about, "arrays": arrays}, sort_keys=False).encode()
@@ -311,15 +314,15 @@ class _Writer:
         self._part.unlink(missing_ok=True)
 
 
-def _columns(name: str, values: np.ndarray[Any, Any], hypotheses: list[str]) -> dict[str, Any]:
+def _columns(name: str, values: np.ndarray[Any, Any], known: list[str]) -> dict[str, Any]:
     """Names of the columns of an array (R, S, ...), and the shape behind replicates and scenarios.
 
-    An array over hypotheses names them; others number their columns.
+    An array over what is known by names (hypotheses or arms) has them; others number their columns.
     """
     shape = list(values.shape[2:])
     if not shape:
         return {"shape": shape, "names": [name]}
-    labels = hypotheses if shape == [len(hypotheses)] else map(str, range(int(np.prod(shape))))
+    labels = known if shape == [len(known)] else map(str, range(int(np.prod(shape))))
     return {"shape": shape, "names": [f"{name} {label}" for label in labels]}
 
 

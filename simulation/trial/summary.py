@@ -19,7 +19,7 @@ from simulation.trial.characteristics import (
     true_effect,
 )
 from simulation.trial.design import Scenario, TrialDesign
-from simulation.trial.further import COST, decision_words, further
+from simulation.trial.further import COST, EVENTS, arm_words, decision_words, further
 from simulation.trial.moments import Measured, Tally, tally
 from simulation.trial.nulls import true_nulls
 from simulation.trial.outcomes.base import Booleans, Floats
@@ -77,6 +77,12 @@ class Summary:
             else None,
             cost=None if self.design.costs is None else found(COST),
             decisions={words: found(words) for words in decision_words(self.design)},
+            events=found(EVENTS) if (place, EVENTS) in self._tallies else None,
+            arm_patients={
+                name: found(words)
+                for words, name in arm_words(self.design).items()
+                if (place, words) in self._tallies
+            },
         )
 
     def _tested(self, place: int, truth: Scenario, number: int) -> Tested:

@@ -6,17 +6,20 @@ from typing import Any, final
 import numpy as np
 
 from simulation.trial.analyses.base import Fit, LookData
-from simulation.trial.design import Tested
+from simulation.trial.design import Tested, TrialDesign
+from simulation.trial.further import EVENTS, events_of
 from simulation.trial.outcomes import observe
 from simulation.trial.outcomes.base import (
+    NEVER,
     Booleans,
     Floats,
     Followed,
+    Indices,
     Observed,
 )
 from simulation.trial.outcomes.time_to_event import followed
 from simulation.trial.present import Present
-from simulation.trial.rules import ArmSummary, Rule, State
+from simulation.trial.rules import ArmSummary, State
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -70,6 +73,24 @@ class View:
             endpoint, response, held.enrolled.entry, held.leaves, self.cut, counted
         )
 
+    def events(self, endpoint: Any, rows: Indices, sorted_: bool) -> Floats:
+        """Events of a time-to-event endpoint in some replicates, all arms together.
+
+        `sorted_` says that the looks wait for just these events, whose times are sorted already.
+        """
+        from simulation.kernels.enrolment import came_rows
+        from simulation.kernels.survival import event_rows
+
+        held, response = self.present, self.present.responses[endpoint.name]
+        if sorted_ and held.events is not None:
+            return np.asarray(came_rows(rows, held.events, self.cut))
+        longest = NEVER if endpoint.follow_up is None else endpoint.follow_up
+        other = response.time if response.other is None else response.other
+        return np.asarray(event_rows(
+            rows, response.time, other, held.enrolled.entry, response.lost(held.leaves), self.cut,
+            self.counted, longest,
+        ))
+
     def unfinished(self, tested: Tested, observed: Observed) -> Observed:
         """Add patients whose last visit is still to come, for analyses of all visits."""
         if not tested.analysis.every_visit:
@@ -96,10 +117,11 @@ class Ended:
     """What is known of each replicate when it stops, (R,), and of each hypothesis, (R, H)."""
 
     def __init__(
-        self, rule: Rule, replicates: int, hypotheses: int, external: bool = False
+        self, design: TrialDesign, replicates: int, external: bool = False
     ) -> None:
-        self.rule = rule
-        both = (replicates, hypotheses)
+        self.rule, self.arms = design.rule, len(design.arms)
+        self._counted = events_of(design)
+        both = (replicates, len(design.tested))
         self.arrays: Arrays = {
             "stage": np.zeros(replicates, dtype=np.int64),
             "reason": np.zeros(replicates, dtype=np.int64),
@@ -111,6 +133,10 @@ class Ended:
         }
         self._more = ("refused", "external_ess") if external else ()
         self.arrays |= {name: np.zeros(both) for name in self._more}
+        if self._counted is not None:
+            self.arrays[EVENTS] = np.zeros(replicates)
+        if self.rule.adapts:
+            self.arrays["arm_n"] = np.zeros((replicates, self.arms))
 
     def begin(self, fits: tuple[Fit, ...]) -> None:
         """Keep estimates of the first look, (R, H), on which later patients depend."""
@@ -147,6 +173,12 @@ class Ended:
             found["short"] = view.short[which]
         for name in self._more:
             found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
+        if self._counted is not None:
+            found[EVENTS] = view.events(self._counted, rows, not self.rule.narrows)
+        if self.rule.adapts:
+            there = np.arange(view.present.arm.shape[1]) < n[:, None]
+            given = np.where(there, view.present.arm[rows], -1)
+            found["arm_n"] = np.stack([(given == k).sum(axis=1) for k in range(self.arms)], axis=1)
         if state.narrowed is not None:
             found["narrowed"] = state.narrowed[which]
         for name, decided in self.rule.decided(state).items():
