@@ -78,7 +78,8 @@ def _lower(rule: Any, alpha: float) -> tuple[float, ...]:
     if hasattr(rule, "lower"):
         return tuple(rule.lower(alpha))
     if rule.kind == "multi_arm" and rule.futility is not None:
-        return (*rule.futility, -np.inf)
+        bounds: tuple[float, ...] = rule.futility
+        return (*bounds, -np.inf)
     return (-np.inf,) * rule.looks.count
 
 
