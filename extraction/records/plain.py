@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from .errors import nearest
 
@@ -69,6 +69,8 @@ def plain_words(item: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     if words is None:
         return str(item["msg"]).removeprefix("Value error, ")
     told = words.format(**item.get("ctx", {}))
+    if item["type"] == "literal_error":
+        return told + str(item["ctx"].get("nearest", ""))
     choices = str(item.get("ctx", {}).get("expected_tags", ""))
     if item["type"] == "union_tag_invalid":
         return told + nearest(str(item["ctx"]["tag"]), choices.replace("'", "").split(", "))
@@ -103,6 +105,43 @@ def plain_faults(
         found.setdefault(place, []).append(words)
     either = {place: ", or ".join(dict.fromkeys(words)) for place, words in found.items()}
     return [(place, words or either[place]) for place, words in single]
+
+
+def faults_of(error: ValidationError) -> list[dict[str, Any]]:
+    """Faults of an error without values; a misspelt choice has its nearest beside it."""
+    items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]
+    places = [item["loc"] for item in items]
+    for item in items:
+        given = item.pop("input", None)
+        if item["type"] == "literal_error" and isinstance(given, str):
+            choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+            item["ctx"] = {**item["ctx"], "nearest": nearest(given, choices)}
+    # Entries at fault are not counted by pydantic, so that a list of them alone seems too short.
+    return [
+        item
+        for item in items
+        if item["type"] != "too_short" or not any(_inside(place, item["loc"]) for place in places)
+    ]
+
+
+def _inside(place: tuple[str | int, ...], whole: tuple[str | int, ...]) -> bool:
+    return len(place) > len(whole) and place[: len(whole)] == whole
+
+
+def untagged(item: Mapping[str, Any], values: Any) -> Mapping[str, Any]:
+    """A fault whose place has only what was typed: without the kinds of parts on the way."""
+    held, kept = values, []
+    for number, step in enumerate(item["loc"]):
+        fields: Mapping[str, Any] = held if isinstance(held, Mapping) else {}
+        known = step in fields
+        tag = step in (fields.get("kind"), fields.get("family"))
+        if tag and not (known and number == len(item["loc"]) - 1):
+            continue
+        kept.append(step)
+        entry = isinstance(held, list | tuple) and isinstance(step, int) and step < len(held)
+        if known or entry:
+            held = held[step]
+    return {**item, "loc": tuple(kept)}
 
 
 def with_choices(item: Mapping[str, Any], model: type[BaseModel] | None) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .constraints import ColumnRule, Constraint, constraint_faults
 from .errors import InputError, nearest
-from .plain import field_names, plain_faults, with_choices
+from .plain import faults_of, field_names, plain_faults, untagged, with_choices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,7 +212,8 @@ class CohortSchema(Frozen):
         return self.replace(
             variables=tuple(v for v in self.variables if v.name in wanted),
             constraints=tuple(
-                rule for rule in self.constraints
+                rule
+                for rule in self.constraints
                 if not isinstance(rule, ColumnRule) or wanted.issuperset(rule.columns_used)
             ),
         )
@@ -258,11 +259,14 @@ def checked(model: type[T], values: object, where: str) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InputError(pydantic_faults(error, where, model)) from None
+        raise InputError(pydantic_faults(error, where, model, values)) from None
 
 
 def pydantic_faults(
-    error: ValidationError, where: str, model: type[BaseModel] | None = None
+    error: ValidationError,
+    where: str,
+    model: type[BaseModel] | None = None,
+    values: object = None,
 ) -> list[str]:
     """Every fault of a pydantic error as "where: place: words", without the values.
 
@@ -270,11 +274,11 @@ def pydantic_faults(
     ----------
     model
         What was to be built; the nearest of its fields is told for an unknown one.
+    values
+        What it was to be built from, so that places are told as they were typed.
     """
     known = field_names(model) if model else ()
-    items = [
-        with_choices(item, model) for item in error.errors(include_input=False, include_url=False)
-    ]
+    items = [untagged(with_choices(item, model), values) for item in faults_of(error)]
     # A validator may tell several faults, each on a line of its own.
     return [
         f"{where}: {place}: {line}" if place else f"{where}: {line}"

@@ -47,7 +47,8 @@ class Stated(Plan):
     def _faults(cls, values: dict[str, Any], error: ValidationError) -> list[str]:
         """Say what is wrong, without the name of the whole."""
         where = cls._where()
-        return [told.removeprefix(f"{where}: ") for told in pydantic_faults(error, where, cls)]
+        faults = pydantic_faults(error, where, cls, values)
+        return [told.removeprefix(f"{where}: ") for told in faults]
 
 
 class Filed(Stated):

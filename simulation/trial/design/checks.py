@@ -104,7 +104,7 @@ def event_look_faults(looks: Any, endpoints: Sequence[Any], most: int) -> list[s
     names = [endpoint.name for endpoint in endpoints]
     if looks.endpoint is not None and looks.endpoint not in names:
         return [
-            f"rule.looks.endpoint: {looks.endpoint!r} is none; there are {', '.join(names)}"
+            f"rule.looks.endpoint: {looks.endpoint!r} is no endpoint; there are {', '.join(names)}"
             f"{nearest(looks.endpoint, names)}"
         ]
     found = next((e for e in endpoints if e.name == looks.endpoint), endpoints[0])
@@ -118,6 +118,26 @@ def event_look_faults(looks: Any, endpoints: Sequence[Any], most: int) -> list[s
             "each has one event at most; raise n or lower `at`"
         ]
     return []
+
+
+def bound_faults(rule: Any) -> list[str]:
+    """Say, of a rule as it was typed, whether futility has another number of bounds than looks.
+
+    The looks may be at fault themselves: how many were meant shows all the same.
+    """
+    given: list[Any] = []
+    for part, field in (("looks", "at"), ("futility", "bounds")):
+        inside = rule.get(part) if isinstance(rule, Mapping) else None
+        given.append(inside.get(field) if isinstance(inside, Mapping) else None)
+    looks, bounds = given
+    if not isinstance(looks, list | tuple) or not isinstance(bounds, list | tuple):
+        return []
+    if not looks or rule.get("kind") != "group_sequential" or len(bounds) == len(looks) - 1:
+        return []
+    return [
+        f"rule: group-sequential design: futility.bounds: {len(bounds)} came for {len(looks)} "
+        "looks; give one for each interim look"
+    ]
 
 
 def increment_faults(tested: Sequence[Any]) -> list[str]:

@@ -49,7 +49,7 @@ def _tested_endpoint_faults(design: Any) -> list[str]:
         where = f"hypotheses[{k}]"
         if held.endpoint not in known:
             faults.append(
-                f"{where}.endpoint: {held.endpoint!r} is none; there are {', '.join(known)}"
+                f"{where}.endpoint: {held.endpoint!r} is no endpoint; there are {', '.join(known)}"
                 f"{nearest(held.endpoint, known)}"
             )
         elif held.analysis and known[held.endpoint].kind not in held.analysis.takes:
@@ -103,8 +103,8 @@ def _effect_endpoint_faults(design: Any) -> list[str]:
         endpoint = known.get(effect.endpoint)
         if endpoint is None:
             faults.append(
-                f"{where}.endpoint: {effect.endpoint!r} is none; there are {', '.join(known)}"
-                f"{nearest(effect.endpoint, known)}"
+                f"{where}.endpoint: {effect.endpoint!r} is no endpoint; there are "
+                f"{', '.join(known)}{nearest(effect.endpoint, known)}"
             )
         elif effect.field != FIELDS[endpoint.kind]:
             faults.append(
@@ -143,9 +143,7 @@ def _every_arm_faults(design: Any) -> list[str]:
     if not (rule.every_arm or rule.blinded) or first.kind in ("binary", "continuous"):
         return _unequal_faults(design, first.kind)
     what = "a blinded size" if rule.blinded else rule.kind
-    return [
-        f"rule: {what} takes binary or continuous outcomes, and {first.name!r} is {first.kind}"
-    ]
+    return [f"rule: {what} takes binary or continuous outcomes, and {first.name!r} is {first.kind}"]
 
 
 def _unequal_faults(design: Any, kind: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
+from pydantic import ValidationError
 
 from extraction.records import conditions
 from extraction.records.errors import Faults
@@ -13,6 +14,7 @@ from simulation.trial.design.dropout import HazardDropout
 from simulation.trial.design.external import population_faults as external_faults
 from simulation.trial.design.partial import Check, checked
 from simulation.trial.population.base import Place, Population
+from simulation.trial.population.parametric import ParametricPopulation
 
 _DRAWN: Final = (1_000, 100_000)
 """Candidates among whom somebody must meet the criteria: few first, many where nobody does."""
@@ -23,6 +25,21 @@ _COVARIATES: Final = "population.covariates"
 def population_faults(design: Any, population: Population) -> list[str]:
     """Say what a design asks for that a population lacks."""
     return list(dict.fromkeys(checked(CHECKS, (), design, population)[0]))
+
+
+def covariates_alone(given: Any) -> Population | None:
+    """A population as it was typed with its covariates alone, where they are without fault."""
+    if not isinstance(given, Mapping) or given.get("kind") != "parametric":
+        return None
+    try:
+        return ParametricPopulation.model_validate(
+            {
+                "covariates": given.get("covariates", ()),
+                "outcomes": {"any": {"kind": "binary", "probability": 0.5}},
+            }
+        )
+    except ValidationError:
+        return None
 
 
 def _endpoint_faults(design: Any, population: Population) -> list[str]:

@@ -10,6 +10,7 @@ from simulation.analysis.estimate import Estimand
 from simulation.trial.analyses import DEFAULTS
 from simulation.trial.analyses import Choice as AnalysisChoice
 from simulation.trial.design.arms import Arm
+from simulation.trial.design.checks import bound_faults
 from simulation.trial.design.coherence import CHECKS
 from simulation.trial.design.competing import summary_of
 from simulation.trial.design.costs import Costs
@@ -18,6 +19,7 @@ from simulation.trial.design.dropout import AsLearnt, Dropout
 from simulation.trial.design.enrolment import Enrolment
 from simulation.trial.design.external import ExternalControls
 from simulation.trial.design.lacking import CHECKS as LACKING
+from simulation.trial.design.lacking import covariates_alone
 from simulation.trial.design.partial import checked, salvaged
 from simulation.trial.design.scenarios import NO_EFFECT, Scenario
 from simulation.trial.design.sources import Source
@@ -132,8 +134,14 @@ class TrialDesign(Filed):
         """Beside faults of fields those of all that can be judged without them."""
         held, at_fault = salvaged(cls, values, error, lists=("scenarios",))
         told, at_fault = checked(CHECKS, at_fault, held)
-        if isinstance(getattr(held, "population", None), Population):
-            told += checked(LACKING, at_fault, held, held.population)[0]
+        told += bound_faults(values.get("rule"))
+        population = getattr(held, "population", None)
+        if population is None:
+            population = covariates_alone(values.get("population"))
+            at_fault = {place for place in at_fault if place[0] != "population"}
+            at_fault |= {("population", "outcomes")}
+        if isinstance(population, Population):
+            told += checked(LACKING, at_fault, held, population)[0]
         return super()._faults(values, error) + told
 
     @property

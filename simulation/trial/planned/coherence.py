@@ -32,7 +32,7 @@ def _endpoint_faults(plan: Any) -> list[str]:
             )
         if held.endpoint not in known:
             faults.append(
-                f"{where}.endpoint: {held.endpoint!r} is none; there are {', '.join(known)}"
+                f"{where}.endpoint: {held.endpoint!r} is no endpoint; there are {', '.join(known)}"
                 f"{nearest(held.endpoint, known)}"
             )
         elif analysis is not None and known[held.endpoint].kind not in analysis.takes:

@@ -132,7 +132,7 @@ class ExternalControls(Plan):
             if name not in times
         ]
         faults += [
-            f"analyses: {name!r} is none; there are {', '.join(known)}{nearest(name, known)}"
+            f"analyses: {name!r} is no analysis; there are {', '.join(known)}{nearest(name, known)}"
             for name in self.borrows(plan)
             if name not in known
         ]

@@ -211,8 +211,8 @@ class AnalysisPlan(Filed):
                        "cohort that the plan is for")  # fmt: skip
         for arm in self.trial_arms:
             if arm not in schema.arms:
-                faults.add(f"arms: {arm!r} is none of the cohort's: {', '.join(schema.arms)}"
-                           f"{nearest(arm, schema.arms)}")  # fmt: skip
+                faults.add(f"arms: {arm!r} is no arm of the cohort; there are "
+                           f"{', '.join(schema.arms)}{nearest(arm, schema.arms)}")  # fmt: skip
         for fault in [*self._condition_faults(schema), *self._variable_faults(schema)]:
             faults.add(fault)
         for endpoint in self.endpoints:

@@ -217,3 +217,18 @@ def test_a_file_that_is_no_plan_says_so(tmp_path: Path, text: str) -> None:
         AnalysisPlan.read(path)
     with pytest.raises(InputError, match="no such file"):
         AnalysisPlan.read(tmp_path / "none.yaml")
+
+
+def test_entries_at_fault_make_no_list_too_short_and_the_nearest_choice_is_told() -> None:
+    given = plan(alpha=2)
+    given["analyses"] = [{"name": "main", "endpoint": "score change", "role": "primry"}]
+    given["external_controls"] = {
+        "cohort": "older", "arm": "Placebo", "method": "robustmap", "covariates": ["SEX"],
+    }  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        AnalysisPlan.parse(given)
+    told = "\n".join(caught.value.faults)
+    assert "did you mean primary?" in told and "did you mean robust_map?" in told
+    assert "entries" not in told
+    with pytest.raises(InputError, match="analyses: must have 1 or more entries"):
+        AnalysisPlan.parse(plan(analyses=[]))

@@ -54,7 +54,7 @@ def _outcome(**law: Any) -> dict[str, Any]:
                     "kind": "fixed", "looks": {"by": "events", "at": [9], "endpoint": "PFS"}
                 },
             },
-            "'PFS' is none",
+            "'PFS' is no endpoint",
         ),
         (
             {"endpoints": [OS], "rule": {"kind": "fixed", "looks": {"by": "events", "at": [41]}}},
@@ -232,6 +232,38 @@ def test_what_a_fault_touches_is_not_judged_by_what_stands_in_for_it() -> None:
     assert places == [
         "arms",
         "enrolment.ramp[0].rate",
-        "population.parametric.correlations[0].between[0]",
-        "population.parametric.correlations[0].between[1]",
+        "population.correlations[0].between[0]",
+        "population.correlations[0].between[1]",
     ]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"endpoints": [{"kind": "tte", "name": "OS"}]},
+        {"hypotheses": [{"endpoint": "PFS"}]},
+        {"population": {"outcomes": {"OS": {"kind": "time_to_event", "median": -3}}}},
+        {"rule": {"looks": {"by": "events", "at": [9, 3]}}},
+    ],
+)
+def test_strata_and_the_number_of_bounds_need_only_what_they_use(fault: dict[str, Any]) -> None:
+    rule = {"kind": "group_sequential", "looks": {"by": "events", "at": [3, 9]},
+            "futility": {"family": "z", "bounds": [0.0, 1.0]}}  # fmt: skip
+    people = {"kind": "parametric", "outcomes": {"OS": {"kind": "time_to_event", "median": 9}},
+              "covariates": [{"kind": "normal", "name": "age", "mean": 60, "sd": 9}]}  # fmt: skip
+    given = {
+        "arms": [{"name": "P", "control": True}, {"name": "T"}],
+        "n": 40,
+        "endpoints": [{"kind": "time_to_event", "name": "OS"}],
+        "strata": ["sex"],
+        **fault,
+        "rule": rule | fault.get("rule", {}),
+        "population": people | fault.get("population", {}),
+    }
+    with pytest.raises(InputError) as caught:
+        TrialDesign.parse(given)
+    told = "\n".join(caught.value.faults)
+    assert "'sex' is not in the population; it has age" in told
+    assert "futility.bounds: 2 came for 2 looks" in told
+    assert len(caught.value.faults) == 3
+    assert "time_to_event.median" not in told and "group_sequential." not in told

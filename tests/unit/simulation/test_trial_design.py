@@ -57,7 +57,7 @@ def test_all_faults_of_a_design_come_at_once() -> None:
     for part in (
         "0 arms with control",
         "'A' stands twice",
-        "'PFS' is none",
+        "'PFS' is no endpoint",
         "ancova takes continuous",
         "'X' is no treated arm",
         "takes hazard_ratio, not shift",
