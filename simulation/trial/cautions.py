@@ -1,13 +1,17 @@
 """What a design's figures do not say by themselves, by the analyses that it names."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from simulation.trial.design import Tested, TrialDesign
+from simulation.trial.outcomes.effects import Effect
+
+_NEAR: Final = 2 / 3
+"""Hazard ratio down to which, and its inverse up to which, one step is close at 1:1."""
 
 
 def cautions(design: TrialDesign, population: Mapping[str, Any]) -> list[str]:
-    """Say which tests know less at a look than is assumed, and which truths are conditional.
+    """Say which tests know less than is assumed, and which estimates and truths to read with care.
 
     Parameters
     ----------
@@ -23,6 +27,13 @@ def cautions(design: TrialDesign, population: Mapping[str, Any]) -> list[str]:
         "several looks may lie above alpha (the simulated one is given)"
         for tested in design.tested
         if several and _weighs_late(tested.analysis)
+    ]
+    said += [
+        f"{tested.name}: the log-rank test's estimate (O - E) / V is of one step, which errs away "
+        "from no effect where arms are unequal or the hazard ratio lies outside 2/3 to 3/2 (bias "
+        "and coverage are given); take `cox` for the estimate: the test is the same to first order"
+        for tested in design.tested
+        if _one_step(design, tested)
     ]
     if population.get("covariates", True):
         said += [
@@ -45,10 +56,25 @@ def _weighs_late(analysis: Any) -> bool:
 def _marginal_ratio(design: TrialDesign, tested: Tested) -> bool:
     """Ratios of odds and hazards do not average over covariates; those of rates do."""
     stated = tested.analysis.stated and tested.endpoint.kind in ("binary", "time_to_event")
-    effects = [
+    return bool(stated and _effects(design, tested) and not tested.analysis.covariates)
+
+
+def _one_step(design: TrialDesign, tested: Tested) -> bool:
+    """Whether the plain log-rank test estimates a ratio too far from where one step is close."""
+    if tested.analysis.kind != "log_rank" or tested.analysis.weighting is not None:
+        return False
+    arm = design.arms[tested.arm]
+    ratios = [e.hazard_ratio for e in _effects(design, tested) if e.arm == arm.name]
+    given = [ratio for ratio in ratios if isinstance(ratio, float)]
+    unequal = arm.allocation != design.control.allocation
+    return any(unequal or not _NEAR <= ratio <= 1 / _NEAR for ratio in given)
+
+
+def _effects(design: TrialDesign, tested: Tested) -> list[Effect]:
+    """What the scenarios change about an endpoint."""
+    return [
         effect
         for scenario in design.scenarios
         for effect in scenario.effects
         if effect.endpoint == tested.endpoint.name and not effect.none
     ]
-    return bool(stated and effects and not tested.analysis.covariates)

@@ -43,8 +43,10 @@ class LogRank(Analysis):
     """Log-rank test of two arms, stratified and weighted if asked for.
 
     The estimate is the one-step log hazard ratio (O - E) / V, with standard error 1 / sqrt(V);
-    information is counted in events (Peto et al. 1977, doi 10.1038/bjc.1977.1). A weighted test
-    estimates an average over time by its weight.
+    information is counted in events (Peto et al. 1977, doi 10.1038/bjc.1977.1). It errs away from
+    no effect where arms are unequal or the effect is large (`benchmarks.trial_hazard_ratios`): take
+    `cox` for the estimate, whose test is the same to first order. A weighted test estimates an
+    average over time by its weight.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("strata",)

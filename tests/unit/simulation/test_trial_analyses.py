@@ -186,3 +186,33 @@ def test_what_figures_do_not_say_is_told() -> None:
         assert not _told(analysis, 1, [])
     assert any("conditional" in line for line in _told({"kind": "log_rank"}, 1, ["age"]))
     assert not _told({"kind": "cox", "covariates": ["age"]}, 1, ["age"])
+
+
+@pytest.mark.parametrize(
+    ("parts", "ratio", "analysis", "told"),
+    [
+        (1, 0.67, {"kind": "log_rank"}, False),
+        (1, 0.6, {"kind": "log_rank"}, True),
+        (1, 1.6, {"kind": "log_rank"}, True),
+        (2, 0.8, {"kind": "log_rank"}, True),
+        (2, 1.0, {"kind": "log_rank"}, False),
+        (2, 0.6, {"kind": "cox"}, False),
+    ],
+)
+def test_estimates_of_one_step_are_told_where_they_err(
+    parts: int, ratio: float, analysis: dict[str, object], told: bool
+) -> None:
+    effect = {"arm": "A", "endpoint": "OS", "hazard_ratio": ratio}
+    design = TrialDesign.parse(
+        {
+            "arms": [{"name": "C", "control": True}, {"name": "A", "allocation": parts}],
+            "n": 90,
+            "enrolment": {"duration": 12},
+            "endpoints": [{"kind": "time_to_event", "name": "OS"}],
+            "hypotheses": [{"endpoint": "OS", "analysis": analysis}],
+            "rule": {"kind": "fixed", "looks": {"by": "time", "at": [30]}},
+            "scenarios": [{"name": "s", "effects": [effect]}],
+        }
+    )
+    said = cautions(design, {"covariates": []})
+    assert any("one step" in line for line in said) == told
