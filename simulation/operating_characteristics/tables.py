@@ -16,6 +16,7 @@ from simulation.trial.characteristics import (
     Tested,
 )
 from simulation.trial.design import TrialDesign
+from simulation.trial.rules.multi_arm import MultiArmRule
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CLOSED = ("multi_arm", "enrichment")
@@ -75,12 +76,13 @@ def _looks(design: TrialDesign, alpha: float) -> list[dict[str, Any]]:
 
 def _lower(rule: Any, alpha: float) -> tuple[float, ...]:
     """Bound of z for futility at each look: of the trial, or of each treated arm."""
+    none = -float("inf")
     if hasattr(rule, "lower"):
         return tuple(rule.lower(alpha))
-    if rule.kind == "multi_arm" and rule.futility is not None:
-        bounds: tuple[float, ...] = rule.futility
-        return (*bounds, -np.inf)
-    return (-np.inf,) * rule.looks.count
+    if isinstance(rule, MultiArmRule) and rule.futility is not None:
+        return (*rule.futility, none)
+    looks: int = rule.looks.count
+    return (none,) * looks
 
 
 def spread(found: OperatingCharacteristics) -> dict[str, dict[str, dict[str, float]]]:
