@@ -37,7 +37,9 @@ _FIGURES = "%.17g"
 _NUMERIC = ("python", "numba", "numpy", "pandas", "scipy", "trialtwin")
 
 
-def lock_analysis(plan: Path, overwrite: bool = False) -> dict[str, Any]:
+def lock_analysis(
+    plan: Path, overwrite: bool = False, cohort: Path | None = None
+) -> dict[str, Any]:
     """Lock a plan: its hash, the time and the programs' versions in PLAN.lock.json beside it.
 
     Parameters
@@ -46,6 +48,9 @@ def lock_analysis(plan: Path, overwrite: bool = False) -> dict[str, Any]:
         YAML file of an `AnalysisPlan`.
     overwrite
         Whether a changed plan may be locked again; the earlier hash stays in the file.
+    cohort
+        Folder of the cohort that it will analyse, where there is one: what the plan asks for and
+        the cohort lacks is told before anything is locked. No outcome is read.
 
     Returns
     -------
@@ -55,12 +60,14 @@ def lock_analysis(plan: Path, overwrite: bool = False) -> dict[str, Any]:
     Raises
     ------
     InputError
-        With every fault of the plan.
+        With every fault of the plan, and of what the cohort lacks.
     RefusedError
         When another plan is locked there.
     """
     from simulation.trial.planned import lock_plan
 
+    if cohort is not None:
+        _check(plan, cohort)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lock, place = lock_plan(plan, now, _versions(), code_digest(_CODE), overwrite)
     log().info("plan locked", plan=plan.name, sha256=lock.sha256, amended=len(lock.amended))
@@ -70,6 +77,27 @@ def lock_analysis(plan: Path, overwrite: bool = False) -> dict[str, Any]:
         "locked_at": lock.locked_at,
         "amended": [dict(a) for a in lock.amended],
     }
+
+
+def _check(plan: Path, cohort: Path) -> None:
+    """Refuse a plan that a cohort does not fit."""
+    from simulation.trial.planned import AnalysisPlan
+
+    faults = Faults()
+    with faults.catch():
+        planned = AnalysisPlan.read(plan)
+        given = planned.external_controls
+        external = None if given is None else given.read(plan)
+    for fault in _no_cohort(cohort):
+        faults.add(fault)
+    faults.raise_if_any()
+    planned.check(Cohort.read(cohort), external)
+
+
+def _no_cohort(cohort: Path) -> list[str]:
+    if (cohort / "cohort.json").is_file():
+        return []
+    return [f"{cohort.name}: this is no cohort's folder; make one with 'trialtwin ingest'"]
 
 
 def analyse_trial(
@@ -123,8 +151,8 @@ def analyse_trial(
         given = planned.external_controls
         if given is not None:
             given.place(plan)
-    if not (cohort / "cohort.json").is_file():
-        faults.add(f"{cohort.name}: this is no cohort's folder; make one with 'trialtwin ingest'")
+    for fault in _no_cohort(cohort):
+        faults.add(fault)
     faults.raise_if_any()
     state, lock = state_of(planned, plan, exploratory)
     patients = Cohort.read(cohort)

@@ -37,7 +37,7 @@ class Replay:
         Which one.
     patients
         A row for each patient randomised by the stop, in order: number, entry (since the first
-        site opened), arm, stratum and site where there are any, baseline, leaves (since
+        site opened), arm, stratum and site (its name) where there are any, baseline, leaves (since
         randomisation; missing for who stays), each outcome as it would come, and for each look
         whether the patient counts and what it sees of him.
     looks
@@ -45,6 +45,8 @@ class Replay:
         information, and whether the trial goes on.
     row
         The replicate's row of `OperatingCharacteristics.table`, arrays (H,) or numbers.
+    time_unit
+        Of all times.
     """
 
     scenario: str
@@ -53,6 +55,7 @@ class Replay:
     patients: pd.DataFrame
     looks: pd.DataFrame
     row: dict[str, Any]
+    time_unit: str = "day"
 
     @property
     def told(self) -> str:
@@ -61,8 +64,8 @@ class Replay:
         rejected = int(np.sum(self.row["rejected"]))
         return (
             f"replicate {self.replicate} under {self.scenario}: stopped at look {stage + 1} "
-            f"({reason}) after {self.row['duration']:.4g} with {self.row['n']:.0f} patients; "
-            f"{rejected} of {len(self.row['rejected'])} hypotheses rejected"
+            f"({reason}) after {self.row['duration']:.4g} {self.time_unit}s with "
+            f"{self.row['n']:.0f} patients; {rejected} of {len(self.row['rejected'])} hypotheses rejected"
         )
 
 
@@ -129,8 +132,9 @@ def _replay(
         for name, values in ended.items()
     }
     looks = pd.DataFrame([line for look in seen for line in _look(design, look)])
-    patients = _patients(design, people, drawn.at_once, seen)
-    return Replay(truth.name, replicate, seed, patients, looks, row)
+    sites = np.array([site.name for site in enrolment.sites], dtype=object)
+    patients = _patients(design, people, drawn.at_once, seen, sites)
+    return Replay(truth.name, replicate, seed, patients, looks, row, design.time_unit)
 
 
 def _look(design: TrialDesign, seen: Seen) -> list[dict[str, Any]]:
@@ -151,7 +155,7 @@ def _look(design: TrialDesign, seen: Seen) -> list[dict[str, Any]]:
 
 
 def _patients(
-    design: TrialDesign, people: Population, at_once: bool, seen: list[Seen]
+    design: TrialDesign, people: Population, at_once: bool, seen: list[Seen], sites: Any
 ) -> pd.DataFrame:
     last, enrolled = seen[-1], seen[-1].enrolled
     arms = np.array([arm.name for arm in design.arms], dtype=object)
@@ -164,7 +168,7 @@ def _patients(
     if stratum is not None:
         columns["stratum"] = stratum[0]
     if enrolled.site is not None:
-        columns["site"] = enrolled.site[0]
+        columns["site"] = sites[enrolled.site[0]]
     columns |= _baseline(people, enrolled)
     columns["leaves"] = _finite(last.leaves[0])
     stops = last.responses[design.endpoints[0].name].stops

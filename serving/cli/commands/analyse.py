@@ -16,6 +16,7 @@ EXAMPLES = """
 \b
 Examples:
   trialtwin analyse --lock examples/analysis-plan.yaml
+  trialtwin analyse my-trial --lock examples/analysis-plan.yaml
   trialtwin analyse my-trial examples/analysis-plan.yaml --out runs/analysis
   trialtwin analyse my-trial changed-plan.yaml --out runs/second --exploratory
   Rscript runs/analysis/rederive.R
@@ -52,7 +53,7 @@ def analyse(
     First lock the plan, before outcomes are read: --lock writes its SHA-256 to PLAN.lock.json
     beside it. A plan that is not locked, or differs from its lock, is refused; --exploratory
     analyses it and marks every result. With --lock, --overwrite amends a lock and keeps the earlier
-    hash in it.
+    hash in it; a COHORT before it has the plan checked against it first, its outcomes unread.
 
     --out gets results.json and results.csv (estimates with estimands, adjusted p values,
     decisions), report.html, the plan, analysis.csv and rederive.R, which computes every estimate
@@ -75,7 +76,7 @@ def analyse(
     if faults:
         raise InputError(faults)
     if lock is not None:
-        held = service.lock_analysis(lock, overwrite)
+        held = service.lock_analysis(lock, overwrite, cohort)
         show(held, as_json, _locked(held))
         return
     assert cohort is not None and plan is not None and out is not None
@@ -96,9 +97,9 @@ def _faults(
         missing = [name for name, value in given.items() if value is None]
         return faults + [f"analyse: {n} is missing; see trialtwin analyse --help" for n in missing]
     faults += [
-        f"{name}: --lock takes the plan alone; analyse in a second command"
+        f"{name}: --lock takes the plan, and a COHORT to check it; analyse in a second command"
         for name, value in given.items()
-        if value is not None
+        if value is not None and name != "COHORT"
     ]
     if exploratory:
         faults.append("--exploratory: of an analysis; --lock analyses nothing, leave it out")

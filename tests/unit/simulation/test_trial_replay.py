@@ -110,3 +110,11 @@ def test_what_cannot_be_replayed_is_refused_with_all_faults() -> None:
 def test_a_number_beyond_all_replicates_is_refused() -> None:
     with pytest.raises(InputError, match="counted from 0, below 4294967296"):
         replay(TrialDesign.parse(SURVIVAL), PEOPLE, 5, 2**32)
+
+
+def test_sites_have_their_names_and_times_their_unit() -> None:
+    found = replay(TrialDesign.parse(ADAPTIVE | {"time_unit": "week"}), PEOPLE, 1)
+    assert set(found.patients["site"]) == {"one", "two"}
+    assert " weeks with " in found.told
+    early = found.patients["entry"] < 2.0  # the second site is not open yet
+    assert set(found.patients.loc[early, "site"]) == {"one"}
