@@ -65,7 +65,8 @@ class Replay:
         return (
             f"replicate {self.replicate} under {self.scenario}: stopped at look {stage + 1} "
             f"({reason}) after {self.row['duration']:.4g} {self.time_unit}s with "
-            f"{self.row['n']:.0f} patients; {rejected} of {len(self.row['rejected'])} hypotheses rejected"
+            f"{self.row['n']:.0f} patients; {rejected} of {len(self.row['rejected'])} hypotheses "
+            "rejected"
         )
 
 

@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from simulation.trial import TrialDesign
+from simulation.trial.design.dropout import HazardDropout, ShareDropout
+from simulation.trial.design.enrolment import Enrolment, Site, Step
+from simulation.trial.design.lacking import population_faults
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "trials.md").read_text("utf-8")
@@ -35,6 +38,35 @@ def test_each_rule_as_documented_is_read(block: str) -> None:
     design = TrialDesign.parse(BASE | (THREE if many else {}) | plan)
     assert design.rule.model_dump(include=set(plan["rule"])).keys() == plan["rule"].keys()
     assert design.describe()
+
+
+@pytest.mark.parametrize("block", _blocks("Enrolment and dropout"))
+def test_enrolment_and_dropout_as_documented_are_read(block: str) -> None:
+    plan = yaml.safe_load(block)
+    people = {
+        "kind": "parametric",
+        "covariates": [
+            {"kind": "normal", "name": "age", "mean": 65, "sd": 9},
+            {
+                "kind": "category",
+                "name": "carrier",
+                "categories": ["no", "yes"],
+                "shares": [0.6, 0.4],
+            },
+        ],
+        "outcomes": {"y": {"kind": "continuous"}},
+    }
+    design = TrialDesign.parse(BASE | {"population": people} | plan)
+    assert population_faults(design, design.population) == [] and design.describe()
+
+
+def test_every_field_of_enrolment_and_dropout_is_documented() -> None:
+    section = PAGE.split("\n## Enrolment and dropout\n")[1].split("\n## ")[0]
+    for kind in (Enrolment, Site, Step, ShareDropout, HazardDropout):
+        for name in kind.model_fields:
+            assert f"`{name}`" in section or f"{name}:" in section, name
+    for name in ("as_learnt", "none", "share", "hazard"):
+        assert f"| `{name}` |" in section
 
 
 def test_laws_as_documented_are_read() -> None:
@@ -82,7 +114,12 @@ def test_alternatives_in_the_example_are_read() -> None:
     found = re.findall(r"^#   (rule|OUTCOME): (\{.*?\})(?: +#.*)?$", text, flags=re.MULTILINE)
     rules = [yaml.safe_load(given) for what, given in found if what == "rule"]
     assert {rule["kind"] for rule in rules} == {
-        "fixed", "group_sequential", "reestimation", "multi_arm", "response_adaptive", "enrichment",
+        "fixed",
+        "group_sequential",
+        "reestimation",
+        "multi_arm",
+        "response_adaptive",
+        "enrichment",
     }
     for rule in rules:
         many = rule["kind"] in ("multi_arm", "response_adaptive")
@@ -90,6 +127,11 @@ def test_alternatives_in_the_example_are_read() -> None:
         both = [{"endpoint": "y"}, {"endpoint": "y", "subgroup": group}]
         more = {"hypotheses": both} if rule["kind"] == "enrichment" else {}
         TrialDesign.parse(BASE | (THREE if many else {}) | more | {"rule": rule})
+    for part in ("enrolment", "dropout"):
+        given = re.findall(rf"^#   {part}: (\{{.*?\}})(?: +#.*)?$", text, flags=re.MULTILINE)
+        assert len(given) == 2
+        for one in given:
+            TrialDesign.parse(plan | {part: yaml.safe_load(one)})
     laws = [yaml.safe_load(given) for what, given in found if what == "OUTCOME"]
     kinds = {"continuous", "binary", "time_to_event", "count"}
     assert {law["kind"] for law in laws} == kinds
