@@ -36,6 +36,7 @@ def _faults(**asked: Any) -> list[str]:
         (("--scenario", "late benefit"), ("--scenario",)),
         (("--figure", "bias"), ("--figure",)),
         (("--workers", "3"), ("--workers",)),
+        (("--surface", "n"), ("--surface: fewer than two assumptions came; give two",)),
         (("--dry-run", "--curve", "--nulls", "n=300"), ("--curve", "--nulls")),
         (
             ("--surface", "dropout.rate=0.01,-0.02,x", "n=300,0"),

@@ -33,7 +33,24 @@ Many designs or assumptions at once: trialtwin sweep
 """
 
 
-@click.command(epilog=EXAMPLES)
+class _Simulate(click.Command):
+    """The command; says in its own words that `--surface` takes two assumptions."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words of the command line."""
+        for place, word in enumerate(args):
+            two = args[place + 1 : place + 3]
+            if word == "--surface" and (len(two) < 2 or any(w.startswith("-") for w in two)):
+                from extraction.records.errors import InputError
+
+                raise InputError(
+                    "--surface: fewer than two assumptions came; give two, as --surface "
+                    "dropout.rate n=300,400"
+                )
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Simulate, epilog=EXAMPLES)
 @click.argument("design", type=FILE)
 @click.option(
     "--population",
