@@ -43,7 +43,7 @@ def _run(tmp_path: Path, *words: str) -> str:
     path.write_text(DESIGN, encoding="utf-8")
     done = CliRunner().invoke(program, [words[0], str(path), *words[1:]])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def test_a_size_is_searched_from_the_command_line(tmp_path: Path) -> None:
