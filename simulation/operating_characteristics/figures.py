@@ -17,6 +17,7 @@ from simulation.trial.further import (
     events_of,
     further,
 )
+from simulation.trial.moments import HALF_WIDTH
 from simulation.trial.nulls import true_nulls
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
@@ -28,8 +29,6 @@ ABOUT_TRUTH: Final = ("bias", "mse", "coverage")
 """What compares estimates with the truth of a scenario."""
 _ADJUSTED: Final = "adjusted "
 _STOPPED: Final = "stopped"
-_HALF_WIDTH: Final = 1.959963984540054
-"""97.5th percentile of the standard normal distribution."""
 
 
 @final
@@ -204,7 +203,8 @@ def check_figure(design: TrialDesign, figure: str, scenario: str | None = None) 
     if _truth(design, scenario, number) is None:
         raise InputError(
             f"figure: {figure!r} needs one true effect, and scenario {scenario!r} states none "
-            "(effects of subgroups, or that change with time); name another scenario or figure"
+            "(effects of subgroups, on another scale, or that change with time); name another "
+            "scenario or figure"
         )
 
 
@@ -239,8 +239,8 @@ def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: 
     what, number = _parts(design, figure)
     if what == "familywise_error":
         return np.asarray(here["rejected"][:, _false(design, scenario)].any(axis=1))
-    own = further(design, here)
     if number is None:
+        own = further(design, here)
         return np.asarray(own[what]) if what in own else _of_trial(here, what)
     if what == _STOPPED:
         return np.asarray(here["refused"][:, number] > 0)
@@ -267,7 +267,7 @@ def _about_truth(
     if truth is None:
         raise InputError(f"figure: {what!r} needs one true effect; the scenario states none")
     estimate, se = here["estimate"][:, number], here["se"][:, number]
-    low, high = estimate - _HALF_WIDTH * se, estimate + _HALF_WIDTH * se
+    low, high = estimate - HALF_WIDTH * se, estimate + HALF_WIDTH * se
     if what.startswith(_ADJUSTED):
         found = estimates_of(design, here)
         estimate, low, high = found.estimate, found.low, found.high

@@ -1,7 +1,5 @@
 """Estimates of trials whose final size was chosen by the effect seen at the first of two looks."""
 
-from typing import Final
-
 import numpy as np
 from scipy.special import ndtr
 
@@ -9,11 +7,9 @@ from simulation.analysis.sequential.after_combination import after_combination
 from simulation.analysis.sequential.combination import stage_weights
 from simulation.analysis.sequential.estimates import AfterStopping
 from simulation.trial.design import TrialDesign
+from simulation.trial.moments import HALF_WIDTH
 from simulation.trial.outcomes.base import Floats
 from simulation.trial.rules.reestimation import Blinded, ByVariance, ReestimationRule
-
-_HALF_WIDTH: Final = 1.959963984540054
-"""97.5th percentile of the standard normal distribution."""
 
 
 def resized_by_effect(design: TrialDesign) -> bool:
@@ -54,7 +50,7 @@ def adjusted_for_size(design: TrialDesign, table: dict[str, Floats]) -> AfterSto
         np.inf if np.isnan(critical) else critical,
     )
     low, high = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
-    early, half = table["stage"] == 0, _HALF_WIDTH * last_se
+    early, half = table["stage"] == 0, HALF_WIDTH * last_se
     return AfterStopping(
         np.where(early, last, sign * found.estimate),
         np.where(early, last - half, low),

@@ -44,18 +44,14 @@ def decision_words(design: TrialDesign) -> dict[str, tuple[str, int | None]]:
 
 
 def further(design: TrialDesign, table: dict[str, Any]) -> dict[str, Any]:
-    """Decisions, events, patients of arms and cost (R,) by name, of one scenario's replicates.
-
-    Files of older versions have neither events nor patients of arms.
-    """
+    """Decisions, events, patients of arms and cost (R,) by name, of one scenario's replicates."""
     held = {
         words: table[name] if number is None else table[name][:, number]
         for words, (name, number) in decision_words(design).items()
     }
-    if EVENTS in table:
+    if events_of(design) is not None:
         held[EVENTS] = table[EVENTS]
-    if "arm_n" in table:
-        held |= {words: table["arm_n"][:, k] for k, words in enumerate(arm_words(design))}
+    held |= {words: table["arm_n"][:, k] for k, words in enumerate(arm_words(design))}
     if design.costs is not None:
         held[COST] = design.costs.of(table["n"], table["screened"], table["duration"])
     return held

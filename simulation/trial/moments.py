@@ -19,6 +19,9 @@ that are counted from replicate 0, never of the chunks in which replicates happe
 figures are the same to the last bit for any chunk size, backend and resume.
 """
 
+HALF_WIDTH: Final = 1.959963984540054
+"""97.5th percentile of the standard normal distribution: of 95 % intervals, in standard errors."""
+
 
 @final
 @dataclass(frozen=True)

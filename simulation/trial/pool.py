@@ -15,6 +15,9 @@ from simulation.trial.population.residents import Place, placing, told
 from simulation.trial.storage import Recorder, finished, resummarise
 
 FUNCTION: Final = "simulation.trial.replicate:replicate"
+LAYOUT: Final = 2
+"""Of the arrays that `replicate` gives: part of a work's identity, so that chunks and files with
+other arrays are not gone on with. It rises whenever they change."""
 
 
 @final
@@ -51,6 +54,7 @@ class Job:
             "design": design.model_dump(mode="json", exclude={"population"}),
             "population": facts,
             "seed": seed,
+            "layout": LAYOUT,
         }
         work = Work(FUNCTION, payload, replicates, chunk_size, paths=paths, passing=True)
         return cls(design, population, seed, work)

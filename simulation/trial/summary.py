@@ -19,15 +19,13 @@ from simulation.trial.characteristics import (
     true_effect,
 )
 from simulation.trial.design import Scenario, TrialDesign
-from simulation.trial.further import COST, EVENTS, arm_words, decision_words, further
-from simulation.trial.moments import Measured, Tally, tally
+from simulation.trial.further import COST, EVENTS, arm_words, decision_words, events_of, further
+from simulation.trial.moments import HALF_WIDTH, Measured, Tally, tally
 from simulation.trial.nulls import true_nulls
 from simulation.trial.outcomes.base import Booleans, Floats
 from simulation.trial.rules.base import EFFICACY, FUTILITY
 
 _MEANS: Final = ("n", "analysed", "screened", "duration")
-_HALF_WIDTH: Final = 1.959963984540054
-"""97.5th percentile of the standard normal distribution."""
 
 
 @final
@@ -77,12 +75,8 @@ class Summary:
             else None,
             cost=None if self.design.costs is None else found(COST),
             decisions={words: found(words) for words in decision_words(self.design)},
-            events=found(EVENTS) if (place, EVENTS) in self._tallies else None,
-            arm_patients={
-                name: found(words)
-                for words, name in arm_words(self.design).items()
-                if (place, words) in self._tallies
-            },
+            events=None if events_of(self.design) is None else found(EVENTS),
+            arm_patients={name: found(words) for words, name in arm_words(self.design).items()},
         )
 
     def _tested(self, place: int, truth: Scenario, number: int) -> Tested:
@@ -169,7 +163,7 @@ def _series(design: TrialDesign, truth: Scenario, table: Arrays) -> Arrays:
         estimate, se = table["estimate"][:, number], table["se"][:, number]
         series[f"rejected {number}"] = rejected[:, number]
         known = true_effect(design, truth, number)
-        half = _HALF_WIDTH * se
+        half = HALF_WIDTH * se
         series |= _fall("", number, known, estimate, (estimate - half, estimate + half))
         if "refused" in table and design.tested[number].analysis.external:
             series |= _verdict(table, number)
@@ -189,7 +183,7 @@ def _of_chosen(
 ) -> Arrays:
     """Estimates of a population where it was chosen, ordinary and given the choice."""
     goes = chosen_in(table)[:, number]
-    naive, half = table["estimate"][goes, number], _HALF_WIDTH * table["se"][goes, number]
+    naive, half = table["estimate"][goes, number], HALF_WIDTH * table["se"][goes, number]
     limits = (choice.low[goes], choice.high[goes])
     return {
         f"chosen {number}": goes,

@@ -167,3 +167,13 @@ def test_a_finished_folder_holds_the_replicates_and_no_chunks(tmp_path: Path) ->
     (tmp_path / FILE).unlink()
     with pytest.raises(InputError, match="no longer there"):
         mended.table  # noqa: B018
+
+
+def test_replicates_with_other_arrays_are_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("simulation.trial.pool.LAYOUT", 1)
+        simulate(DESIGN, PEOPLE, 20, folder=tmp_path)
+    with pytest.raises(InputError, match="resume with the same work or choose another folder"):
+        simulate(DESIGN, PEOPLE, 20, folder=tmp_path)
