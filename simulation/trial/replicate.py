@@ -129,9 +129,7 @@ class Chunk:
         ratio = tuple(arm.allocation for arm in design.arms)
         replicates = len(self.drawn.replicates)
         state = State.fresh(replicates, len(design.tested), ratio, design.n)
-        ended = Ended(design, replicates, self.outside is not None)
-        if rule.looks.by == "events":
-            ended.arrays["short"] = np.zeros(replicates, dtype=bool)
+        ended = Ended(design, replicates)
         present = Present.begin(self.truth, self.drawn)
         cut = np.zeros((replicates, 1))
         for look in range(rule.looks.count):

@@ -116,34 +116,17 @@ class View:
 class Ended:
     """What is known of each replicate when it stops, (R,), and of each hypothesis, (R, H)."""
 
-    def __init__(
-        self, design: TrialDesign, replicates: int, external: bool = False
-    ) -> None:
-        self.rule, self.arms = design.rule, len(design.arms)
+    def __init__(self, design: TrialDesign, replicates: int) -> None:
+        self.rule, self.arms, self.replicates = design.rule, len(design.arms), replicates
+        self.arrays: Arrays = {}
+        self._first: Arrays = {}
         self._counted = events_of(design)
-        both = (replicates, len(design.tested))
-        self.arrays: Arrays = {
-            "stage": np.zeros(replicates, dtype=np.int64),
-            "reason": np.zeros(replicates, dtype=np.int64),
-            **{name: np.zeros(replicates) for name in ("n", "duration", "analysed", "screened")},
-            "rejected": np.zeros(both, dtype=bool),
-            "estimate": np.full(both, np.nan),
-            "se": np.full(both, np.inf),
-            "information": np.zeros(both),
-        }
-        self._more = ("refused", "external_ess") if external else ()
-        self.arrays |= {name: np.zeros(both) for name in self._more}
-        if self._counted is not None:
-            self.arrays[EVENTS] = np.zeros(replicates)
-        if self.rule.adapts:
-            self.arrays["arm_n"] = np.zeros((replicates, self.arms))
+        self._borrows = design.external_controls is not None
 
     def begin(self, fits: tuple[Fit, ...]) -> None:
         """Keep estimates of the first look, (R, H), on which later patients depend."""
-        self.arrays["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
-        self.arrays["first_se"] = np.stack([fit.se for fit in fits], axis=1)
-        if self.rule.narrows:
-            self.arrays["narrowed"] = np.zeros(len(fits[0].se), dtype=bool)
+        self._first["first_estimate"] = np.stack([fit.estimate for fit in fits], axis=1)
+        self._first["first_se"] = np.stack([fit.se for fit in fits], axis=1)
 
     def fill(
         self, which: Booleans, view: View, fits: tuple[Fit, ...], state: State, at_once: bool
@@ -168,22 +151,31 @@ class Ended:
             "se": np.stack([fit.se for fit in fits], axis=1),
             "information": np.stack([fit.information for fit in fits], axis=1),
         }
-        nothing = np.zeros(int(which.sum()))
-        if "short" in self.arrays:
-            found["short"] = view.short[which]
-        for name in self._more:
-            found[name] = np.stack([fit.more.get(name, nothing) for fit in fits], axis=1)
+        at = view.present.at[rows]
+        if self._borrows:
+            found |= _borrowed(fits)
         if self._counted is not None:
             found[EVENTS] = view.events(self._counted, rows, not self.rule.narrows)
         if self.rule.adapts:
             there = np.arange(view.present.arm.shape[1]) < n[:, None]
             given = np.where(there, view.present.arm[rows], -1)
-            found["arm_n"] = np.stack([(given == k).sum(axis=1) for k in range(self.arms)], axis=1)
+            by_arm = [(given == k).sum(axis=1) for k in range(self.arms)]
+            found["arm_n"] = np.stack(by_arm, axis=1).astype(np.float64)
+        if self.rule.looks.by == "events":
+            found["short"] = view.short[which]
+        found |= {name: values[at] for name, values in self._first.items()}
         if state.narrowed is not None:
             found["narrowed"] = state.narrowed[which]
-        for name, decided in self.rule.decided(state).items():
-            shape = (len(self.arrays["n"]), *decided.shape[1:])
-            self.arrays.setdefault(name, np.zeros(shape, dtype=bool))
-            found[name] = decided[which]
+        found |= {name: decided[which] for name, decided in self.rule.decided(state).items()}
         for name, values in found.items():
-            self.arrays[name][view.present.at[rows]] = values
+            if name not in self.arrays:
+                self.arrays[name] = np.zeros((self.replicates, *values.shape[1:]), values.dtype)
+            self.arrays[name][at] = values
+
+
+def _borrowed(fits: tuple[Fit, ...]) -> Arrays:
+    """Verdict on external controls and how many are worth, (R, H); 0 where none are asked for."""
+    return {
+        name: np.stack([fit.more.get(name, np.zeros(len(fit.n))) for fit in fits], axis=1)
+        for name in ("refused", "external_ess")
+    }
