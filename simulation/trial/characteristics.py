@@ -148,7 +148,7 @@ class OperatingCharacteristics:
             said.append(
                 f"Monte Carlo errors leave out the uncertainty of the {self.population['rows']} "
                 f"twins and of {behind} patients behind them; more replicates do not lessen the "
-                "twins' own error, more twins do, and `fresh` ones have none"
+                "twins' own error, more twins do, and patients drawn anew have none"
             )
         if self.design.enrolment.at_once and self.design.rule.looks.count > 1:
             said.append(
@@ -175,7 +175,7 @@ class OperatingCharacteristics:
         told = {
             "patients": "recruitment ended short of the patients planned ({n:.0f} in the mean of "
             "all); looks took those who came",
-            "events": "a look came without the events that it waits for, at `latest` or since "
+            "events": "a look came without the events that it waits for, at the latest time or since "
             "nobody was left to have one; it took those that had come",
             "time": f"the last look came before all {self.design.n} patients were randomised "
             "({n:.0f} in the mean of all); it took those who had come",
