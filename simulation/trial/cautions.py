@@ -31,7 +31,8 @@ def cautions(design: TrialDesign, population: Mapping[str, Any]) -> list[str]:
     said += [
         f"{tested.name}: the log-rank test's estimate (O - E) / V is of one step, which errs away "
         "from no effect where arms are unequal or the hazard ratio lies outside 2/3 to 3/2 (bias "
-        "and coverage are given); take Cox's model for the estimate: the test is the same to first order"
+        "and coverage are given); take Cox's model for the estimate: the test is the same to first "
+        "order"
         for tested in design.tested
         if _one_step(design, tested)
     ]

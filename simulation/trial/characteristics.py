@@ -175,8 +175,8 @@ class OperatingCharacteristics:
         told = {
             "patients": "recruitment ended short of the patients planned ({n:.0f} in the mean of "
             "all); looks took those who came",
-            "events": "a look came without the events that it waits for, at the latest time or since "
-            "nobody was left to have one; it took those that had come",
+            "events": "a look came without the events that it waits for, at the latest time or "
+            "since nobody was left to have one; it took those that had come",
             "time": f"the last look came before all {self.design.n} patients were randomised "
             "({n:.0f} in the mean of all); it took those who had come",
         }[self.design.rule.looks.by]
