@@ -15,8 +15,7 @@ from simulation.trial.characteristics import Arrays
 from simulation.trial.conduct import as_population
 from simulation.trial.design import TrialDesign
 from simulation.trial.design.lacking import population_faults
-from simulation.trial.pool import FUNCTION as REPLICATE
-from simulation.trial.pool import arrays_of
+from simulation.trial.pool import Job, arrays_of
 from simulation.trial.population import Population
 from simulation.trial.population.residents import Place, placing, told
 from simulation.trial.replicate import replicate
@@ -129,25 +128,16 @@ def _works(
     folder: Path,
     place: Place,
 ) -> list[Work]:
-    sent, faults = [], []
+    jobs, faults = [], []
+    chunk = running.get("chunk_size", CHUNK)
     for design, given in trials:
         people = as_population(design, given, seed)
         faults += population_faults(design, people)
         # Populations that are the same have one file: its name comes from what it holds.
-        sent.append((design, people.send(folder)))
+        jobs.append(Job.of(design, people, replicates, seed, chunk, folder))
     if faults:
         raise InputError(dict.fromkeys(faults))
-    works = []
-    for design, population in sent:
-        facts, paths = place(*population)
-        payload = {
-            "design": design.model_dump(mode="json", exclude={"population"}),
-            "population": facts,
-            "seed": seed,
-        }
-        chunk = running.get("chunk_size", CHUNK)
-        works.append(Work(REPLICATE, payload, replicates, chunk, paths=paths))
-    return works
+    return [job.placed(place).work for job in jobs]
 
 
 def mapped(

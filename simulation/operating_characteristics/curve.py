@@ -13,7 +13,12 @@ from simulation.operating_characteristics.batches import (
     number_faults,
     together,
 )
-from simulation.operating_characteristics.figures import asked_figure, measured, scenario_name
+from simulation.operating_characteristics.figures import (
+    asked_figure,
+    measured,
+    scenario_name,
+    truth_named,
+)
 from simulation.trial.design import TrialDesign
 
 FACTORS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
@@ -62,7 +67,7 @@ def power_curve(
         If the scenario has no effect to scale, a factor is not above 0, or the design has no such
         figure under it.
     """
-    truth = next(t for t in design.truths if t.name == scenario_name(design, scenario))
+    truth = truth_named(design, scenario_name(design, scenario))
     faults = number_faults(replicates=replicates)
     if truth.null:
         faults.append(f"scenario: {truth.name!r} has no effect to scale; name one that has")

@@ -8,7 +8,7 @@ import numpy as np
 from extraction.records.errors import InputError, nearest
 from simulation.trial.adjusted import adjusts, estimates_of
 from simulation.trial.characteristics import Arrays, Measured, mean, share, true_effect
-from simulation.trial.design import NO_EFFECT, TrialDesign
+from simulation.trial.design import NO_EFFECT, Scenario, TrialDesign
 from simulation.trial.further import (
     COST,
     EVENTS,
@@ -185,6 +185,11 @@ def scenario_name(design: TrialDesign, name: str | None) -> str:
     return name
 
 
+def truth_named(design: TrialDesign, name: str) -> Scenario:
+    """Return the truth of a name, which `scenario_name` has checked."""
+    return next(truth for truth in design.truths if truth.name == name)
+
+
 def check_figure(design: TrialDesign, figure: str, scenario: str | None = None) -> None:
     """Refuse a figure that the design does not have, or that a scenario has no truth for."""
     known = figure_names(design)
@@ -219,14 +224,12 @@ def _parts(design: TrialDesign, figure: str) -> tuple[str, int | None]:
 
 
 def _truth(design: TrialDesign, scenario: str, number: int) -> float | None:
-    truth = next(truth for truth in design.truths if truth.name == scenario)
-    return true_effect(design, truth, number)
+    return true_effect(design, truth_named(design, scenario), number)
 
 
 def _false(design: TrialDesign, scenario: str) -> list[int]:
     """Numbers of the hypotheses whose rejection is false."""
-    truth = next(truth for truth in design.truths if truth.name == scenario)
-    return [number for number, null in enumerate(true_nulls(design, truth)) if null]
+    return [k for k, null in enumerate(true_nulls(design, truth_named(design, scenario))) if null]
 
 
 def replicate_values(design: TrialDesign, table: Arrays, figure: str, scenario: str) -> Values:

@@ -7,6 +7,7 @@ from typing import Any, Final, final
 from extraction.records.errors import InputError
 from simulation.analysis.sample_size import quantile_sum, sample_size_means, sample_size_rates
 from simulation.analysis.sample_size_survival import sample_size_events
+from simulation.operating_characteristics.figures import truth_named
 from simulation.operating_characteristics.vary import varied
 from simulation.trial.analyses.ancova import Ancova
 from simulation.trial.design import TrialDesign
@@ -96,7 +97,7 @@ def _effect(design: TrialDesign, scenario: str) -> Any:
         return None
     if not isinstance(design.rule, (Fixed, GroupSequentialRule)):
         return None
-    truth = next(t for t in design.truths if t.name == scenario)
+    truth = truth_named(design, scenario)
     effects = [e for e in truth.effects if e.endpoint == design.tested[0].endpoint.name]
     if len(effects) != 1 or effects[0].where is not None or effects[0].none:
         return None
